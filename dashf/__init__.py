@@ -1,0 +1,1 @@
+"""Solvers: DASHF, baselines and certified bounds for `mec_llm_env` scenarios."""

@@ -1,0 +1,21 @@
+"""Resource allocation for LLM adapter training in mobile edge computing."""
+
+from mec_llm_env.allocation import Allocation
+from mec_llm_env.config import PRESETS, ObjectiveConfig, ScenarioConfig
+from mec_llm_env.objective import Outcome, evaluate, violations
+from mec_llm_env.sampling import sample_scenario
+from mec_llm_env.scenario import Scenario
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PRESETS",
+    "Allocation",
+    "ObjectiveConfig",
+    "Outcome",
+    "Scenario",
+    "ScenarioConfig",
+    "evaluate",
+    "sample_scenario",
+    "violations",
+]

@@ -1,0 +1,257 @@
+"""The system's equations: rates, delays, energies, cost, score and the SCR.
+
+`evaluate` is their only implementation; environments, solvers, learning and reports
+call it. The delay, energy and rate models are those of [LZ24]; what is our own is
+marked. See `config` for the sources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mec_llm_env._array import Array, namespace
+from mec_llm_env.allocation import Allocation
+from mec_llm_env.channel import downlink_rate_bit_per_s, uplink_rate_bit_per_s
+from mec_llm_env.config import ObjectiveConfig
+from mec_llm_env.record import ArrayRecord, describe_index, first_index
+from mec_llm_env.scenario import Scenario
+
+#: Largest relative violation of a constraint that `evaluate` lets pass.
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Outcome(ArrayRecord):
+    """What an allocation costs and is worth. Shapes: `...` batch, N users."""
+
+    score: Array  # [..., N] in [0, 100], user-perceived quality: v_n
+    uplink_rate: Array  # [..., N] bit/s: r_n
+    delay_local_s: Array  # [..., N] s
+    delay_uplink_s: Array  # [..., N] s
+    delay_server_s: Array  # [..., N] s
+    delay_downlink_s: Array  # [..., N] s
+    energy_local_j: Array  # [..., N] J
+    energy_uplink_j: Array  # [..., N] J
+    energy_server_j: Array  # [..., N] J
+    delay_s: Array  # [..., N] s, sum of the four
+    energy_j: Array  # [..., N] J, sum of the three
+    cost: Array  # [..., N] dimensionless
+    scr: Array  # [...] service-cost ratio: total score over total cost
+
+
+def evaluate(
+    scenario: Scenario,
+    allocation: Allocation,
+    objective: ObjectiveConfig | None = None,
+    *,
+    check: bool = True,
+) -> Outcome:
+    """Evaluates an allocation, or a batch, in NumPy or PyTorch (differentiable).
+
+    Every quantity is linear in a user's row of the association, so that a relaxed
+    association with rows that sum to 1 interpolates between servers.
+
+    Args:
+        scenario: what is given; batch shape `[...]`.
+        allocation: the decision, of the same batch shape and array kind.
+        objective: weights and references; the default ones if None.
+        check: refuse an allocation that violates a constraint by more than 1e-6
+            relative. Without it any numbers are put into the equations.
+
+    Raises:
+        ValueError: shapes do not fit, or, with `check`, a constraint is violated;
+            the text names the constraint, where, by how much and the remedy.
+    """
+    s, z, o = scenario, allocation, objective or ObjectiveConfig()
+    _check_shapes(s, z)
+    if check:
+        _check_feasible(s, z)
+    xp = namespace(s.channel_gain, z.association)
+
+    # What each user finds at its server.
+    x = z.association  # [..., N, M]
+    gain = xp.sum(x * s.channel_gain, axis=-1)
+    at_server = xp.matmul(x, xp.stack([getattr(s, f) for f in _AT_SERVER], axis=-1))
+    flop_per_cycle, frequency_max_hz, power_coefficient, bandwidth_max_hz, power_w = (
+        at_server[..., i] for i in range(len(_AT_SERVER))
+    )
+    noise = s.noise_density_w_per_hz[..., None]
+    local, remote = z.local_fraction, 1 - z.local_fraction
+
+    # Local training. [LZ24, eq. 1-2]
+    delay_local_s = (
+        local * s.workload_flop / (s.user_flop_per_cycle * z.user_frequency_hz)
+    )
+    energy_local_j = s.user_power_coefficient * z.user_frequency_hz**3 * delay_local_s
+
+    # Upload of the data and the locally trained part of the adapter. [LZ24]
+    uplink_rate = uplink_rate_bit_per_s(z.bandwidth_hz, z.transmit_power_w, gain, noise)
+    delay_uplink_s = (s.data_bit + local * s.adapter_bit) / uplink_rate
+    energy_uplink_j = z.transmit_power_w * delay_uplink_s
+
+    # Server training. [LZ24, eq. 5-6]
+    delay_server_s = remote * s.workload_flop / (flop_per_cycle * z.server_frequency_hz)
+    energy_server_j = power_coefficient * z.server_frequency_hz**3 * delay_server_s
+
+    # Download of the server-trained part; its energy is not charged, as in [LZ24].
+    downlink_rate = downlink_rate_bit_per_s(
+        z.bandwidth_hz, gain, noise, power_w, bandwidth_max_hz
+    )
+    delay_downlink_s = remote * s.adapter_bit / downlink_rate
+
+    # Cost; the references make it dimensionless (assumption).
+    delay_s = delay_local_s + delay_uplink_s + delay_server_s + delay_downlink_s
+    energy_j = energy_local_j + energy_uplink_j + energy_server_j
+    cost = o.delay_cost_per_s * delay_s + o.energy_cost_per_j * energy_j
+
+    # Service score: Weber-Fechner law of perceived quality (assumption).
+    quality = (
+        o.score_weight_power * z.transmit_power_w / s.transmit_power_max_w
+        + o.score_weight_bandwidth * z.bandwidth_hz / bandwidth_max_hz
+        + o.score_weight_compute * z.server_frequency_hz / frequency_max_hz
+        + o.score_weight_offload * (1 - local**2)
+    )
+    score = o.score_scale * xp.log1p(o.score_sensitivity * quality)
+
+    return Outcome.unchecked(
+        score=score,
+        uplink_rate=uplink_rate,
+        delay_local_s=delay_local_s,
+        delay_uplink_s=delay_uplink_s,
+        delay_server_s=delay_server_s,
+        delay_downlink_s=delay_downlink_s,
+        energy_local_j=energy_local_j,
+        energy_uplink_j=energy_uplink_j,
+        energy_server_j=energy_server_j,
+        delay_s=delay_s,
+        energy_j=energy_j,
+        cost=cost,
+        scr=xp.sum(score, axis=-1) / xp.sum(cost, axis=-1),
+    )
+
+
+_AT_SERVER = (
+    "server_flop_per_cycle",
+    "server_frequency_max_hz",
+    "server_power_coefficient",
+    "bandwidth_max_hz",
+    "downlink_power_w",
+)
+
+
+def violations(scenario: Scenario, allocation: Allocation) -> dict[str, Array]:
+    """Returns the largest relative violation of each constraint, each `[...]`.
+
+    0 means satisfied. Keys are the `Allocation` fields and `max_users`. A quantity
+    that must be positive and is not counts as violated by at least 1; one that is not
+    a number as infinitely violated. Bandwidth and server frequency are summed by
+    server and compared with its capacity.
+
+    Raises:
+        ValueError: shapes do not fit.
+    """
+    _check_shapes(scenario, allocation)
+    return {
+        name: namespace(excess).max(excess, axis=-1)
+        for name, excess in _excess(scenario.to_numpy(), allocation.to_numpy()).items()
+    }
+
+
+def _excess(s: Scenario, z: Allocation) -> dict[str, Any]:
+    """Returns the relative violations one by one, [..., N] or [..., M], in NumPy."""
+    x = z.association
+
+    def used(amount: Any) -> Any:
+        return np.einsum("...nm,...n->...m", x, amount)
+
+    def above(amount: Any, limit: Any) -> Any:
+        return np.where(np.isfinite(amount), amount / limit - 1, np.inf)
+
+    def not_positive(amount: Any, limit: Any) -> Any:
+        wrong = np.where(amount > 0, 0.0, 1 - amount / limit)
+        return np.where(np.isfinite(amount), wrong, np.inf)
+
+    def shared(amount: Any, capacity: Any) -> Any:
+        per_user = not_positive(amount, capacity.max(axis=-1, keepdims=True))
+        return np.concatenate([per_user, above(used(amount), capacity)], axis=-1)
+
+    binary = np.abs(x * (1 - x)).max(axis=-1)
+    slots = np.maximum(s.max_users, 1)
+    excess = {
+        "association": np.maximum(np.abs(x.sum(axis=-1) - 1), binary),
+        "max_users": (x.sum(axis=-2) - s.max_users) / slots,
+        "local_fraction": np.maximum(
+            1 - z.local_fraction / s.local_fraction_min,
+            above(z.local_fraction, s.local_fraction_max),
+        ),
+        "bandwidth_hz": shared(z.bandwidth_hz, s.bandwidth_max_hz),
+        "server_frequency_hz": shared(z.server_frequency_hz, s.server_frequency_max_hz),
+    }
+    for name, limit in (
+        ("transmit_power_w", s.transmit_power_max_w),
+        ("user_frequency_hz", s.user_frequency_max_hz),
+    ):
+        amount = getattr(z, name)
+        excess[name] = np.maximum(not_positive(amount, limit), above(amount, limit))
+    return {
+        name: np.where(np.isnan(values), np.inf, np.maximum(values, 0))
+        for name, values in excess.items()
+    }
+
+
+_REMEDIES = {
+    "association": "Give each user exactly one server, with 0 and 1 only.",
+    "max_users": "Move users to servers that have room.",
+    "local_fraction": "Keep it between `local_fraction_min` and `local_fraction_max`.",
+    "transmit_power_w": "Keep it above 0 and at most `transmit_power_max_w`.",
+    "user_frequency_hz": "Keep it above 0 and at most `user_frequency_max_hz`.",
+    "bandwidth_hz": "Give each user a share above 0 of its server's "
+    "`bandwidth_max_hz`; the shares of a server sum to at most all of it.",
+    "server_frequency_hz": "Give each user a share above 0 of its server's "
+    "`server_frequency_max_hz`; the shares of a server sum to at most all of it.",
+}
+
+
+def _check_feasible(scenario: Scenario, allocation: Allocation) -> None:
+    z = allocation.to_numpy()
+    for name, excess in _excess(scenario.to_numpy(), z).items():
+        wrong = excess > TOLERANCE
+        if not wrong.any():
+            continue
+        index = first_index(wrong)
+        n, n_users = index[-1], scenario.n_users
+        by_server = name == "max_users" or excess.shape[-1] > n_users <= n
+        position = (*index[:-1], n - n_users if name != "max_users" else n)
+        index = position if by_server else index
+        where = describe_index(index, "M" if by_server else "N")
+        if by_server:
+            load = 1.0 if name == "max_users" else getattr(z, name)[..., None]
+            value = (z.association * load).sum(axis=-2)[index]
+            got = f"{value:g} in sum for {where}"
+        else:
+            got = f"{getattr(z, name)[index]} for {where}"
+        raise ValueError(
+            f"`{name}` is infeasible by {excess.max():.2g} relative: got {got}. "
+            f"{_REMEDIES[name]}"
+        )
+
+
+def _check_shapes(scenario: Scenario, allocation: Allocation) -> None:
+    wanted, got = scenario.channel_gain.shape, allocation.association.shape
+    if wanted != got:
+        raise ValueError(
+            f"`association` must have shape [..., N, M] = {tuple(wanted)} as the "
+            f"scenario has; got {tuple(got)}."
+        )
+    if isinstance(scenario.channel_gain, np.ndarray) != isinstance(
+        allocation.association, np.ndarray
+    ):
+        raise ValueError(
+            "Scenario and allocation must both be NumPy or both PyTorch; got "
+            f"{type(scenario.channel_gain).__name__} and "
+            f"{type(allocation.association).__name__}. Convert one with `to_torch` or "
+            "`to_numpy`."
+        )
