@@ -1,5 +1,7 @@
 """Resource allocation for LLM adapter training in mobile edge computing."""
 
+import gymnasium as _gymnasium
+
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.config import PRESETS, ObjectiveConfig, ScenarioConfig
 from mec_llm_env.objective import Outcome, evaluate, violations
@@ -19,3 +21,9 @@ __all__ = [
     "sample_scenario",
     "violations",
 ]
+
+_gymnasium.register(
+    id="MecLlm-v0",
+    entry_point="mec_llm_env.env:MecLlmEnv",
+    vector_entry_point="mec_llm_env.vector_env:MecLlmVectorEnv",
+)

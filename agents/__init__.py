@@ -1,0 +1,1 @@
+"""Agents: everything that decides, behind one protocol. Application, not installed."""

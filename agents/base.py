@@ -1,0 +1,31 @@
+"""The protocol of everything that decides: solvers, baselines, trained policies."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from mec_llm_env import Allocation, Scenario
+
+
+class Agent(Protocol):
+    """Decides on scenarios, and acts on observations as Stable-Baselines3's policies do.
+
+    Attributes:
+        name: id shown in tables, such as "rucaa" or "ppo".
+    """
+
+    name: str
+
+    def decide(self, scenario: Scenario) -> Allocation:
+        """Returns a feasible allocation of the scenario's batch shape."""
+        ...
+
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[Any, ...] | None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, tuple[Any, ...] | None]:
+        """Returns the action for an observation, or a batch, and the next state."""
+        ...

@@ -1,0 +1,359 @@
+"""Actions: one decoder to a feasible `Allocation`, three encodings of its input.
+
+The decoder is part of the benchmark: another range or formula changes every learned
+result, so a change of it is a new environment version. A test pins it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from scipy.optimize import linear_sum_assignment
+
+from mec_llm_env._array import Array, namespace
+from mec_llm_env.allocation import Allocation
+from mec_llm_env.record import describe_index, first_index
+from mec_llm_env.scenario import Scenario
+
+ENCODINGS = ("box", "multi_discrete", "dict")
+
+#: Columns of the resource part of an action, each in [−1, 1].
+RESOURCES = ("split", "power", "bandwidth", "compute", "frequency")
+
+#: Levels of a resource in the `multi_discrete` encoding, evenly over [−1, 1].
+LEVELS = 11
+
+_LOWEST_SHARE = 0.01  # of maximum power and frequency
+_BANDWIDTH_NEPERS = 3.0  # bandwidth weight e^(3a)
+_COMPUTE_DECADES = 1.5  # compute request 10^(1.5 (a − 1))
+
+
+def decode_resources(
+    scenario: Scenario,
+    association: Array,  # [..., N, M] 0 or 1; relaxed rows that sum to 1 interpolate
+    resources: Array,  # [..., N, 5] in [−1, 1], columns as `RESOURCES`
+) -> Allocation:
+    """Maps an association and unit resources to an allocation.
+
+    NumPy and PyTorch alike, differentiable in both arguments. Always feasible for a
+    feasible association: bandwidth is shared by weights, compute by requests that are
+    scaled down only if they exceed the server, so that it can be left idle.
+    """
+    s = scenario
+    xp = namespace(s.channel_gain, association, resources)
+    split, power, bandwidth, compute, frequency = (
+        resources[..., i] for i in range(len(RESOURCES))
+    )
+    split_range = s.local_fraction_max - s.local_fraction_min
+    weight = xp.exp(_BANDWIDTH_NEPERS * bandwidth)
+    request = xp.exp(_COMPUTE_DECADES * math.log(10) * (compute - 1))
+
+    def at_server(per_server: Array) -> Array:  # [..., M] → [..., N]
+        return xp.matmul(association, per_server[..., None])[..., 0]
+
+    def total(per_user: Array) -> Array:  # [..., N] → [..., M]
+        return xp.sum(association * per_user[..., None], axis=-2)
+
+    requested = total(request)
+    return Allocation.unchecked(
+        association=association,
+        local_fraction=s.local_fraction_min + split_range * (split + 1) / 2,
+        transmit_power_w=s.transmit_power_max_w * _share_of_maximum(power),
+        bandwidth_hz=at_server(s.bandwidth_max_hz)
+        * (weight / at_server(total(weight))),
+        user_frequency_hz=s.user_frequency_max_hz * _share_of_maximum(frequency),
+        server_frequency_hz=at_server(s.server_frequency_max_hz)
+        * (request / at_server(xp.where(requested > 1, requested, 1.0))),
+    )
+
+
+def _share_of_maximum(unit: Array) -> Array:
+    return _LOWEST_SHARE + (1 - _LOWEST_SHARE) * (unit + 1) / 2
+
+
+class ActionCodec:
+    """Decodes actions for N users and M servers to allocations, and back.
+
+    Raises:
+        ValueError: the encoding is unknown.
+    """
+
+    def __init__(self, n_users: int, n_servers: int, encoding: str = "box") -> None:
+        if encoding not in ENCODINGS:
+            raise ValueError(
+                f"`action_encoding` must be one of {', '.join(ENCODINGS)}; got "
+                f"{encoding!r}."
+            )
+        self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """The Gymnasium space of one action."""
+        n, m = self.n_users, self.n_servers
+        if self.encoding == "box":
+            return spaces.Box(-1.0, 1.0, (n * (m + len(RESOURCES)),), np.float32)
+        if self.encoding == "multi_discrete":
+            return spaces.MultiDiscrete(([m] + [LEVELS] * len(RESOURCES)) * n)
+        return spaces.Dict(
+            {
+                "association": spaces.MultiDiscrete([m] * n),
+                "resources": spaces.Box(-1.0, 1.0, (n, len(RESOURCES)), np.float32),
+            }
+        )
+
+    def decode(self, action: Any, scenario: Scenario) -> Allocation:
+        """Returns the allocation, or batch of allocations, that an action stands for.
+
+        Entries of a box beyond [−1, 1] are clipped.
+
+        Raises:
+            ValueError: a wrong shape, an entry that is not finite or a choice that
+                does not exist; the text names the index.
+        """
+        scores, server, resources = self._split(action, scenario.batch_shape)
+        if scores is not None:
+            server = scores.argmax(axis=-1)
+        association = (server[..., None] == np.arange(self.n_servers)).astype(float)
+        crowded = (association.sum(axis=-2) > scenario.max_users).any(axis=-1)
+        if crowded.any():
+            if scores is None:
+                scores = _scores_of_choices(association, scenario.channel_gain)
+            association = _assign(scores, scenario.max_users, association, crowded)
+        return decode_resources(scenario, association, resources)
+
+    def encode(self, allocation: Allocation, scenario: Scenario) -> Any:
+        """Returns an action that decodes to the allocation.
+
+        To 1e-5 relative for `box` and `dict`; `multi_discrete` takes the nearest
+        level.
+
+        Raises:
+            ValueError: the allocation leaves bandwidth unused or lies outside the
+                decoder's range; the text names the field, user and range.
+        """
+        resources = _unit_resources(scenario, allocation)
+        wrong = ~(np.abs(resources) <= 1 + 1e-6)
+        if wrong.any():
+            index = first_index(wrong)
+            where, name = index[:-1], _FIELDS[index[-1]]
+            raise ValueError(
+                f"`{name}` must lie in the range of the action encoding, "
+                f"{_RANGES[name]}; got {getattr(allocation, name)[where]:g} for "
+                f"{describe_index(where, 'N')}."
+            )
+        unused = 1 - _used_share(scenario, allocation)
+        if (unused > 1e-6).any():
+            where = first_index(unused > 1e-6)
+            raise ValueError(
+                "`bandwidth_hz` must use all of each server's `bandwidth_max_hz` to be "
+                f"encoded; got {unused[where]:.2g} of it unused for "
+                f"{describe_index(where, 'M')}."
+            )
+        return self._join(allocation.association, resources)
+
+    def project(
+        self, allocation: Allocation, scenario: Scenario
+    ) -> tuple[Any, np.ndarray[Any, Any]]:
+        """Returns the nearest action, by clipping, and how far it is.
+
+        Returns:
+            The action, and the `projection_distance` `[...]`: the largest relative
+            change of a user's resource between the allocation and the decoded action;
+            0 where `encode` is exact.
+        """
+        resources = np.clip(_unit_resources(scenario, allocation), -1, 1)
+        action = self._join(allocation.association, resources)
+        decoded = self.decode(action, scenario)
+        distance = [
+            np.abs(getattr(decoded, name) / getattr(allocation, name) - 1)
+            for name in _FIELDS
+        ]
+        return action, np.max(distance, axis=(0, -1))
+
+    def _split(self, action: Any, batch: tuple[int, ...]) -> tuple[Any, Any, Any]:
+        """Returns scores [..., N, M] or None, servers [..., N] or None, resources."""
+        n, m, k = self.n_users, self.n_servers, len(RESOURCES)
+        if self.encoding == "box":
+            flat = _checked_box(action, (*batch, n * (m + k)), "action")
+            table = flat.reshape(*batch, n, m + k)
+            return table[..., :m], None, table[..., m:]
+        if self.encoding == "multi_discrete":
+            flat = _checked_choices(action, (*batch, n * (1 + k)), "action")
+            _check_limits(flat, np.array(([m] + [LEVELS] * k) * n), "action")
+            table = flat.reshape(*batch, n, 1 + k)
+            return None, table[..., 0], table[..., 1:] * (2 / (LEVELS - 1)) - 1
+        if not isinstance(action, dict) or set(action) != {"association", "resources"}:
+            raise ValueError(
+                "The action must be a dictionary with keys 'association' and "
+                f"'resources'; got {type(action).__name__}"
+                f"{f' with {sorted(action)}' if isinstance(action, dict) else ''}."
+            )
+        server = _checked_choices(action["association"], (*batch, n), "association")
+        _check_limits(server, np.array(m), "association")
+        return (
+            None,
+            server,
+            _checked_box(action["resources"], (*batch, n, k), "resources"),
+        )
+
+    def _join(self, association: Any, resources: Any) -> Any:
+        """Inverse of `_split`: chosen servers score 1, others −1."""
+        batch = association.shape[:-2]
+        server = association.argmax(axis=-1)
+        if self.encoding == "box":
+            table = np.concatenate([2 * association - 1, resources], axis=-1)
+            return table.reshape(*batch, -1).clip(-1, 1).astype(np.float32)
+        if self.encoding == "multi_discrete":
+            levels = np.round((resources.clip(-1, 1) + 1) * ((LEVELS - 1) / 2))
+            table = np.concatenate([server[..., None], levels], axis=-1)
+            return table.reshape(*batch, -1).astype(np.int64)
+        return {
+            "association": server.astype(np.int64),
+            "resources": resources.clip(-1, 1).astype(np.float32),
+        }
+
+
+_FIELDS = (
+    "local_fraction",
+    "transmit_power_w",
+    "bandwidth_hz",
+    "server_frequency_hz",
+    "user_frequency_hz",
+)
+_RANGES = {
+    "local_fraction": "`local_fraction_min` to `local_fraction_max`",
+    "transmit_power_w": "0.01 to 1 of `transmit_power_max_w`",
+    "user_frequency_hz": "0.01 to 1 of `user_frequency_max_hz`",
+    "bandwidth_hz": "a factor of at most e^6 = 403 between the users of a server",
+    "server_frequency_hz": "0.001 to 1 of `server_frequency_max_hz`, or, where all of "
+    "it is used, a factor of at most 1000 between the users of a server",
+}
+
+
+def _unit_resources(scenario: Scenario, allocation: Allocation) -> Any:
+    """Inverts `decode_resources`, [..., N, 5]; beyond ±1 where out of its range."""
+    s, z = scenario, allocation
+    x = z.association
+
+    def at_server(per_server: Any) -> Any:
+        return np.einsum("...nm,...m->...n", x, per_server)
+
+    def extremes(values: Any) -> tuple[Any, Any]:
+        """Returns the lowest and highest over the users of each user's server."""
+        column = values[..., None]
+        lowest = np.where(x > 0, column, np.inf).min(axis=-2)
+        highest = np.where(x > 0, column, -np.inf).max(axis=-2)
+        occupied = x.any(axis=-2)
+        return (
+            at_server(np.where(occupied, lowest, 0.0)),
+            at_server(np.where(occupied, highest, 0.0)),
+        )
+
+    width = s.local_fraction_max - s.local_fraction_min
+    offset = 2 * (z.local_fraction - s.local_fraction_min) - width
+    split = offset / np.where(width == 0, 1.0, width)
+
+    weight = np.log(z.bandwidth_hz)
+    bandwidth = (weight - np.add(*extremes(weight)) / 2) / _BANDWIDTH_NEPERS
+
+    # A fully used server divides its requests by their sum, so they may be scaled up.
+    share = z.server_frequency_hz / at_server(s.server_frequency_max_hz)
+    used = at_server(np.einsum("...nm,...n->...m", x, share))
+    smallest = 10 ** (-2 * _COMPUTE_DECADES)
+    scale_up = np.maximum(smallest / extremes(share)[0], 1)
+    request = share * np.where(used >= 1 - 1e-6, scale_up, 1.0)
+    compute = np.log10(request) / _COMPUTE_DECADES + 1
+
+    def unit_of_share(share: Any) -> Any:
+        return 2 * (share - _LOWEST_SHARE) / (1 - _LOWEST_SHARE) - 1
+
+    power = unit_of_share(z.transmit_power_w / s.transmit_power_max_w)
+    frequency = unit_of_share(z.user_frequency_hz / s.user_frequency_max_hz)
+    return np.stack([split, power, bandwidth, compute, frequency], axis=-1)
+
+
+def _used_share(scenario: Scenario, allocation: Allocation) -> Any:
+    """Returns the share of bandwidth in use, [..., M]; 1 where nobody is served."""
+    x = allocation.association
+    used = np.einsum("...nm,...n->...m", x, allocation.bandwidth_hz)
+    return np.where(x.any(axis=-2), used / scenario.bandwidth_max_hz, 1.0)
+
+
+def _assign(scores: Any, max_users: Any, association: Any, crowded: Any) -> Any:
+    """Returns associations, the crowded ones by the Hungarian method on the scores.
+
+    Where every user's best server has room, the best servers are that assignment.
+    """
+    association = association.copy()
+    n_servers = association.shape[-1]
+    for index in map(tuple, np.argwhere(crowded)):
+        slots = np.minimum(max_users[index], scores.shape[-2]).astype(int)
+        server_of_slot = np.repeat(np.arange(n_servers), slots)
+        benefit = scores[index][:, server_of_slot]
+        _, slot = linear_sum_assignment(benefit, maximize=True)
+        association[index] = np.eye(n_servers)[server_of_slot[slot]]
+    return association
+
+
+def _scores_of_choices(association: Any, gain: Any) -> Any:
+    """Returns scores that honour as many choices as possible, then rank by gain."""
+    n_users, n_servers = association.shape[-2:]
+    rank = gain.argsort(axis=-1).argsort(axis=-1)
+    return association + (1 - association) * rank / (n_servers * n_users)
+
+
+def _checked_box(value: Any, shape: tuple[int, ...], name: str) -> Any:
+    array = _as_shape(value, shape, name).astype(np.float64)
+    # The sum is finite unless an entry is not; far cheaper than looking at each.
+    if not math.isfinite(array.sum()) and not np.isfinite(array).all():
+        index = first_index(~np.isfinite(array))
+        raise ValueError(
+            f"`{name}` must be finite; got {array[index]} at index {_show(index)}."
+        )
+    return np.clip(array, -1, 1, out=array)
+
+
+def _checked_choices(value: Any, shape: tuple[int, ...], name: str) -> Any:
+    array = _as_shape(value, shape, name)
+    if array.dtype.kind not in "iu":
+        rounded = np.floor(array)
+        if not (rounded == array).all():
+            index = first_index(rounded != array)
+            raise ValueError(
+                f"`{name}` must hold whole numbers; got {array[index]} at index "
+                f"{_show(index)}."
+            )
+        array = rounded.astype(np.int64)
+    return array
+
+
+def _check_limits(array: Any, n_choices: Any, name: str) -> None:
+    wrong = (array < 0) | (array >= n_choices)
+    if wrong.any():
+        index = first_index(wrong)
+        limit = np.broadcast_to(n_choices, array.shape)[index]
+        raise ValueError(
+            f"`{name}` must hold choices from 0 to {limit - 1}; got {array[index]} at "
+            f"index {_show(index)}."
+        )
+
+
+def _as_shape(value: Any, shape: tuple[int, ...], name: str) -> Any:
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`{name}` must be an array of numbers; got {type(value).__name__}."
+        ) from None
+    if array.shape != shape:
+        raise ValueError(f"`{name}` must have shape {shape}; got {array.shape}.")
+    return array
+
+
+def _show(index: tuple[int, ...]) -> str:
+    return str(index[0]) if len(index) == 1 else str(index)

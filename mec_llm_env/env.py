@@ -1,0 +1,106 @@
+"""`MecLlm-v0`: one decision on a fresh random scenario, rewarded with its SCR."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.error import ResetNeeded
+
+from mec_llm_env.allocation import Allocation
+from mec_llm_env.objective import Outcome
+from mec_llm_env.scenario import Scenario
+from mec_llm_env.task import Task
+
+
+class MecLlmEnv(gym.Env[Any, Any]):
+    """Joint user association, work split and resource allocation.
+
+    Observation: the scenario, losslessly (`ObservationCodec`). Action: an allocation,
+    always feasible (`ActionCodec`). Reward: the service-cost ratio, dimensionless.
+    After `episode_length` decisions the episode terminates; every decision but the
+    last is followed by a fresh scenario, the last one by the same observation again.
+
+    `reset(options={"scenario": scenario})` starts from a given scenario.
+
+    Args:
+        render_mode: "rgb_array" or None.
+        **kwargs: see `Task`: preset, overrides, encodings, episode_length.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": ["rgb_array"],
+        "render_fps": 1,
+    }
+
+    def __init__(self, *, render_mode: str | None = None, **kwargs: Any) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(
+                f"`render_mode` must be None or 'rgb_array'; got {render_mode!r}."
+            )
+        self.task = Task(**kwargs)
+        self.render_mode = render_mode
+        self.observation_space = self.task.observation_codec.space
+        self.action_space = self.task.action_codec.space
+        self.scenario: Scenario | None = None  # what is to be decided
+        self.decided_scenario: Scenario | None = None  # what was decided last
+        self.allocation: Allocation | None = None  # on `decided_scenario`
+        self.outcome: Outcome | None = None  # of `allocation`
+        self._decisions = 0  # in this episode
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode on a fresh scenario, or on `options["scenario"]`."""
+        given = self.task.given_scenario(options)
+        if given is not None:  # refused before anything changes
+            self.task.observation_codec.encode(given)
+        super().reset(seed=seed)
+        self.scenario, self._decisions = given or self._draw(), 0
+        self.decided_scenario = self.allocation = self.outcome = None
+        return self.task.observation_codec.encode(self.scenario), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Decides on the current scenario.
+
+        Raises:
+            ValueError: the action is not valid; nothing has changed.
+            ResetNeeded: there is no scenario to decide on.
+        """
+        if self.scenario is None or self._decisions >= self.task.episode_length:
+            raise ResetNeeded("The episode has ended, or none begun: call reset first.")
+        allocation, outcome = self.task.decide(action, self.scenario)
+        self.decided_scenario = self.scenario
+        self.allocation, self.outcome = allocation, outcome
+        self._decisions += 1
+        terminated = self._decisions == self.task.episode_length
+        if not terminated:
+            self.scenario = self._draw()
+        observation = self.task.observation_codec.encode(self.scenario)
+        figures = self.task.figures(allocation, outcome)
+        info = {k: v if v.ndim else v.item() for k, v in figures.items()}
+        return observation, info["scr"], terminated, False, info
+
+    def render(self) -> np.ndarray[Any, Any] | None:
+        """Returns the picture of the last decision, or of the scenario before one.
+
+        [height, width, 3] uint8; None without a render mode.
+
+        Raises:
+            DependencyNotInstalled: the extra `render` is not installed.
+            ResetNeeded: there is no scenario yet.
+        """
+        if self.render_mode is None:
+            gym.logger.warn("`render` does nothing without render_mode='rgb_array'.")
+            return None
+        if self.scenario is None:
+            raise ResetNeeded("There is nothing to render: call reset first.")
+        from mec_llm_env.rendering import draw_decision
+
+        scenario = self.decided_scenario or self.scenario
+        return draw_decision(scenario, self.allocation, self.outcome)
+
+    def _draw(self) -> Scenario:
+        sampler = self.task.sampler
+        return sampler.from_uniforms(self.np_random.random(sampler.block_size))

@@ -1,0 +1,224 @@
+"""Observations: a lossless float32 encoding of a scenario.
+
+Every parameter enters as an affine map of its logarithm (`max_users`: of its share of
+N), chosen once for all configurations, so that a policy trained on one can be run on
+another. Positions are left out; the objective is the environment's own.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+
+from mec_llm_env.scenario import Scenario
+
+#: Bound of every entry; in practice entries lie within about ±3.
+LIMIT = 10.0
+
+ENCODINGS = ("flat", "tokens")
+
+
+class LogScale(NamedTuple):
+    """The map x → ln(x / centre) / spread."""
+
+    centre: float  # in the field's unit
+    spread: float  # nepers
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The values that the encoding can hold, in the field's unit."""
+        span = math.exp(LIMIT * self.spread)
+        return self.centre / span, self.centre * span
+
+
+_GAIN = LogScale(10**-10.8, 1.6 * math.log(10))  # ±160 dB
+
+_USER = {
+    "workload_flop": LogScale(1e14, 0.7),
+    "data_bit": LogScale(1e6, 0.7),
+    "adapter_bit": LogScale(5.4e8, 0.7),
+    "user_flop_per_cycle": LogScale(2560, 0.4),
+    "user_frequency_max_hz": LogScale(1e9, 0.3),
+    "user_power_coefficient": LogScale(2e-27, 0.5),
+    "transmit_power_max_w": LogScale(0.5, 0.5),
+    # One map for both, so that equal limits stay equal.
+    "local_fraction_min": LogScale(0.25, 0.5),
+    "local_fraction_max": LogScale(0.25, 0.5),
+}
+_SERVER = {
+    "server_flop_per_cycle": LogScale(4600, 0.5),
+    "server_frequency_max_hz": LogScale(1.4e9, 0.3),
+    "server_power_coefficient": LogScale(2.2e-26, 0.7),
+    "bandwidth_max_hz": LogScale(1e7, 0.5),
+    "downlink_power_w": LogScale(20, 0.7),
+    "noise_density_w_per_hz": LogScale(1.26e-20, 1.0),  # repeated at every server
+}
+
+#: Names of the columns of a user token after its M log-gains, and of a server token.
+USER_FEATURES = tuple(_USER)
+SERVER_FEATURES = (*_SERVER, "max_users")
+
+
+class ObservationCodec:
+    """Encodes scenarios of N users and M servers as observations, and back.
+
+    `flat` is one vector, user tokens then server tokens; `tokens` is a dictionary of
+    the same numbers: `users` [..., N, M + 9] and `servers` [..., M, 7].
+
+    Raises:
+        ValueError: the encoding is unknown.
+    """
+
+    def __init__(self, n_users: int, n_servers: int, encoding: str = "flat") -> None:
+        if encoding not in ENCODINGS:
+            raise ValueError(
+                f"`observation_encoding` must be one of {', '.join(ENCODINGS)}; got "
+                f"{encoding!r}."
+            )
+        self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
+        self.user_shape = (n_users, n_servers + len(USER_FEATURES))
+        self.server_shape = (n_servers, len(SERVER_FEATURES))
+        self._user_scale = _columns([_GAIN] * n_servers + list(_USER.values()))
+        self._server_scale = _columns(list(_SERVER.values()))
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """The Gymnasium space of one observation."""
+
+        def box(*shape: int) -> spaces.Box:
+            return spaces.Box(-LIMIT, LIMIT, shape, np.float32)
+
+        if self.encoding == "tokens":
+            return spaces.Dict(
+                {"users": box(*self.user_shape), "servers": box(*self.server_shape)}
+            )
+        return box(math.prod(self.user_shape) + math.prod(self.server_shape))
+
+    def encode(self, scenario: Scenario) -> Any:
+        """Returns the observation, or batch of observations, of a scenario.
+
+        Raises:
+            ValueError: the scenario has another size, or a field lies outside the
+                range that the encoding can hold; the text names both.
+        """
+        shape = scenario.channel_gain.shape[-2:]
+        if shape != (self.n_users, self.n_servers):
+            raise ValueError(
+                f"The scenario must have {self.n_users} users and {self.n_servers} "
+                f"servers; got {shape[0]} and {shape[1]}."
+            )
+        batch, m = scenario.batch_shape, self.n_servers
+        users = np.empty((*batch, *self.user_shape))
+        users[..., :m] = scenario.channel_gain
+        for column, name in enumerate(_USER, start=m):
+            users[..., column] = getattr(scenario, name)
+        servers = np.empty((*batch, *self.server_shape))
+        for column, name in enumerate(_SERVER):
+            value = getattr(scenario, name)
+            servers[..., column] = (
+                value if value.ndim > len(batch) else value[..., None]
+            )
+        slots = np.minimum(scenario.max_users, self.n_users)
+        servers[..., -1] = 2 * slots / self.n_users - 1
+        _to_units(users, self._user_scale)
+        _to_units(servers[..., :-1], self._server_scale)
+        if max(abs(users.min()), users.max(), -servers.min(), servers.max()) > LIMIT:
+            self._refuse(users, servers)
+        return self.pack(users.astype(np.float32), servers.astype(np.float32))
+
+    def decode(self, observation: Any) -> Scenario:
+        """Rebuilds the scenario, to 1e-5 relative; positions are absent.
+
+        Raises:
+            ValueError: the observation has another shape than `space`.
+        """
+        users, servers = self.unpack(observation)
+        users, servers = users.astype(np.float64), servers.astype(np.float64)
+        m = self.n_servers
+        slots = np.round((servers[..., -1] + 1) / 2 * self.n_users)
+        users = _from_units(users, self._user_scale)
+        servers = _from_units(servers[..., :-1], self._server_scale)
+        fields = {n: users[..., m + i].copy() for i, n in enumerate(USER_FEATURES)}
+        fields |= {n: servers[..., i].copy() for i, n in enumerate(_SERVER)}
+        noise = fields.pop("noise_density_w_per_hz")[..., 0]
+        return Scenario.unchecked(
+            channel_gain=users[..., :m].copy(),
+            noise_density_w_per_hz=np.asarray(noise),
+            max_users=slots,
+            user_position_m=None,
+            server_position_m=None,
+            **fields,
+        )
+
+    def pack(self, users: Any, servers: Any) -> Any:
+        """Joins tokens [..., N, ·] and [..., M, ·] to an observation."""
+        if self.encoding == "tokens":
+            return {"users": users, "servers": servers}
+        batch = users.shape[:-2]
+        flat = [users.reshape(*batch, -1), servers.reshape(*batch, -1)]
+        return np.concatenate(flat, axis=-1)
+
+    def unpack(self, observation: Any) -> tuple[Any, Any]:
+        """Splits an observation into its user and server tokens.
+
+        Raises:
+            ValueError: the observation has another shape than `space`.
+        """
+        if self.encoding == "tokens":
+            users = np.asarray(observation["users"])
+            servers = np.asarray(observation["servers"])
+            self._check_shape("users", users, self.user_shape)
+            self._check_shape("servers", servers, self.server_shape)
+            return users, servers
+        flat = np.asarray(observation)
+        n_user = math.prod(self.user_shape)
+        self._check_shape("flat", flat, (n_user + math.prod(self.server_shape),))
+        batch = flat.shape[:-1]
+        return (
+            flat[..., :n_user].reshape(*batch, *self.user_shape),
+            flat[..., n_user:].reshape(*batch, *self.server_shape),
+        )
+
+    def _check_shape(self, name: str, value: Any, wanted: tuple[int, ...]) -> None:
+        if value.shape[-len(wanted) :] != wanted:
+            raise ValueError(
+                f"The observation (`{name}`) must have shape [..., {wanted}] for "
+                f"{self.n_users} users and {self.n_servers} servers; got {value.shape}."
+            )
+
+    def _refuse(self, users: Any, servers: Any) -> None:
+        m = self.n_servers
+        columns = [("channel_gain", _GAIN, users[..., :m])]
+        columns += [(k, s, users[..., m + i]) for i, (k, s) in enumerate(_USER.items())]
+        columns += [(k, s, servers[..., i]) for i, (k, s) in enumerate(_SERVER.items())]
+        for name, scale, units in columns:
+            worst = float(units.ravel()[np.abs(units).argmax()])
+            if abs(worst) > LIMIT:
+                lowest, highest = scale.range
+                value = scale.centre * math.exp(scale.spread * worst)
+                raise ValueError(
+                    f"`{name}` must lie between {lowest:.3g} and {highest:.3g} to be "
+                    f"observed; got {value:.3g}. Solvers take such a scenario directly."
+                )
+
+
+def _columns(scales: list[LogScale]) -> tuple[Any, Any]:
+    """Returns the logarithms of the centres and the spreads, one a column."""
+    centres = np.log([scale.centre for scale in scales])
+    return centres, np.array([scale.spread for scale in scales])
+
+
+def _to_units(values: Any, scale: tuple[Any, Any]) -> None:
+    """Applies ln(x / centre) / spread, in place."""
+    centres, spreads = scale
+    np.log(values, out=values)
+    values -= centres
+    values /= spreads
+
+
+def _from_units(units: Any, scale: tuple[Any, Any]) -> Any:
+    centres, spreads = scale
+    return np.exp(units * spreads + centres)

@@ -1,0 +1,93 @@
+"""`Task`: what the scalar and the batched environment do alike, as array functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mec_llm_env.actions import ActionCodec
+from mec_llm_env.allocation import Allocation
+from mec_llm_env.config import ScenarioConfig
+from mec_llm_env.objective import Outcome, evaluate
+from mec_llm_env.observations import ObservationCodec
+from mec_llm_env.sampling import scenario_sampler
+from mec_llm_env.scenario import Scenario
+
+
+class Task:
+    """The decision problem of an environment: its keyword arguments, made usable.
+
+    Args:
+        preset: name of a scenario configuration, see `PRESETS`.
+        overrides: parameters that differ from it, `{"radio.bandwidth_mhz": 20}`.
+        action_encoding: "box", "multi_discrete" or "dict".
+        observation_encoding: "flat" or "tokens".
+        episode_length: decisions an episode, each on a scenario of its own.
+
+    Raises:
+        ValueError: an argument is not valid; the text names it and the remedy.
+    """
+
+    def __init__(
+        self,
+        *,
+        preset: str = "paper-10x2",
+        overrides: Mapping[str, Any] | None = None,
+        action_encoding: str = "box",
+        observation_encoding: str = "flat",
+        episode_length: int = 1,
+    ) -> None:
+        is_integer = isinstance(episode_length, int | np.integer)
+        if not is_integer or episode_length < 1:
+            raise ValueError(
+                "`episode_length` must be an integer of at least 1; got "
+                f"{episode_length!r}."
+            )
+        self.config = ScenarioConfig.preset(preset).with_overrides(overrides or {})
+        self.episode_length = int(episode_length)
+        size = self.config.users, self.config.servers
+        self.action_codec = ActionCodec(*size, action_encoding)
+        self.observation_codec = ObservationCodec(*size, observation_encoding)
+        self.sampler = scenario_sampler(self.config)
+
+    def decide(self, action: Any, scenario: Scenario) -> tuple[Allocation, Outcome]:
+        """Decodes and evaluates an action, or a batch.
+
+        Raises:
+            ValueError: the action is not valid; see `ActionCodec.decode`.
+        """
+        allocation = self.action_codec.decode(action, scenario)
+        # Decoded actions are feasible by construction; a test holds the decoder to it.
+        outcome = evaluate(scenario, allocation, self.config.objective, check=False)
+        return allocation, outcome
+
+    def figures(self, allocation: Allocation, outcome: Outcome) -> dict[str, Any]:
+        """Returns the entries of `info`: SCR, means over users, association counts."""
+        n_users = self.config.users
+        means = {
+            name: getattr(outcome, name).sum(axis=-1) / n_users
+            for name in ("score", "delay_s", "energy_j", "cost")
+        }
+        counts = allocation.association.sum(axis=-2).astype(np.int64)
+        return {"scr": outcome.scr, **means, "association_counts": counts}
+
+    def given_scenario(self, options: Mapping[str, Any] | None) -> Scenario | None:
+        """Returns the scenario that `reset(options=…)` asks for, or None.
+
+        Raises:
+            ValueError: an option is not known, or the scenario cannot be observed.
+        """
+        unknown = set(options or {}) - {"scenario"}
+        if unknown:
+            raise ValueError(
+                f"There is no reset option {sorted(unknown)[0]!r}. Use 'scenario'."
+            )
+        scenario = (options or {}).get("scenario")
+        if scenario is not None and not isinstance(scenario, Scenario):
+            raise ValueError(
+                "`options['scenario']` must be a mec_llm_env.Scenario; got "
+                f"{type(scenario).__name__}."
+            )
+        return None if scenario is None else scenario.to_numpy()

@@ -1,0 +1,327 @@
+"""The batched environment: all sub-environments in one array operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from mec_llm_env.allocation import Allocation
+from mec_llm_env.env import MecLlmEnv
+from mec_llm_env.objective import Outcome
+from mec_llm_env.scenario import Scenario
+from mec_llm_env.task import Task
+
+Array = np.ndarray[Any, Any]
+
+
+class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
+    """`num_envs` independent `MecLlmEnv`s with one random generator each.
+
+    Equal, bit for bit, to `gym.make_vec(id, num_envs, vectorization_mode="sync",
+    vector_kwargs={"autoreset_mode": …})`, in all autoreset modes. The default is
+    SAME_STEP: a finished sub-environment returns its next scenario at once and the
+    figures of the decision lie in `infos["final_info"]`.
+
+    Args:
+        num_envs: B, the number of sub-environments.
+        autoreset_mode: "SameStep", "NextStep" or "Disabled".
+        render_mode: "rgb_array" or None.
+        **kwargs: see `Task`: preset, overrides, encodings, episode_length.
+    """
+
+    metadata: dict[str, Any] = {**MecLlmEnv.metadata}
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: str | AutoresetMode = "SameStep",
+        render_mode: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
+            raise ValueError(
+                f"`num_envs` must be an integer of at least 1; got {num_envs!r}."
+            )
+        self.task = Task(**kwargs)
+        self.num_envs = int(num_envs)
+        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = render_mode
+        self.single_observation_space = self.task.observation_codec.space
+        self.single_action_space = self.task.action_codec.space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.scenario: Scenario | None = None  # [B], what is to be decided
+        self.decided_scenario: Scenario | None = None  # [B], what was decided last
+        self.allocation: Allocation | None = None  # [B], on `decided_scenario`
+        self.outcome: Outcome | None = None  # [B], of `allocation`
+        self._observation: Any = None  # of `scenario`; never handed out, never changed
+        self._generators: list[np.random.Generator | None] = [None] * self.num_envs
+        self._seeds: list[int] = [-1] * self.num_envs
+        self._decisions = np.zeros(self.num_envs, dtype=np.int64)  # in this episode
+        self._ended = np.zeros(self.num_envs, dtype=np.bool_)  # at the last step
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode in every sub-environment, or in those of a mask.
+
+        Args:
+            seed: of the first sub-environment (the others count up), one a
+                sub-environment, or None to go on with the random streams.
+            options: `scenario`, one for all or a batch of B; `reset_mask`, [B] bool.
+
+        Raises:
+            ValueError: seeds or options do not fit; nothing has changed.
+        """
+        options = dict(options or {})
+        mask = self._reset_mask(options.pop("reset_mask", None))
+        scenario = self._given(options, mask)
+        self._seed(self._seed_list(seed), mask)
+        self._begin(scenario or self._draw(mask), mask)
+        self._decisions[mask] = 0
+        self._ended[mask] = False
+        self.decided_scenario = self.allocation = self.outcome = None
+        return deepcopy(self._observation), {}
+
+    def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
+        """Decides in every sub-environment.
+
+        Raises:
+            ValueError: an action is not valid; nothing has changed.
+            ResetNeeded: a sub-environment has ended and is not reset by itself.
+        """
+        idle = self._idle()
+        assert self.scenario is not None
+        allocation, outcome = self.task.decide(
+            _blank(actions, idle) if idle.any() else actions, self.scenario
+        )
+        self.decided_scenario = self.scenario
+        self.allocation, self.outcome = allocation, outcome
+        decisions = np.where(idle, 0, self._decisions + 1)
+        ended = decisions == self.task.episode_length
+        rewards = np.where(idle, 0.0, outcome.scr)
+
+        infos: dict[str, Any] = {}
+        figures = self.task.figures(allocation, outcome)
+        if self.autoreset_mode == AutoresetMode.SAME_STEP:
+            renewed = np.ones_like(ended)
+            self._decisions = np.where(ended, 0, decisions)
+            _add_masked(infos, figures, ~ended)
+            self._add_final(infos, figures, ended)
+        else:
+            renewed = ~ended
+            self._decisions = decisions
+            _add_masked(infos, figures, ~idle)
+        if renewed.any():
+            self._begin(self._draw(renewed), renewed)
+        self._ended = ended
+        truncations = np.zeros_like(ended)
+        return deepcopy(self._observation), rewards, ended.copy(), truncations, infos
+
+    def render(self) -> tuple[Array, ...] | None:
+        """Returns one picture a sub-environment; see `MecLlmEnv.render`."""
+        if self.render_mode is None:
+            return None
+        if self.scenario is None:
+            raise ResetNeeded("There is nothing to render: call reset first.")
+        from mec_llm_env.rendering import draw_decision
+
+        scenario = self.decided_scenario or self.scenario
+        return tuple(
+            draw_decision(
+                scenario[i],
+                None if self.allocation is None else self.allocation[i],
+                None if self.outcome is None else self.outcome[i],
+            )
+            for i in range(self.num_envs)
+        )
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[misc]
+        """The generators of the sub-environments."""
+        everyone = np.ones(self.num_envs, dtype=np.bool_)
+        self._seed([None] * self.num_envs, everyone)
+        return tuple(generator for generator in self._generators if generator)
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seeds of the sub-environments."""
+        assert len(self.np_random) == self.num_envs  # makes those that are missing
+        return tuple(self._seeds)
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns a snapshot of generators and episodes, to be pickled or deep-copied.
+
+        `set_state` on an environment made with the same arguments goes on from it,
+        bit for bit.
+        """
+        names = ("scenario", "_seeds", "_decisions", "_ended", "_generators")
+        return deepcopy({name: getattr(self, name) for name in names})
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on from a snapshot of `get_state`."""
+        for name, value in deepcopy(state).items():
+            setattr(self, name, value)
+        self.decided_scenario = self.allocation = self.outcome = None
+        self._observation = (
+            self.task.observation_codec.encode(self.scenario) if self.scenario else None
+        )
+
+    # Scenarios and seeds.
+
+    def _draw(self, mask: Array) -> Scenario:
+        """Draws a scenario for every sub-environment of the mask, in order."""
+        rows = np.flatnonzero(mask)
+        uniforms = np.empty((len(rows), self.task.sampler.block_size))
+        for row, i in enumerate(rows):
+            self._generators[i].random(out=uniforms[row])  # type: ignore[union-attr]
+        return self.task.sampler.from_uniforms(uniforms)
+
+    def _begin(self, scenario: Scenario, mask: Array) -> None:
+        """Puts scenarios into the sub-environments of the mask."""
+        observation = self.task.observation_codec.encode(scenario)
+        if mask.all():
+            self.scenario, self._observation = scenario, observation
+            return
+        if self.scenario is None:
+            raise ResetNeeded("Reset all sub-environments before some of them.")
+        changes = scenario.to_dict()
+        self.scenario = Scenario.unchecked(
+            **{
+                name: _put(value, changes[name], mask)
+                for name, value in self.scenario.to_dict().items()
+            }
+        )
+        self._observation = _put(self._observation, observation, mask)
+
+    def _given(self, options: dict[str, Any], mask: Array) -> Scenario | None:
+        scenario = self.task.given_scenario(options)
+        if scenario is None:
+            return None
+        if scenario.batch_shape not in ((), (self.num_envs,)):
+            raise ValueError(
+                "`options['scenario']` must be one scenario or a batch of "
+                f"{self.num_envs}; got batch shape {scenario.batch_shape}."
+            )
+        if not scenario.batch_shape:
+            scenario = Scenario.stack([scenario] * self.num_envs)
+        self.task.observation_codec.encode(scenario)  # refuses what cannot be observed
+        return scenario[mask]
+
+    def _seed(self, seeds: Sequence[int | None], mask: Array) -> None:
+        """Makes the generators that are asked for, or missing."""
+        for i in np.flatnonzero(mask).tolist():
+            if seeds[i] is not None or self._generators[i] is None:
+                self._generators[i], self._seeds[i] = seeding.np_random(seeds[i])
+
+    def _seed_list(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + i for i in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(
+                f"`seed` must have one entry for each of the {self.num_envs} "
+                f"sub-environments; got {len(seed)}."
+            )
+        return list(seed)
+
+    def _reset_mask(self, mask: Any) -> Array:
+        if mask is None:
+            return np.ones(self.num_envs, dtype=np.bool_)
+        is_mask = isinstance(mask, np.ndarray) and mask.dtype == np.bool_
+        if not is_mask or mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                "`options['reset_mask']` must be a NumPy array of shape "
+                f"({self.num_envs},) and type bool with a true entry; got {mask!r}."
+            )
+        return mask
+
+    # Episodes.
+
+    def _idle(self) -> Array:
+        """Returns which sub-environments only begin again in this step, [B]."""
+        if self.scenario is None:
+            raise ResetNeeded("There is no scenario to decide on: call reset first.")
+        if self.autoreset_mode == AutoresetMode.NEXT_STEP:
+            return self._ended
+        ended = np.flatnonzero(self._ended)
+        if self.autoreset_mode == AutoresetMode.DISABLED and len(ended):
+            raise ResetNeeded(
+                f"The episode of sub-environment {ended[0]} has ended: reset it with "
+                "options={'reset_mask': …}."
+            )
+        return np.zeros(self.num_envs, dtype=np.bool_)
+
+    def _add_final(self, infos: dict[str, Any], figures: Any, ended: Array) -> None:
+        """Adds the last figures and observations of episodes that have ended."""
+        if not ended.any():
+            return
+        observations = np.full(self.num_envs, None, dtype=object)
+        for i in np.flatnonzero(ended).tolist():
+            observations[i] = _row(self._observation, i)
+        final: dict[str, Any] = {}
+        _add_masked(final, figures, ended)
+        infos |= {"final_obs": observations, "_final_obs": ended.copy()}
+        infos |= {"final_info": final, "_final_info": ended.copy()}
+
+
+def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
+    try:
+        return AutoresetMode(mode)
+    except ValueError:
+        choices = ", ".join(repr(choice.value) for choice in AutoresetMode)
+        raise ValueError(
+            f"`autoreset_mode` must be one of {choices}; got {mode!r}."
+        ) from None
+
+
+def _add_masked(infos: dict[str, Any], figures: Any, mask: Array) -> None:
+    """Adds figures with their masks as Gymnasium does: zero where the mask is not."""
+    if not mask.any():
+        return
+    for name, values in figures.items():
+        infos[name] = (
+            values if mask.all() else _put(np.zeros_like(values), values[mask], mask)
+        )
+        infos[f"_{name}"] = mask.copy()
+
+
+def _put(old: Any, new: Any, mask: Array) -> Any:
+    """Returns `old` with the rows of the mask replaced; dictionaries key by key."""
+    if old is None or new is None:
+        return None
+    if isinstance(old, dict):
+        return {key: _put(old[key], new[key], mask) for key in old}
+    merged = np.array(old)
+    merged[mask] = new
+    return merged
+
+
+def _row(batch: Any, i: int) -> Any:
+    """Returns one member of a batch; dictionaries key by key."""
+    if isinstance(batch, dict):
+        return {key: value[i] for key, value in batch.items()}
+    return batch[i]
+
+
+def _blank(actions: Any, idle: Array) -> Any:
+    """Returns actions with zeros for idle sub-environments, whose own do not count."""
+    if isinstance(actions, dict):
+        return {key: _blank(value, idle) for key, value in actions.items()}
+    array = np.array(actions)
+    if array.shape[:1] == idle.shape:
+        array[idle] = 0
+    return array
