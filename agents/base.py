@@ -8,7 +8,7 @@ from mec_llm_env import Allocation, Scenario
 
 
 class Agent(Protocol):
-    """Decides on scenarios, and acts on observations as Stable-Baselines3's policies do.
+    """Decides on scenarios, and acts on observations like a Stable-Baselines3 policy.
 
     Attributes:
         name: id shown in tables, such as "rucaa" or "ppo".

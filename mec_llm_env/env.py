@@ -29,7 +29,7 @@ class MecLlmEnv(gym.Env[Any, Any]):
         **kwargs: see `Task`: preset, overrides, encodings, episode_length.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {
         "render_modes": ["rgb_array"],
         "render_fps": 1,
     }

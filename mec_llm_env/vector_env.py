@@ -148,8 +148,8 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
             for i in range(self.num_envs)
         )
 
-    @property
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The generators of the sub-environments."""
         everyone = np.ones(self.num_envs, dtype=np.bool_)
         self._seed([None] * self.num_envs, everyone)
