@@ -1,0 +1,67 @@
+"""Rule-based associations and the average resource allocation of the baselines.
+
+All functions take a batch of scenarios of any shape and treat it as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dashf.association import round_assignment
+from mec_llm_env import Allocation, Scenario
+from mec_llm_env.allocation import one_hot
+
+Array = Any  # NumPy only: solvers do not take PyTorch tensors
+
+
+def strongest_channel(scenario: Scenario) -> Array:
+    """Returns the greedy association [..., N, M]: each user at its strongest channel.
+
+    With finite `max_users`, the Hungarian assignment of the log-gains.
+    """
+    s = scenario.to_numpy()
+    return round_assignment(np.log(s.channel_gain), s.max_users)
+
+
+def random_association(scenario: Scenario, rng: np.random.Generator) -> Array:
+    """Returns a random association [..., N, M]: each user's server uniform.
+
+    With finite `max_users`, users draw slots of the servers without replacement. A
+    scenario uses the same number of random numbers either way.
+    """
+    s = scenario.to_numpy()
+    n_users, n_servers = s.n_users, s.n_servers
+    keys = rng.random((*s.batch_shape, n_servers, n_users))  # one a possible slot
+
+    free_server = np.floor(n_servers * keys[..., 0, :])
+    closed = np.arange(n_users) >= s.max_users[..., None]
+    slots = np.where(closed, np.inf, keys).reshape(*s.batch_shape, -1)
+    slot_server = np.argsort(slots, axis=-1)[..., :n_users] // n_users
+
+    unlimited = (s.max_users >= n_users).all(axis=-1)[..., None]
+    return one_hot(np.where(unlimited, free_server, slot_server), n_servers)
+
+
+def average_allocation(scenario: Scenario, association: Array) -> Allocation:
+    """Returns equal shares, φ = 0.5 clipped to its box, full power and frequency.
+
+    Args:
+        scenario: batch shape `[...]`.
+        association: [..., N, M] 0 or 1.
+    """
+    s = scenario.to_numpy()
+    load = np.maximum(association.sum(axis=-2), 1)  # [..., M]
+
+    def share(capacity: Array) -> Array:
+        return np.einsum("...nm,...m->...n", association, capacity / load)
+
+    return Allocation(
+        association=association,
+        local_fraction=np.clip(0.5, s.local_fraction_min, s.local_fraction_max),
+        transmit_power_w=s.transmit_power_max_w,
+        bandwidth_hz=share(s.bandwidth_max_hz),
+        user_frequency_hz=s.user_frequency_max_hz,
+        server_frequency_hz=share(s.server_frequency_max_hz),
+    )

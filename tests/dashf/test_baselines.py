@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from dashf.association import round_assignment
+from dashf.baselines import average_allocation, random_association, strongest_channel
+from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
+
+
+def scenario(users=6, servers=3, max_users=None, batch=(5,), seed=0):
+    config = ScenarioConfig(users=users, servers=servers)
+    config = config.with_overrides({"server.max_users": max_users})
+    return sample_scenario(config, np.random.default_rng(seed), batch)
+
+
+def test_rounding_takes_the_best_server_and_the_lower_number_on_ties():
+    benefit = np.array([[1.0, 2.0], [3.0, 3.0], [5.0, 4.0]])
+    assert round_assignment(benefit, np.array([3, 3])).tolist() == [
+        [0, 1],
+        [1, 0],
+        [1, 0],
+    ]
+
+
+def test_rounding_with_slots_is_the_best_assignment():
+    # Both like server 0, which has one slot. Moving user 0 costs 1, user 1 costs 3.
+    benefit = np.array([[5.0, 4.0], [5.0, 2.0]])
+    assert round_assignment(benefit, np.array([1, 2])).tolist() == [[0, 1], [1, 0]]
+
+
+def test_rounding_treats_every_batch_member_with_its_own_limits():
+    benefit = np.broadcast_to([[5.0, 4.0], [5.0, 2.0]], (2, 2, 2))
+    rounded = round_assignment(benefit, np.array([[2, 2], [1, 1]]))
+    assert rounded.tolist() == [[[1, 0], [1, 0]], [[0, 1], [1, 0]]]
+
+
+def test_too_few_slots_are_refused():
+    with pytest.raises(ValueError, match="at least 3 slots, one a user; got 2"):
+        round_assignment(np.zeros((3, 2)), np.array([1, 1]))
+
+
+def test_strongest_channel():
+    s = scenario()
+    assert np.array_equal(strongest_channel(s).argmax(-1), s.channel_gain.argmax(-1))
+    tight = scenario(max_users=2)
+    association = strongest_channel(tight)
+    assert np.array_equal(association.sum(-2), np.full((5, 3), 2.0))
+
+
+@pytest.mark.parametrize("max_users", [None, 2, 3])
+def test_random_association_is_feasible_and_reproducible(max_users):
+    s = scenario(max_users=max_users)
+    first, second, other = (
+        random_association(s, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+    evaluate(s, average_allocation(s, first), ScenarioConfig().objective)
+
+
+@pytest.mark.parametrize("max_users", [None, 4])
+def test_random_association_is_uniform(max_users):
+    s = scenario(max_users=max_users, batch=(4000,))
+    share = random_association(s, np.random.default_rng(0)).mean(axis=0)
+    assert np.abs(share - 1 / 3).max() < 0.03  # 4 standard deviations
+
+
+def test_average_allocation_by_hand():
+    s = scenario(users=3, servers=2, batch=())
+    association = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    z = average_allocation(s, association)
+    assert z.bandwidth_hz.tolist() == [5e6, 5e6, 1e7]
+    assert z.server_frequency_hz.tolist() == [0.65e9, 0.65e9, 1.59e9]
+    assert np.array_equal(z.transmit_power_w, s.transmit_power_max_w)
+    assert np.array_equal(z.user_frequency_hz, s.user_frequency_max_hz)
+    assert z.local_fraction.tolist() == [0.5] * 3
+
+
+def test_average_split_is_clipped_to_its_box():
+    s = scenario(users=3, servers=2, batch=())
+    s = type(s)(**s.to_dict() | {"local_fraction_max": [0.4, 0.6, 0.3]})
+    z = average_allocation(s, strongest_channel(s))
+    assert z.local_fraction.tolist() == [0.4, 0.5, 0.3]
