@@ -54,8 +54,6 @@ class MecLlmEnv(gym.Env[Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode on a fresh scenario, or on `options["scenario"]`."""
         given = self.task.given_scenario(options)
-        if given is not None:  # refused before anything changes
-            self.task.observation_codec.encode(given)
         super().reset(seed=seed)
         self.scenario, self._decisions = given or self._draw(), 0
         self.decided_scenario = self.allocation = self.outcome = None

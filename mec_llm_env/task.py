@@ -73,21 +73,36 @@ class Task:
         counts = allocation.association.sum(axis=-2).astype(np.int64)
         return {"scr": outcome.scr, **means, "association_counts": counts}
 
-    def given_scenario(self, options: Mapping[str, Any] | None) -> Scenario | None:
+    def given_scenario(
+        self, options: Mapping[str, Any] | None, num_envs: int | None = None
+    ) -> Scenario | None:
         """Returns the scenario that `reset(options=…)` asks for, or None.
+
+        It is a single one, or, where there are `num_envs`, may be a batch of them.
 
         Raises:
             ValueError: an option is not known, or the scenario cannot be observed.
         """
-        unknown = set(options or {}) - {"scenario"}
+        options = options or {}
+        unknown = set(options) - {"scenario"}
         if unknown:
             raise ValueError(
                 f"There is no reset option {sorted(unknown)[0]!r}. Use 'scenario'."
             )
-        scenario = (options or {}).get("scenario")
-        if scenario is not None and not isinstance(scenario, Scenario):
+        scenario = options.get("scenario")
+        if scenario is None:
+            return None
+        if not isinstance(scenario, Scenario):
             raise ValueError(
                 "`options['scenario']` must be a mec_llm_env.Scenario; got "
                 f"{type(scenario).__name__}."
             )
-        return None if scenario is None else scenario.to_numpy()
+        if scenario.batch_shape not in ((), (num_envs,)):
+            batch = "" if num_envs is None else f" or a batch of {num_envs}"
+            raise ValueError(
+                f"`options['scenario']` must be a single scenario{batch}; got batch "
+                f"shape {scenario.batch_shape}."
+            )
+        scenario = scenario.to_numpy()
+        self.observation_codec.encode(scenario)  # refuses what cannot be observed
+        return scenario

@@ -207,17 +207,11 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         self._observation = _put(self._observation, observation, mask)
 
     def _given(self, options: dict[str, Any], mask: Array) -> Scenario | None:
-        scenario = self.task.given_scenario(options)
+        scenario = self.task.given_scenario(options, self.num_envs)
         if scenario is None:
             return None
-        if scenario.batch_shape not in ((), (self.num_envs,)):
-            raise ValueError(
-                "`options['scenario']` must be one scenario or a batch of "
-                f"{self.num_envs}; got batch shape {scenario.batch_shape}."
-            )
         if not scenario.batch_shape:
             scenario = Scenario.stack([scenario] * self.num_envs)
-        self.task.observation_codec.encode(scenario)  # refuses what cannot be observed
         return scenario[mask]
 
     def _seed(self, seeds: Sequence[int | None], mask: Array) -> None:

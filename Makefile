@@ -1,0 +1,47 @@
+# make demo    train PPO briefly, compare it with the baselines, show the report
+# make test    the whole test suite
+# make check   formatting, lint, types and the test suite
+# Each creates .venv and installs what it needs; nothing else is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+GYMNASIUM_VERSIONS := 1.1.1 1.2.2 newest
+
+# Two test processes with one thread each, instead of threads that wait for another.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: demo test lint format check test-gymnasium clean
+
+demo: $(VENV)/train.stamp
+	OMP_NUM_THREADS=2 $(BIN)/python train.py --agent ppo --timesteps 100_000
+	$(BIN)/python evaluate.py --agents runs/ppo/latest gucaa rucaa random
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: lint test
+
+test-gymnasium: $(GYMNASIUM_VERSIONS:%=test-gymnasium-%)
+
+test-gymnasium-%:
+	$(PYTHON) tests/with_gymnasium.py $*
+
+# An extra of setup.cfg, installed into the environment.
+$(VENV)/%.stamp: setup.cfg pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mec_llm_env import (
+    Allocation,
+    Scenario,
+    ScenarioConfig,
+    evaluate,
+    sample_scenario,
+    violations,
+)
+from mec_llm_env.actions import ENCODINGS, ActionCodec, decode_resources
+from tests.mec_llm_env.cases import equal_allocation, golden_cases, golden_scenario
+
+CONTINUOUS = Allocation.field_names()[1:]
+
+
+def draw(
+    seed: int = 0, users: int = 10, servers: int = 2, **overrides: Any
+) -> Scenario:
+    config = ScenarioConfig(users=users, servers=servers).with_overrides(overrides)
+    return sample_scenario(config, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("case", golden_cases("decode"))
+def test_golden(case: dict[str, Any]) -> None:
+    scenario = golden_scenario(case)
+    codec = ActionCodec(scenario.n_users, scenario.n_servers)
+    allocation = codec.decode(np.array(case["action"], np.float32), scenario)
+    for name, expected in case["expected"].items():
+        actual = getattr(allocation, name)
+        np.testing.assert_allclose(actual, expected, rtol=1e-6, err_msg=name)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    encoding=st.sampled_from(ENCODINGS),
+    users=st.integers(1, 6),
+    servers=st.integers(1, 4),
+    slack=st.one_of(st.none(), st.integers(0, 2)),
+    seed=st.integers(0, 10_000),
+)
+def test_every_action_is_feasible(
+    encoding: str, users: int, servers: int, slack: int | None, seed: int
+) -> None:
+    slots = None if slack is None else -(-users // servers) + slack
+    scenario = draw(seed, users, servers, **{"server.max_users": slots})
+    codec = ActionCodec(users, servers, encoding)
+    space = codec.space
+    space.seed(seed)
+    allocation = codec.decode(space.sample(), scenario)
+    assert max(violations(scenario, allocation).values()) < 1e-12
+    evaluate(scenario, allocation)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    encoding=st.sampled_from(["box", "dict"]),
+    users=st.integers(1, 6),
+    servers=st.integers(1, 4),
+    slots=st.booleans(),
+    seed=st.integers(0, 10_000),
+)
+def test_encode_is_the_right_inverse(
+    encoding: str, users: int, servers: int, slots: bool, seed: int
+) -> None:
+    limit = -(-users // servers) if slots else None
+    scenario = draw(seed, users, servers, **{"server.max_users": limit})
+    source = ActionCodec(users, servers, "box")
+    space = source.space
+    space.seed(seed)
+    wanted = source.decode(space.sample(), scenario)
+    codec = ActionCodec(users, servers, encoding)
+    action = codec.encode(wanted, scenario)
+    assert codec.space.contains(action)
+    decoded = codec.decode(action, scenario)
+    np.testing.assert_array_equal(decoded.association, wanted.association)
+    for name in CONTINUOUS:
+        actual, expected = getattr(decoded, name), getattr(wanted, name)
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, err_msg=name)
+    _, distance = codec.project(wanted, scenario)
+    assert distance < 1e-5
+
+
+@pytest.mark.parametrize("share", [0.3, 1 / 1000.5])
+def test_encode_covers_full_and_idle_compute(share: float) -> None:
+    """A share below 0.001 fits only where the server is fully used."""
+    scenario = draw(users=2, servers=1)
+    capacity_hz = scenario.server_frequency_max_hz[0]
+    full = dataclasses.replace(
+        equal_allocation(scenario, [0, 0]),
+        server_frequency_hz=capacity_hz * np.array([share, 1 - share]),
+    )
+    codec = ActionCodec(2, 1)
+    decoded = codec.decode(codec.encode(full, scenario), scenario)
+    np.testing.assert_allclose(
+        decoded.server_frequency_hz, full.server_frequency_hz, rtol=1e-5
+    )
+    idle = dataclasses.replace(
+        full, server_frequency_hz=full.server_frequency_hz * [1, 0.5]
+    )
+    if share > 0.001:
+        decoded = codec.decode(codec.encode(idle, scenario), scenario)
+        np.testing.assert_allclose(
+            decoded.server_frequency_hz, idle.server_frequency_hz, rtol=1e-5
+        )
+    else:
+        with pytest.raises(ValueError, match=r"`server_frequency_hz` must lie.*user 0"):
+            codec.encode(idle, scenario)
+
+
+def test_multi_discrete_takes_the_nearest_level() -> None:
+    scenario = draw()
+    codec = ActionCodec(10, 2, "multi_discrete")
+    space = codec.space
+    space.seed(0)
+    for _ in range(20):
+        action = space.sample()
+        allocation = codec.decode(action, scenario)
+        again = codec.encode(allocation, scenario)
+        # Power, split and frequency levels are kept; bandwidth weights and full
+        # compute are known up to a factor.
+        table, expected = again.reshape(10, 6), action.reshape(10, 6)
+        np.testing.assert_array_equal(table[:, [0, 1, 2, 5]], expected[:, [0, 1, 2, 5]])
+
+
+def test_levels_by_hand() -> None:
+    scenario = draw(users=1, servers=2)
+    decoded = ActionCodec(1, 2, "multi_discrete").decode([1, 0, 10, 5, 10, 0], scenario)
+    assert decoded.server == [1]
+    assert decoded.local_fraction == pytest.approx(1 / 16)  # a = −1
+    assert decoded.transmit_power_w == pytest.approx(scenario.transmit_power_max_w)
+    assert decoded.bandwidth_hz == pytest.approx(1e7)  # alone: all of it
+    assert decoded.server_frequency_hz == pytest.approx(1.59e9)  # a = 1: 10^0
+    assert decoded.user_frequency_hz == pytest.approx(
+        0.01 * scenario.user_frequency_max_hz
+    )
+
+
+def test_encodings_agree() -> None:
+    scenario = draw()
+    space = ActionCodec(10, 2, "multi_discrete").space
+    space.seed(1)
+    action = space.sample()
+    expected = ActionCodec(10, 2, "multi_discrete").decode(action, scenario)
+    table = action.reshape(10, 6)
+    units = table[:, 1:] / 5 - 1
+    pair = {"association": table[:, 0], "resources": units}
+    scores = np.where(table[:, :1] == [0, 1], 0.3, -0.2)
+    flat = np.concatenate([scores, units], axis=-1).ravel()
+    for encoding, action in (("dict", pair), ("box", flat)):
+        actual = ActionCodec(10, 2, encoding).decode(action, scenario)
+        for name in Allocation.field_names():
+            np.testing.assert_allclose(
+                getattr(actual, name), getattr(expected, name), rtol=1e-12
+            )
+
+
+def test_ties_go_to_the_lowest_server_and_boxes_are_clipped() -> None:
+    scenario = draw()
+    codec = ActionCodec(10, 2)
+    zeros = codec.decode(np.zeros(70), scenario)
+    assert (zeros.server == 0).all()
+    beyond = codec.decode(np.full(70, 7.0), scenario)
+    at_limit = codec.decode(np.ones(70), scenario)
+    for name in Allocation.field_names():
+        np.testing.assert_array_equal(getattr(beyond, name), getattr(at_limit, name))
+
+
+def best_by_enumeration(scores: Any, slots: Any) -> float:
+    n_users, n_servers = scores.shape
+    return max(
+        sum(scores[n, m] for n, m in enumerate(choice))
+        for choice in itertools.product(range(n_servers), repeat=n_users)
+        if (np.bincount(choice, minlength=n_servers) <= slots).all()
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_finite_slots_take_the_best_assignment_of_the_scores(seed: int) -> None:
+    scenario = draw(seed, 5, 3, **{"server.max_users": 2})
+    rng = np.random.default_rng(seed)
+    action = rng.uniform(-1, 1, 5 * 8)
+    allocation = ActionCodec(5, 3).decode(action, scenario)
+    scores = action.reshape(5, 8)[:, :3]
+    total = (allocation.association * scores).sum()
+    assert total == pytest.approx(best_by_enumeration(scores, scenario.max_users))
+
+
+def test_finite_slots_honour_choices_then_gains() -> None:
+    scenario = draw(0, 3, 3, **{"server.max_users": 1})
+    gain = np.array([[9.0, 5, 4], [9, 1, 8], [9, 2, 1]]) * 1e-10
+    scenario = dataclasses.replace(scenario, channel_gain=gain)
+    codec = ActionCodec(3, 3, "dict")
+    action = {"association": [0, 0, 0], "resources": np.zeros((3, 5))}
+    # One of the three choices of server 0 is honoured. Ranks at the others: user 0
+    # (1, 0), user 1 (0, 1), user 2 (1, 0): users 0 or 2 stay, the rest goes up.
+    server = codec.decode(action, scenario).server
+    assert server[1] == 2
+    assert sorted(server) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "action", "text"),
+    [
+        ("box", np.zeros(69), r"`action` must have shape \(70,\); got \(69,\)"),
+        ("box", np.full(70, np.nan), "`action` must be finite; got nan at index 0"),
+        ("box", np.r_[np.zeros(33), np.inf, np.zeros(36)], "got inf at index 33"),
+        ("box", "left", "`action` must be an array of numbers; got str"),
+        ("box", None, "`action` must be an array of numbers; got NoneType"),
+        ("multi_discrete", np.full(60, 11), "choices from 0 to 1; got 11 at index 0"),
+        ("multi_discrete", np.r_[0, 11, np.zeros(58)], "0 to 10; got 11 at index 1"),
+        ("multi_discrete", np.full(60, 0.5), "whole numbers; got 0.5 at index 0"),
+        ("dict", np.zeros(70), "must be a dictionary .*; got ndarray"),
+        ("dict", {"association": np.zeros(10)}, r"got dict with \['association'\]"),
+        (
+            "dict",
+            {"association": np.full(10, -1), "resources": np.zeros((10, 5))},
+            "`association` must hold choices from 0 to 1; got -1 at index 0",
+        ),
+        (
+            "dict",
+            {"association": np.zeros(10), "resources": np.full((10, 5), np.nan)},
+            r"`resources` must be finite; got nan at index \(0, 0\)",
+        ),
+    ],
+)
+def test_bad_actions_are_named(encoding: str, action: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        ActionCodec(10, 2, encoding).decode(action, draw())
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "text"),
+    [
+        ("transmit_power_w", 0.001, "0.01 to 1 of `transmit_power_max_w`"),
+        ("user_frequency_hz", 0.001, "0.01 to 1 of `user_frequency_max_hz`"),
+        ("bandwidth_hz", 0.5, "must use all .* 0.5 of it unused for server 0"),
+        ("bandwidth_hz", [1e-4, *[1] * 9], "factor of at most e.6"),
+    ],
+)
+def test_what_the_decoder_cannot_reach_is_refused(
+    name: str, factor: Any, text: str
+) -> None:
+    scenario = draw()
+    allocation = equal_allocation(scenario, np.arange(10) % 2)
+    value = getattr(allocation, name) * factor
+    allocation = dataclasses.replace(allocation, **{name: value})
+    codec = ActionCodec(10, 2)
+    with pytest.raises(ValueError, match=f"`{name}` .*{text}"):
+        codec.encode(allocation, scenario)
+    action, distance = codec.project(allocation, scenario)
+    assert distance > 0.1
+    evaluate(scenario, codec.decode(action, scenario))
+
+
+def test_a_fixed_split_is_kept() -> None:
+    scenario = draw()
+    fixed = dataclasses.replace(
+        scenario, local_fraction_max=scenario.local_fraction_min
+    )
+    codec = ActionCodec(10, 2)
+    allocation = codec.decode(np.full(70, 0.5), fixed)
+    np.testing.assert_array_equal(allocation.local_fraction, fixed.local_fraction_min)
+    decoded = codec.decode(codec.encode(allocation, fixed), fixed)
+    np.testing.assert_array_equal(decoded.local_fraction, fixed.local_fraction_min)
+
+
+def test_unknown_encoding() -> None:
+    with pytest.raises(ValueError, match="`action_encoding` must be one of box, multi"):
+        ActionCodec(10, 2, "onehot")
+
+
+def test_pytorch_decodes_alike_and_is_differentiable() -> None:
+    scenario = draw()
+    rng = np.random.default_rng(0)
+    resources = rng.uniform(-1, 1, (10, 5))
+    association = np.eye(2)[rng.integers(0, 2, 10)]
+    expected = decode_resources(scenario, association, resources)
+    leaf = torch.tensor(resources, requires_grad=True)
+    soft = torch.tensor(association, requires_grad=True)
+    allocation = decode_resources(scenario.to_torch(), soft, leaf)
+    for name in Allocation.field_names():
+        actual = getattr(allocation.to_numpy(), name)
+        np.testing.assert_allclose(actual, getattr(expected, name), rtol=1e-12)
+    evaluate(scenario.to_torch(), allocation, check=False).scr.backward()
+    assert (leaf.grad != 0).all()
+    assert (soft.grad != 0).any()

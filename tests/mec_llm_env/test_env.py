@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.error import ResetNeeded
+from gymnasium.utils.env_checker import check_env
+
+from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
+from mec_llm_env.actions import ENCODINGS as ACTION_ENCODINGS
+from mec_llm_env.observations import ENCODINGS as OBSERVATION_ENCODINGS
+
+
+@pytest.mark.parametrize("observation_encoding", OBSERVATION_ENCODINGS)
+@pytest.mark.parametrize("action_encoding", ACTION_ENCODINGS)
+@pytest.mark.parametrize("episode_length", [1, 3])
+def test_gymnasium_check_env(
+    action_encoding: str, observation_encoding: str, episode_length: int
+) -> None:
+    env = gym.make(
+        "MecLlm-v0",
+        action_encoding=action_encoding,
+        observation_encoding=observation_encoding,
+        episode_length=episode_length,
+        render_mode="rgb_array",
+    )
+    check_env(env.unwrapped)
+
+
+@pytest.mark.parametrize("action_encoding", ["box", "multi_discrete"])
+def test_stable_baselines3_check_env(action_encoding: str) -> None:
+    env_checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    env = gym.make("MecLlm-v0", action_encoding=action_encoding)
+    env_checker.check_env(env.unwrapped)
+
+
+def test_made_by_module_name_too() -> None:
+    env = gym.make("mec_llm_env:MecLlm-v0", preset="tiny-4x2")
+    observation, info = env.reset(seed=0)
+    assert env.observation_space.contains(observation)
+    assert info == {}
+
+
+def test_spec_is_json() -> None:
+    env = gym.make(
+        "MecLlm-v0", preset="tiny-4x2", overrides={"radio.bandwidth_mhz": 20}
+    )
+    assert env.spec is not None
+    again = gym.make(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    assert again.unwrapped.task.config.radio.bandwidth_mhz == 20  # type: ignore[attr-defined]
+    json.loads(env.spec.to_json())
+
+
+def test_one_decision_by_hand() -> None:
+    env = gym.make("MecLlm-v0").unwrapped
+    observation, _ = env.reset(seed=7)
+    scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(7))
+    task = env.task  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(observation, task.observation_codec.encode(scenario))
+    env.action_space.seed(0)
+    action = env.action_space.sample()
+    after, reward, terminated, truncated, info = env.step(action)
+    allocation = task.action_codec.decode(action, scenario)
+    outcome = evaluate(scenario, allocation)
+    assert type(reward) is float
+    assert reward == info["scr"] == outcome.scr
+    assert (terminated, truncated) == (True, False)
+    np.testing.assert_array_equal(after, observation)  # the same scenario's
+    for name in ("score", "delay_s", "energy_j", "cost"):
+        assert type(info[name]) is float
+        assert info[name] == pytest.approx(getattr(outcome, name).mean())
+    counts = np.bincount(allocation.server, minlength=2)
+    np.testing.assert_array_equal(info["association_counts"], counts)
+    assert set(info) == {
+        *("scr", "score", "delay_s", "energy_j", "cost", "association_counts")
+    }
+    with pytest.raises(ResetNeeded, match="call reset first"):
+        env.step(action)
+
+
+def test_longer_episodes_decide_on_successive_scenarios() -> None:
+    env = gym.make("MecLlm-v0", episode_length=3).unwrapped
+    rng = np.random.default_rng(5)
+    codec = env.task.observation_codec  # type: ignore[attr-defined]
+    expected = [codec.encode(sample_scenario(ScenarioConfig(), rng)) for _ in range(4)]
+    observation, _ = env.reset(seed=5)
+    np.testing.assert_array_equal(observation, expected[0])
+    ends = []
+    for k in (1, 2, 2):  # the last decision leaves its scenario
+        observation, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        np.testing.assert_array_equal(observation, expected[k])
+        ends.append(terminated)
+        assert not truncated
+    assert ends == [False, False, True]
+    observation, _ = env.reset()
+    np.testing.assert_array_equal(observation, expected[3])
+
+
+def test_trajectories_are_determined_by_the_seed() -> None:
+    runs = []
+    for _ in range(2):
+        env = gym.make("MecLlm-v0", episode_length=5)
+        env.action_space.seed(1)
+        observation, _ = env.reset(seed=3)
+        run: list[Any] = [observation]
+        for _ in range(5):
+            run += env.step(env.action_space.sample())[:2]
+        runs.append(run)
+    for first, second in zip(*runs, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_given_scenario_is_used_and_draws_nothing() -> None:
+    env = gym.make("MecLlm-v0").unwrapped
+    given = sample_scenario(ScenarioConfig(), np.random.default_rng(99))
+    codec = env.task.observation_codec  # type: ignore[attr-defined]
+    for scenario in (given, given.to_torch()):
+        observation, _ = env.reset(seed=3, options={"scenario": scenario})
+        np.testing.assert_array_equal(observation, codec.encode(given))
+    fresh, _ = env.reset()
+    first = sample_scenario(ScenarioConfig(), np.random.default_rng(3))
+    np.testing.assert_array_equal(fresh, codec.encode(first))
+
+
+def test_bad_resets_are_named_and_change_nothing() -> None:
+    env = gym.make("MecLlm-v0").unwrapped
+    observation, _ = env.reset(seed=3)
+    small = sample_scenario(ScenarioConfig(users=4), np.random.default_rng(0))
+    wild = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
+    wild = dataclasses.replace(wild, data_bit=wild.data_bit * 1e9)
+    for options, text in (
+        ({"scenario": small}, "must have 10 users and 2 servers; got 4 and 2"),
+        ({"scenario": wild}, "`data_bit` must lie between"),
+        ({"scenario": {"gain": 1}}, r"must be a mec_llm_env.Scenario; got dict"),
+        ({"scenari": small}, "no reset option 'scenari'"),
+        ({"scenario": small.stack([small] * 2)}, "must be a single scenario"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            env.reset(seed=4, options=options)
+    np.testing.assert_array_equal(env.step(env.action_space.sample())[0], observation)
+
+
+def test_a_bad_action_changes_nothing() -> None:
+    env = gym.make("MecLlm-v0").unwrapped
+    env.reset(seed=3)
+    env.action_space.seed(0)
+    action = env.action_space.sample()
+    bad = action.copy()
+    bad[12] = np.nan
+    with pytest.raises(ValueError, match="got nan at index 12"):
+        env.step(bad)
+    after_error = env.step(action)[1]
+    env.reset(seed=3)
+    assert env.step(action)[1] == after_error
+
+
+def test_step_before_reset() -> None:
+    env = gym.make("MecLlm-v0").unwrapped
+    with pytest.raises(ResetNeeded):
+        env.step(env.action_space.sample())
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "text"),
+    [
+        ({"preset": "paper"}, "no preset 'paper'"),
+        ({"overrides": {"radio.power": 1}}, "no parameter 'radio.power'"),
+        ({"action_encoding": "x"}, "`action_encoding` must be one of"),
+        ({"observation_encoding": "x"}, "`observation_encoding` must be one of"),
+        ({"episode_length": 0}, "`episode_length` must be an integer of at least 1"),
+        ({"render_mode": "x"}, "`render_mode` must be"),
+    ],
+)
+def test_bad_arguments_are_named(kwargs: dict[str, Any], text: str) -> None:
+    from mec_llm_env.env import MecLlmEnv
+
+    with pytest.raises(ValueError, match=text):
+        MecLlmEnv(**kwargs)

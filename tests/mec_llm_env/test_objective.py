@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mec_llm_env import (
+    Allocation,
+    ObjectiveConfig,
+    Outcome,
+    Scenario,
+    ScenarioConfig,
+    evaluate,
+    sample_scenario,
+    violations,
+)
+from tests.mec_llm_env.cases import equal_allocation, golden_cases, golden_scenario
+
+TOY_OBJECTIVE = ObjectiveConfig(
+    delay_weight=1.0,
+    energy_weight=2.0,
+    delay_reference_s=10.0,
+    energy_reference_j=10.0,
+    score_sensitivity=3.0,
+    score_weight_power=0.1,
+    score_weight_bandwidth=0.2,
+    score_weight_compute=0.3,
+    score_weight_offload=0.4,
+)
+
+
+def toy_allocation(**changes: Any) -> Allocation:
+    fields = {
+        "local_fraction": [0.5, 0.25],
+        "transmit_power_w": [1.0, 1.0],
+        "bandwidth_hz": [1.0, 1.0],
+        "user_frequency_hz": [2.0, 1.0],
+        "server_frequency_hz": [1.0, 0.5],
+    }
+    return Allocation.from_server([0, 0], 1, **(fields | changes))
+
+
+def test_toy_by_hand(toy_fields: dict[str, Any]) -> None:
+    outcome = evaluate(Scenario(**toy_fields), toy_allocation(), TOY_OBJECTIVE)
+    # Local: φ W / (K f) = 0.5·8/(2·2) = 1 s; 0.25·8/(4·1) = 0.5 s.
+    np.testing.assert_allclose(outcome.delay_local_s, [1.0, 0.5])
+    # Energy κ f³ T = 0.5·8·1 = 4 J; 1·1·0.5 = 0.5 J.
+    np.testing.assert_allclose(outcome.energy_local_j, [4.0, 0.5])
+    # Uplink: b log2(1 + g p / (n0 b)) = log2(2) = 1; log2(4) = 2 bit/s.
+    np.testing.assert_allclose(outcome.uplink_rate, [1.0, 2.0])
+    # Payload D + φ A = 1 + 0.5·2 = 2; 2 + 0.25·4 = 3 bit, over the rate.
+    np.testing.assert_allclose(outcome.delay_uplink_s, [2.0, 1.5])
+    np.testing.assert_allclose(outcome.energy_uplink_j, [2.0, 1.5])  # p = 1 W
+    # Server: (1−φ) W / (K F) = 0.5·8/(4·1) = 1 s; 0.75·8/(4·0.5) = 3 s.
+    np.testing.assert_allclose(outcome.delay_server_s, [1.0, 3.0])
+    # Energy κ F³ T = 0.25·1·1; 0.25·0.125·3.
+    np.testing.assert_allclose(outcome.energy_server_j, [0.25, 0.09375])
+    # Downlink: b log2(1 + g P / (n0 B)) = log2(1 + 3) = 2; log2(1 + 9) bit/s,
+    # for (1−φ) A = 1; 3 bit.
+    np.testing.assert_allclose(outcome.delay_downlink_s, [0.5, 3 / math.log2(10)])
+    # Cost: 0.1 · delay + 0.2 · energy; user 0: 0.1 · 4.5 + 0.2 · 6.25 = 1.7.
+    second = 0.1 * (0.5 + 1.5 + 3 + 3 / math.log2(10)) + 0.2 * (0.5 + 1.5 + 0.09375)
+    np.testing.assert_allclose(outcome.cost, [1.7, second])
+    # Quality: w_p p/p_max + w_b b/B + w_c F/F_m + w_o (1 − φ²), with ω1 = 100/ln 4.
+    # User 0: 0.1·1 + 0.2·0.5 + 0.3·0.5 + 0.4·0.75 = 0.65.
+    # User 1: 0.1·0.5 + 0.2·0.5 + 0.3·0.25 + 0.4·0.9375 = 0.6.
+    score = [100 / math.log(4) * math.log(1 + 3 * q) for q in (0.65, 0.6)]
+    np.testing.assert_allclose(outcome.score, score)
+    np.testing.assert_allclose(outcome.scr, sum(score) / (1.7 + second))
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("case", golden_cases("evaluate"))
+def test_golden(case: dict[str, Any], library: str) -> None:
+    scenario = golden_scenario(case)
+    fields = dict(case["allocation"])
+    allocation = Allocation.from_server(
+        fields.pop("server"), scenario.n_servers, **fields
+    )
+    weights = {k: v for k, v in case["objective"].items() if k != "score_scale"}
+    objective = ObjectiveConfig(**weights)
+    assert objective.score_scale == pytest.approx(case["objective"]["score_scale"])
+    if library == "torch":
+        scenario, allocation = scenario.to_torch(), allocation.to_torch()
+    outcome = evaluate(scenario, allocation, objective)
+    assert isinstance(outcome.cost, torch.Tensor) == (library == "torch")
+    assert set(case["expected"]) == set(Outcome.field_names())
+    for name, expected in case["expected"].items():
+        actual = getattr(outcome.to_numpy(), name)
+        np.testing.assert_allclose(actual, expected, rtol=1e-9, err_msg=name)
+
+
+def test_a_batch_is_its_members_bit_for_bit() -> None:
+    config = ScenarioConfig()
+    rng = np.random.default_rng(1)
+    scenarios = sample_scenario(config, rng, (6,))
+    allocations = [
+        equal_allocation(scenarios[i], rng.integers(0, 2, 10)) for i in range(6)
+    ]
+    batch = evaluate(scenarios, Allocation.stack(allocations))
+    grid = evaluate(
+        scenarios.map(lambda a: a.reshape(2, 3, *a.shape[1:])),
+        Allocation.stack(allocations).map(lambda a: a.reshape(2, 3, *a.shape[1:])),
+    )
+    for i in range(6):
+        single = evaluate(scenarios[i], allocations[i])
+        for name in Outcome.field_names():
+            expected = getattr(single, name)
+            np.testing.assert_array_equal(getattr(batch, name)[i], expected)
+            np.testing.assert_array_equal(getattr(grid, name)[i // 3, i % 3], expected)
+
+
+def test_gradients_flow_in_pytorch() -> None:
+    scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(2))
+    allocation = equal_allocation(scenario, np.arange(10) % 2).to_torch()
+    leaves = allocation.map(lambda a: a.clone().requires_grad_())
+    evaluate(scenario.to_torch(), leaves).scr.backward()
+    for name, value in leaves.to_dict().items():
+        assert torch.isfinite(value.grad).all(), name
+        assert (value.grad != 0).any(), name
+    # A numerical derivative in one user's bandwidth.
+    step = 1.0  # Hz
+    scr = []
+    for sign in (1, -1):
+        bandwidth = allocation.bandwidth_hz.clone()
+        bandwidth[3] += sign * step
+        changed = dataclasses.replace(allocation, bandwidth_hz=bandwidth)
+        scr.append(evaluate(scenario.to_torch(), changed, check=False).scr)
+    slope = (scr[0] - scr[1]) / (2 * step)
+    torch.testing.assert_close(leaves.bandwidth_hz.grad[3], slope, rtol=1e-5, atol=0)
+
+
+def test_violations_of_a_feasible_allocation_are_zero(
+    toy_fields: dict[str, Any],
+) -> None:
+    result = violations(Scenario(**toy_fields), toy_allocation())
+    assert set(result) == {*Allocation.field_names(), "max_users"}
+    assert all(value == 0 for value in result.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "size", "text"),
+    [
+        ({"local_fraction": [0.5, 0.9]}, "local_fraction", 0.2, "0.9 for user 1"),
+        ({"local_fraction": [0.2, 0.5]}, "local_fraction", 0.2, "0.2 for user 0"),
+        ({"transmit_power_w": [1.5, 1]}, "transmit_power_w", 0.5, "1.5 for user 0"),
+        ({"transmit_power_w": [1, 0]}, "transmit_power_w", 1.0, "0.0 for user 1"),
+        ({"transmit_power_w": [1, math.nan]}, "transmit_power_w", math.inf, "nan"),
+        ({"user_frequency_hz": [2, 1.5]}, "user_frequency_hz", 0.5, "user 1"),
+        ({"user_frequency_hz": [2, math.inf]}, "user_frequency_hz", math.inf, "inf"),
+        ({"bandwidth_hz": [1, 1.5]}, "bandwidth_hz", 0.25, "2.5 in sum for server 0"),
+        ({"bandwidth_hz": [-1, 1]}, "bandwidth_hz", 1.5, "-1.0 for user 0"),
+        (
+            {"server_frequency_hz": [2, 2]},
+            "server_frequency_hz",
+            1.0,
+            "4 in sum for server 0",
+        ),
+    ],
+)
+def test_infeasible_allocations_are_named(
+    toy_fields: dict[str, Any],
+    changes: dict[str, Any],
+    name: str,
+    size: float,
+    text: str,
+) -> None:
+    scenario, allocation = Scenario(**toy_fields), toy_allocation(**changes)
+    result = violations(scenario, allocation)
+    assert result.pop(name) == pytest.approx(size)
+    assert all(value == 0 for value in result.values())
+    with pytest.raises(ValueError, match=f"`{name}` is infeasible .* {text}"):
+        evaluate(scenario, allocation)
+    with pytest.raises(ValueError, match=name):
+        evaluate(scenario.to_torch(), allocation.to_torch())
+
+
+def test_association_and_slots(toy_fields: dict[str, Any]) -> None:
+    toy_fields |= {"channel_gain": [[1.0, 1.0], [3.0, 1.0]], "max_users": [1, 2]}
+    for name in list(toy_fields):
+        if name.startswith(("server", "bandwidth", "downlink")):
+            toy_fields[name] = toy_fields[name] * 2
+    scenario = Scenario(**toy_fields)
+    crowded = dataclasses.replace(
+        toy_allocation(), association=np.array([[1.0, 0], [1, 0]])
+    )
+    assert violations(scenario, crowded)["max_users"] == 1
+    with pytest.raises(ValueError, match=r"`max_users` .* 2 in sum for server 0"):
+        evaluate(scenario, crowded)
+    split = dataclasses.replace(crowded, association=np.array([[0.5, 0.5], [0, 1]]))
+    assert violations(scenario, split)["association"] == 0.25
+    with pytest.raises(ValueError, match=r"`association` .* \[0.5 0.5\] for user 0"):
+        evaluate(scenario, split)
+    assert evaluate(scenario, split, check=False).scr > 0  # a relaxation
+    nowhere = dataclasses.replace(crowded, association=np.zeros((2, 2)))
+    assert violations(scenario, nowhere)["association"] == 1
+
+
+def test_rounding_errors_pass(toy_fields: dict[str, Any]) -> None:
+    allocation = toy_allocation(bandwidth_hz=[1.0, 1.0 + 1e-6])
+    assert violations(Scenario(**toy_fields), allocation)["bandwidth_hz"] > 1e-7
+    evaluate(Scenario(**toy_fields), allocation)
+
+
+def test_batched_violations_name_the_scenario() -> None:
+    scenarios = sample_scenario(ScenarioConfig(), np.random.default_rng(0), (3,))
+    one = equal_allocation(scenarios[0], np.arange(10) % 2)
+    allocations = [equal_allocation(scenarios[i], np.arange(10) % 2) for i in range(3)]
+    allocations[2] = dataclasses.replace(
+        allocations[2], bandwidth_hz=2 * one.bandwidth_hz
+    )
+    batch = Allocation.stack(allocations)
+    np.testing.assert_allclose(
+        violations(scenarios, batch)["bandwidth_hz"], [0, 0, 1], atol=1e-12
+    )
+    with pytest.raises(ValueError, match="in sum for scenario 2, server 0"):
+        evaluate(scenarios, batch)
+
+
+def test_wrong_shapes_and_mixed_libraries(toy_fields: dict[str, Any]) -> None:
+    scenario = Scenario(**toy_fields)
+    stacked = Allocation.stack([toy_allocation()] * 3)
+    with pytest.raises(ValueError, match=r"\(2, 1\) as the scenario has; got \(3, 2,"):
+        evaluate(scenario, stacked)
+    with pytest.raises(ValueError, match="both be NumPy or both PyTorch"):
+        evaluate(scenario.to_torch(), toy_allocation())

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mec_llm_env import PRESETS, Scenario, ScenarioConfig, evaluate, sample_scenario
+from mec_llm_env.observations import (
+    _GAIN,
+    _SERVER,
+    _USER,
+    ENCODINGS,
+    LIMIT,
+    ObservationCodec,
+)
+from tests.mec_llm_env.cases import equal_allocation
+
+
+def assert_same(decoded: Scenario, scenario: Scenario) -> None:
+    for name, value in decoded.to_dict().items():
+        if name.endswith("position_m"):
+            assert value is None
+        else:
+            expected = getattr(scenario, name)
+            assert value.shape == expected.shape
+            np.testing.assert_allclose(value, expected, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_drawn_scenarios_are_kept(preset: str, encoding: str) -> None:
+    config = ScenarioConfig.preset(preset)
+    batch = (2,) if config.users > 100 else (2, 20)
+    scenario = sample_scenario(config, np.random.default_rng(0), batch)
+    codec = ObservationCodec(config.users, config.servers, encoding)
+    observation = codec.encode(scenario)
+    leaves = observation.values() if encoding == "tokens" else [observation]
+    for leaf in leaves:
+        assert leaf.dtype == np.float32
+        assert np.abs(leaf).max() < 6  # about ±3 in practice
+    assert_same(codec.decode(observation), scenario)
+
+
+def fields_in_range(n_users: int, n_servers: int) -> Any:
+    """Strategy of scenarios anywhere in the range of the encoding."""
+
+    def values(scale: Any, *shape: int) -> Any:
+        size = int(np.prod(shape, dtype=int))
+        unit = st.floats(-LIMIT + 1e-6, LIMIT - 1e-6)
+        units = st.lists(unit, min_size=size, max_size=size)
+        return units.map(
+            lambda u: scale.centre * np.exp(scale.spread * np.reshape(u, shape))
+        )
+
+    fields = {"channel_gain": values(_GAIN, n_users, n_servers)}
+    fields |= {k: values(s, n_users) for k, s in _USER.items()}
+    fields |= {k: values(s, n_servers) for k, s in _SERVER.items()}
+    fields["noise_density_w_per_hz"] = values(_SERVER["noise_density_w_per_hz"])
+    fractions = st.tuples(*[st.floats(0.01, 0.99)] * 2).map(sorted)
+    pairs = st.lists(fractions, min_size=n_users, max_size=n_users).map(np.array)
+    slots = st.integers(-(-n_users // n_servers), 2 * n_users)
+    slots = st.lists(slots, min_size=n_servers, max_size=n_servers)
+
+    def build(fields: dict[str, Any], pairs: Any, slots: list[int]) -> Scenario:
+        fields["local_fraction_min"], fields["local_fraction_max"] = pairs.T
+        return Scenario(**fields, max_users=slots)
+
+    return st.builds(build, st.fixed_dictionaries(fields), pairs, slots)
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_round_trip_of_any_scenario(data: Any) -> None:
+    n_users = data.draw(st.integers(1, 4))
+    n_servers = data.draw(st.integers(1, 3))
+    scenario = data.draw(fields_in_range(n_users, n_servers))
+    for encoding in ENCODINGS:
+        codec = ObservationCodec(n_users, n_servers, encoding)
+        observation = codec.encode(scenario)
+        assert codec.space.contains(observation)
+        decoded = codec.decode(observation)
+        kept = dataclasses.replace(
+            scenario, max_users=np.minimum(scenario.max_users, n_users)
+        )
+        assert_same(decoded, kept)
+        Scenario(**decoded.to_dict())  # passes every check, crossed fractions too
+
+
+def test_both_encodings_hold_the_same_numbers() -> None:
+    scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(0), (3,))
+    flat = ObservationCodec(10, 2).encode(scenario)
+    tokens = ObservationCodec(10, 2, "tokens").encode(scenario)
+    assert flat.shape == (3, 124)
+    joined = [tokens["users"].reshape(3, -1), tokens["servers"].reshape(3, -1)]
+    np.testing.assert_array_equal(flat, np.concatenate(joined, axis=-1))
+
+
+def test_the_objective_survives_the_encoding() -> None:
+    scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(3))
+    codec = ObservationCodec(10, 2)
+    decoded = codec.decode(codec.encode(scenario))
+    allocation = equal_allocation(scenario, np.arange(10) % 2)
+    expected = evaluate(scenario, allocation).scr
+    actual = evaluate(decoded, allocation, check=False).scr
+    assert actual == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"),
+    [("channel_gain", 1e-17), ("workload_flop", 1e4), ("bandwidth_max_hz", 1e3)],
+)
+def test_scenarios_outside_the_box_are_refused(name: str, factor: float) -> None:
+    scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
+    value = getattr(scenario, name) * factor
+    changed = dataclasses.replace(scenario, **{name: value})
+    with pytest.raises(ValueError, match=f"`{name}` must lie between .* and .*; got"):
+        ObservationCodec(10, 2).encode(changed)
+
+
+def test_bad_calls_are_named() -> None:
+    scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="`observation_encoding` must be one of flat"):
+        ObservationCodec(10, 2, "image")
+    with pytest.raises(ValueError, match="must have 4 users and 2 servers; got 10"):
+        ObservationCodec(4, 2).encode(scenario)
+    with pytest.raises(ValueError, match=r"\(124,\).* got \(9,\)"):
+        ObservationCodec(10, 2).decode(np.zeros(9, np.float32))

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mec_llm_env import PRESETS, Scenario, ScenarioConfig, sample_scenario
+from mec_llm_env.sampling import scenario_sampler
+
+
+@pytest.fixture(scope="module")
+def many() -> Scenario:
+    return sample_scenario(ScenarioConfig(), np.random.default_rng(0), (4000,))
+
+
+def test_a_batch_is_successive_scenarios_bit_for_bit() -> None:
+    config = ScenarioConfig()
+    batch = sample_scenario(config, np.random.default_rng(5), (2, 3))
+    rng = np.random.default_rng(5)
+    for index in np.ndindex(2, 3):
+        single = sample_scenario(config, rng)
+        for name, value in single.to_dict().items():
+            np.testing.assert_array_equal(
+                getattr(batch, name)[index], value, err_msg=name
+            )
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_drawn_scenarios_pass_the_checks_of_given_ones(preset: str) -> None:
+    scenario = sample_scenario(ScenarioConfig.preset(preset), np.random.default_rng(0))
+    given = Scenario(**scenario.to_dict())
+    for name, value in scenario.to_dict().items():
+        drawn = getattr(given, name)
+        np.testing.assert_array_equal(drawn, value)
+        assert drawn.shape == value.shape
+        assert drawn.dtype == value.dtype
+
+
+@pytest.mark.parametrize("edge", [0.0, np.nextafter(1.0, 0.0)])
+def test_the_edges_of_the_uniforms_are_valid(edge: float) -> None:
+    sampler = scenario_sampler(ScenarioConfig())
+    scenario = sampler.from_uniforms(np.full(sampler.block_size, edge))
+    Scenario(**scenario.to_dict())
+    assert scenario.data_bit[0] == 32 * (512 * 16 if edge == 0 else 1024 * 64)
+
+
+def test_constants_of_the_default_scenario(many: Scenario) -> None:
+    one = many[0]
+    assert one.noise_density_w_per_hz == pytest.approx(10**-19.9)  # −174 + 5 dBm/Hz
+    np.testing.assert_allclose(one.server_flop_per_cycle, [4096, 5120])
+    np.testing.assert_allclose(one.server_frequency_max_hz, [1.3e9, 1.59e9])
+    np.testing.assert_allclose(
+        one.server_power_coefficient * one.server_frequency_max_hz**3, [60, 70]
+    )
+    np.testing.assert_allclose(one.bandwidth_max_hz, 1e7)
+    np.testing.assert_allclose(one.downlink_power_w, 20)
+    np.testing.assert_allclose(one.local_fraction_min, 1 / 16)
+    np.testing.assert_allclose(one.local_fraction_max, 15 / 16)
+    np.testing.assert_allclose(one.max_users, 10)
+    np.testing.assert_allclose(one.server_position_m, [[250, 0], [-250, 0]], atol=1e-9)
+
+
+def uniform(low: float, high: float) -> Any:
+    return stats.uniform(low, high - low).cdf
+
+
+@pytest.mark.parametrize(
+    ("values", "law"),
+    [
+        (lambda s: s.transmit_power_max_w, uniform(0.2, 1.0)),
+        (lambda s: s.user_frequency_max_hz / 1e9, uniform(0.8, 1.3)),
+        (lambda s: s.user_power_coefficient * 1.3e9**3, uniform(3, 6)),
+        # Uniform in the disc: the squared distance from the centre is uniform.
+        (lambda s: (s.user_position_m**2).sum(-1), uniform(0, 500**2)),
+        (lambda s: np.arctan2(*np.moveaxis(s.user_position_m, -1, 0)), None),
+    ],
+)
+def test_laws_of_the_user_parameters(many: Scenario, values: Any, law: Any) -> None:
+    law = law or uniform(-np.pi, np.pi)
+    assert stats.kstest(values(many).ravel(), law).pvalue > 1e-3
+
+
+def test_whole_numbers_are_equally_likely(many: Scenario) -> None:
+    cores, counts = np.unique(many.user_flop_per_cycle / 512, return_counts=True)
+    np.testing.assert_array_equal(cores, [4, 5, 6])
+    assert stats.chisquare(counts).pvalue > 1e-3
+    # W and D have tokens and sequences as factors: W / D is affine in the tokens d.
+    h, r, layers = 2048, 256, 16
+    ratio = many.workload_flop / many.data_bit * 32 / layers
+    tokens = (ratio - 48 * h**2 - 24 * h * r) / (12 * h)
+    np.testing.assert_allclose(tokens, np.round(tokens), atol=1e-6)
+    assert (tokens.min().round(), tokens.max().round()) == (512, 1024)
+    sequences = many.data_bit / 32 / tokens.round()
+    numbers, counts = np.unique(sequences, return_counts=True)
+    np.testing.assert_array_equal(numbers, np.arange(16, 65))
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_law_of_the_gains() -> None:
+    config = ScenarioConfig().with_overrides({"radio.fading": "none"})
+    shadowed = sample_scenario(config, np.random.default_rng(1), (1000,))
+    faded = sample_scenario(ScenarioConfig(), np.random.default_rng(1), (1000,))
+    # The same uniforms: the quotient is the fading, of unit mean and exponential.
+    fading = (faded.channel_gain / shadowed.channel_gain).ravel()
+    assert stats.kstest(fading, stats.expon.cdf).pvalue > 1e-3
+    # What path loss leaves over is the shadowing, 8 dB.
+    offset = shadowed.user_position_m[:, :, None] - shadowed.server_position_m[:, None]
+    distance_m = np.maximum(np.linalg.norm(offset, axis=-1), 10)
+    path_loss_db = 128.1 + 37.6 * np.log10(distance_m / 1000)
+    shadowing_db = 10 * np.log10(shadowed.channel_gain) + path_loss_db
+    assert stats.kstest(shadowing_db.ravel(), stats.norm(0, 8).cdf).pvalue > 1e-3
+
+
+def test_one_server_stands_in_the_centre() -> None:
+    config = ScenarioConfig(users=3, servers=1)
+    scenario = sample_scenario(config, np.random.default_rng(0))
+    np.testing.assert_array_equal(scenario.server_position_m, [[0, 0]])
+
+
+def test_servers_take_the_models_in_turn() -> None:
+    config = ScenarioConfig.preset("medium-50x10")
+    scenario = sample_scenario(config, np.random.default_rng(0))
+    np.testing.assert_array_equal(scenario.server_flop_per_cycle, [4096, 5120] * 5)
+    distance_m = np.linalg.norm(scenario.server_position_m, axis=-1)
+    np.testing.assert_allclose(distance_m, 250)
+
+
+def test_max_users_reaches_the_scenario() -> None:
+    config = ScenarioConfig().with_overrides({"server.max_users": 6})
+    scenario = sample_scenario(config, np.random.default_rng(0))
+    np.testing.assert_array_equal(scenario.max_users, [6, 6])

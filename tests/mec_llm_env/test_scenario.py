@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mec_llm_env import Allocation, Scenario, ScenarioConfig, sample_scenario
+
+
+def test_lists_become_float64_and_max_users_unlimited(
+    toy_fields: dict[str, Any],
+) -> None:
+    scenario = Scenario(**toy_fields)
+    assert (scenario.n_users, scenario.n_servers, scenario.batch_shape) == (2, 1, ())
+    assert scenario.data_bit.dtype == np.float64
+    assert scenario.noise_density_w_per_hz.shape == ()
+    np.testing.assert_array_equal(scenario.max_users, [2.0])
+    assert scenario.user_position_m is None
+
+
+def test_fields_without_batch_axes_serve_the_batch(toy_fields: dict[str, Any]) -> None:
+    toy_fields["channel_gain"] = np.ones((3, 2, 1))
+    scenario = Scenario(**toy_fields)
+    assert scenario.batch_shape == (3,)
+    assert scenario.workload_flop.shape == (3, 2)
+    assert scenario.noise_density_w_per_hz.shape == (3,)
+    assert scenario[1].batch_shape == ()
+    assert scenario[1:].batch_shape == (2,)
+
+
+def test_inputs_are_not_shared(toy_fields: dict[str, Any]) -> None:
+    gain = np.array([[1.0], [3.0]])
+    scenario = Scenario(**(toy_fields | {"channel_gain": gain}))
+    gain[0] = -1
+    assert scenario.channel_gain[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"data_bit": [1.0, -1.0]}, "`data_bit` must be positive.*-1.0 for user 1"),
+        ({"data_bit": [math.nan, 1.0]}, "`data_bit` .*nan for user 0"),
+        ({"channel_gain": [[1.0], [0.0]]}, "`channel_gain`.*0.0 for user 1, server 0"),
+        ({"channel_gain": [[1.0], [math.inf]]}, "`channel_gain` .*inf for user 1"),
+        ({"bandwidth_max_hz": [0.0]}, "`bandwidth_max_hz` .*0.0 for server 0"),
+        ({"noise_density_w_per_hz": -1.0}, "`noise_density_w_per_hz` .*-1.0"),
+        ({"local_fraction_max": [1.0, 0.5]}, "`local_fraction_max` .*1.0 for user 0"),
+        (
+            {"local_fraction_min": [0.8, 0.25]},
+            "`local_fraction_min` must be at most .*0.8 and 0.75 for user 0",
+        ),
+        ({"max_users": [1.5]}, "`max_users` must be a non-negative whole number"),
+        ({"max_users": [1]}, "`max_users` lets the servers serve 1 users"),
+        ({"data_bit": [1.0]}, r"`data_bit` must have shape .*\(2,\); got \(1,\)"),
+        ({"data_bit": "many"}, "`data_bit` must be an array of real numbers; got 'ma"),
+        ({"channel_gain": [1.0, 2.0]}, r"`channel_gain` must have shape .*\(2,\)"),
+        (
+            {"noise_density_w_per_hz": [1.0, 1.0]},
+            r"`noise_density_w_per_hz` must have the batch shape \(\); got \(2,\)",
+        ),
+        ({"user_position_m": [[0, 0], [0, math.nan]]}, "`user_position_m` .*user 1"),
+    ],
+)
+def test_bad_fields_are_named(
+    toy_fields: dict[str, Any], changes: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ValueError, match=text):
+        Scenario(**(toy_fields | changes))
+
+
+def test_a_missing_field_is_named(toy_fields: dict[str, Any]) -> None:
+    del toy_fields["data_bit"]
+    with pytest.raises(TypeError, match="data_bit"):
+        Scenario(**toy_fields)
+
+
+@pytest.mark.parametrize("batch_shape", [(), (4,)])
+def test_files_and_json_keep_every_digit(
+    tmp_path: Path, batch_shape: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(0)
+    scenario = sample_scenario(ScenarioConfig(), rng, batch_shape)
+    scenario.save(tmp_path / "scenario.npz")
+    for copy in (
+        Scenario.load(tmp_path / "scenario.npz"),
+        Scenario.from_json(scenario.to_json()),
+    ):
+        for name, value in scenario.to_dict().items():
+            np.testing.assert_array_equal(getattr(copy, name), value, err_msg=name)
+    assert [path.name for path in tmp_path.iterdir()] == ["scenario.npz"]
+
+
+def test_absent_positions_stay_absent(
+    tmp_path: Path, toy_fields: dict[str, Any]
+) -> None:
+    scenario = Scenario(**toy_fields)
+    scenario.save(tmp_path / "toy.npz")
+    assert Scenario.load(tmp_path / "toy.npz").user_position_m is None
+    assert Scenario.stack([scenario, scenario]).user_position_m is None
+
+
+def test_foreign_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_text("hello")
+    with pytest.raises(ValueError, match=r"a\.npz' is not a scenario file"):
+        Scenario.load(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", gain=np.ones(2))
+    with pytest.raises(ValueError, match=r"missing: \['adapter_bit'.*\['gain'\]"):
+        Scenario.load(tmp_path / "b.npz")
+    with pytest.raises(FileNotFoundError):
+        Scenario.load(tmp_path / "c.npz")
+    with pytest.raises(ValueError, match="not JSON"):
+        Scenario.from_json("{")
+    with pytest.raises(ValueError, match="one key a field"):
+        Scenario.from_json("[]")
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
+    scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
+    path = tmp_path / "scenario.npz"
+    scenario.save(path)
+    before = path.read_bytes()
+    broken = Scenario.unchecked(**(scenario.to_dict() | {"data_bit": {1: object()}}))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        broken.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["scenario.npz"]
+
+
+def test_torch_round_trip() -> None:
+    scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(0), (2,))
+    back = scenario.to_torch().to_numpy()
+    for name, value in scenario.to_dict().items():
+        np.testing.assert_array_equal(getattr(back, name), value)
+
+
+def test_allocation_checks_its_shapes() -> None:
+    fields = {name: np.ones(2) for name in Allocation.field_names()[1:]}
+    allocation = Allocation.from_server([1, 0], 2, **fields)
+    np.testing.assert_array_equal(allocation.association, [[0, 1], [1, 0]])
+    np.testing.assert_array_equal(allocation.server, [1, 0])
+    with pytest.raises(ValueError, match=r"`server` .* 0 to 1; got 2.0"):
+        Allocation.from_server([2, 0], 2, **fields)
+    with pytest.raises(ValueError, match=r"`server` .* got 0.5"):
+        Allocation.from_server([0.5, 0], 2, **fields)
+    with pytest.raises(ValueError, match=r"`bandwidth_hz` must have shape .*\(3,\)"):
+        Allocation.from_server([1, 0], 2, **(fields | {"bandwidth_hz": np.ones(3)}))
+    with pytest.raises(ValueError, match=r"use `Allocation.from_server`"):
+        Allocation(association=np.array([1, 0]), **fields)
+
+
+def test_stacking_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no Scenario to stack"):
+        Scenario.stack([])
