@@ -1,0 +1,443 @@
+"""Pictures of a decision: who is served where, shares, delays and energies.
+
+Colour stands for the server everywhere, shade for the phase of the work. Needs the
+extra `render` (matplotlib); draws on an Agg canvas, without pyplot and its state.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium.error import DependencyNotInstalled
+
+from mec_llm_env.allocation import Allocation
+from mec_llm_env.objective import Outcome
+from mec_llm_env.scenario import Scenario
+
+try:
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.colors import to_rgb
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+except ImportError as error:
+    raise DependencyNotInstalled(
+        'Rendering needs matplotlib; install it with: pip install "mec-llm-env[render]"'
+    ) from error
+
+#: Height and width of a picture; multiples of 16, as video encoders want.
+SIZE = (720, 1280)
+
+# Okabe and Ito's palette, safe for colour-blind readers (without black and yellow);
+# from the seventh server on it repeats with another marker.
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "^", "D", "v", "P", "s", "X", "<", "p", ">")
+_INK, _FAINT, _IDLE, _NEUTRAL = "#222222", "#6B7280", "#ECEEF1", "#8A94A3"
+
+# Phases from dark to light: share of black (below 0) or white mixed into the colour.
+_SHADES = {"local": -0.45, "uplink": 0.0, "server": 0.45, "downlink": 0.78}
+
+_MOST_NAMED_USERS = 50  # more get no label of their own
+_MOST_LABELLED_POINTS = 20  # on the map
+_MOST_LABELLED_SERVERS = 12  # at the bars; more get every fifth or tenth label
+_PLATE = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none"}
+_TALLEST = 5.0  # bars beyond this multiple of the median are cut
+
+
+class _Decision(NamedTuple):
+    """What the panels draw, in NumPy; users in the order of their servers."""
+
+    scenario: Scenario
+    allocation: Allocation | None
+    outcome: Outcome | None
+    server: Any  # [N] number of each user's server; None before the decision
+    order: Any  # [N] users, by server
+    turn: Any  # [N] 0, 1, … within the server, in that order
+
+
+def draw_decision(
+    scenario: Scenario,
+    allocation: Allocation | None = None,
+    outcome: Outcome | None = None,
+) -> np.ndarray[Any, Any]:
+    """Draws one decision, or the scenario before it.
+
+    A map of users and servers (left out where positions are absent), the shares of
+    bandwidth and compute of each server with what is idle, and each user's delay and
+    energy by phase. Equal arguments give equal pixels.
+
+    Args:
+        scenario: a single scenario, without batch axes.
+        allocation: the decision on it, if there is one.
+        outcome: of the allocation, if there is one.
+
+    Returns:
+        [H, W, 3] uint8.
+
+    Raises:
+        ValueError: the scenario is a batch.
+    """
+    if scenario.batch_shape:
+        raise ValueError(
+            "One scenario is drawn at a time; got batch shape "
+            f"{scenario.batch_shape}. Draw scenario[i], allocation[i], outcome[i]."
+        )
+    decision = _as_decision(scenario, allocation, outcome)
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        figure = Figure(figsize=(SIZE[1] / 100, SIZE[0] / 100), dpi=100)
+        canvas = FigureCanvasAgg(figure)
+        _draw_title(figure, decision)
+        left = 0.075
+        if _has_map(decision.scenario):
+            _draw_map(figure.add_axes((0.056, 0.08, 0.4275, 0.76)), decision)
+            left = 0.555
+        _draw_panels(figure, left, decision)
+        canvas.draw()
+        return np.array(canvas.buffer_rgba())[..., :3].copy()
+
+
+_STYLE: Any = {
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.edgecolor": "#B8BEC8",
+    "axes.labelcolor": _INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.axisbelow": True,
+    "grid.color": "#E3E6EB",
+    "grid.linewidth": 0.7,
+    "hatch.color": "#C9CED6",
+    "hatch.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "xtick.color": "#B8BEC8",
+    "ytick.color": "#B8BEC8",
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+}
+
+
+def _as_decision(
+    scenario: Scenario, allocation: Allocation | None, outcome: Outcome | None
+) -> _Decision:
+    order = turn = np.arange(scenario.n_users)
+    server = None
+    if allocation is not None:
+        allocation = allocation.to_numpy()
+        server = allocation.association.argmax(axis=-1)
+        order = server.argsort(kind="stable")
+        turn = turn - np.searchsorted(server[order], server[order])
+    return _Decision(
+        scenario=scenario.to_numpy(),
+        allocation=allocation,
+        outcome=None if outcome is None else outcome.to_numpy(),
+        server=server,
+        order=order,
+        turn=turn,
+    )
+
+
+def _draw_title(figure: Any, decision: _Decision) -> None:
+    s, outcome = decision.scenario, decision.outcome
+    text = "No decision yet" if outcome is None else f"SCR  {float(outcome.scr):.4g}"
+    figure.text(0.022, 0.945, text, fontsize=17, weight="bold")
+    words = [_count(s.n_users, "user"), _count(s.n_servers, "server")]
+    if outcome is not None:
+        words += [
+            f"mean delay {_number(outcome.delay_s.mean())} s",
+            f"mean energy {_number(outcome.energy_j.mean())} J",
+            f"mean score {_number(outcome.score.mean())} of 100",
+        ]
+    if not _has_map(s):
+        words.append("no map: the scenario has no positions")
+    figure.text(0.022, 0.91, "  ·  ".join(words), fontsize=10, color=_FAINT)
+
+
+def _has_map(scenario: Scenario) -> bool:
+    positions = scenario.user_position_m, scenario.server_position_m
+    return all(position is not None for position in positions)
+
+
+def _draw_map(axes: Any, decision: _Decision) -> None:
+    s, server = decision.scenario, decision.server
+    users, servers = s.user_position_m, s.server_position_m
+    assert users is not None  # `_has_map`
+    assert servers is not None
+    size = float(np.clip(1500 / s.n_users, 7, 60))
+    if server is None:
+        axes.scatter(*users.T, s=size, color=_NEUTRAL, edgecolor="white", zorder=3)
+    else:
+        colors = [_color(m) for m in server]
+        ends = np.stack([users, servers[server]], axis=1)
+        width = float(np.clip(40 / s.n_users, 0.4, 1.4))
+        axes.add_collection(
+            LineCollection(
+                list(ends), colors=colors, linewidths=width, alpha=0.55, zorder=2
+            )
+        )
+        for m in np.unique(server):
+            axes.scatter(
+                *users[server == m].T,
+                s=size,
+                color=_color(m),
+                marker=_marker(m),
+                edgecolor="white",
+                linewidth=0.6 if s.n_users <= _MOST_NAMED_USERS else 0.3,
+                zorder=3,
+            )
+    if s.n_users <= _MOST_LABELLED_POINTS:
+        for n, position in enumerate(users):
+            axes.annotate(
+                str(n),
+                position,
+                (5, 4),
+                textcoords="offset points",
+                fontsize=8,
+                zorder=5,
+            )
+    few = s.n_servers <= len(_PALETTE)
+    for m, position in enumerate(servers):
+        axes.annotate(
+            f"S{m}" if s.n_servers <= 20 else str(m),
+            position,
+            ha="center",
+            va="center",
+            fontsize=9 if few else 7 if s.n_servers <= 20 else 5.5,
+            weight="bold",
+            color="white",
+            zorder=6,
+            bbox={
+                "boxstyle": "round,pad=0.35" if few else "round,pad=0.2",
+                "facecolor": _shade(_color(m), -0.25),
+                "edgecolor": "white",
+            },
+        )
+    _frame_map(axes, np.concatenate([users, servers]))
+
+
+def _frame_map(axes: Any, points: Any) -> None:
+    """Sets square limits around the points, with room for labels."""
+    centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    reach = max(float(np.abs(points - centre).max()) * 1.08, 1.0)
+    axes.set_xlim(centre[0] - reach, centre[0] + reach)
+    axes.set_ylim(centre[1] - reach, centre[1] + reach)
+    axes.set_aspect("equal", anchor="NW")
+    axes.grid(True)
+    axes.set_title("Cell map")
+    axes.set_xlabel("x (m)")
+    axes.set_ylabel("y (m)")
+    axes.yaxis.set_label_coords(-0.09, 0.5)
+
+
+def _draw_panels(figure: Any, left: float, decision: _Decision) -> None:
+    """Draws the shares of the servers above the delays and energies of the users."""
+    s, z = decision.scenario, decision.allocation
+    width, gap = 0.98 - left, 0.08
+    half = (width - gap) / 2
+    axes = figure.add_axes((left, 0.60, half, 0.24))
+    granted = None if z is None else z.bandwidth_hz
+    _draw_shares(axes, "Bandwidth", granted, s.bandwidth_max_hz, 1e6, "MHz", decision)
+    axes = figure.add_axes((left + half + gap, 0.60, half, 0.24))
+    granted = None if z is None else z.server_frequency_hz
+    limit = s.server_frequency_max_hz
+    _draw_shares(axes, "Compute", granted, limit, 1e9, "GHz", decision)
+
+    delay = figure.add_axes((left, 0.325, width, 0.165))
+    energy = figure.add_axes((left, 0.08, width, 0.165))
+    _draw_phases(delay, "Delay per user (s)", "delay", "s", decision)
+    _draw_phases(energy, "Energy per user (J)", "energy", "J", decision)
+    energy.set_xlabel("user" if z is None else "user, in the order of the servers")
+    delay.legend(
+        handles=[
+            Patch(facecolor=_shade(_NEUTRAL, shade), label=phase)
+            for phase, shade in _SHADES.items()
+        ],
+        ncols=len(_SHADES),
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.97),
+        borderaxespad=0.0,
+        handlelength=1.1,
+        handleheight=0.9,
+        columnspacing=1.2,
+    )
+
+
+def _draw_shares(
+    axes: Any,
+    title: str,
+    granted: Any,  # [N] or None
+    capacity: Any,  # [M]
+    unit: float,
+    unit_name: str,
+    decision: _Decision,
+) -> None:
+    """Draws a bar a server, one segment a user; what nobody uses is hatched."""
+    m = len(capacity)
+    few = m <= _MOST_LABELLED_SERVERS
+    height = 0.62 if m <= 2 else 0.8
+    axes.barh(range(m), 100, height, color=_IDLE, hatch="////" if few else None)
+    idle = 1.0
+    if granted is not None:
+        server = decision.server[decision.order]
+        width = (100 * granted / capacity[decision.server])[decision.order]
+        end = np.cumsum(width)
+        first = np.searchsorted(server, server)  # of the same server
+        start = end - width - (end - width)[first]
+        # Every other user is lighter, so that segments are told apart.
+        shades = 0.45 * (decision.turn % 2)
+        colors = [_shade(_color(m), a) for m, a in zip(server, shades, strict=True)]
+        _fill(axes, start, server - height / 2, width, height, colors)
+        if few:
+            _name_segments(axes, start, width, colors, decision)
+        idle = 1 - granted.sum() / capacity.sum()
+    axes.set_title(title)
+    axes.set_title(f"{100 * idle:.0f} % idle", loc="right", fontsize=8, color=_FAINT)
+    axes.set_xlim(0, 100)
+    middle, reach = (m - 1) / 2, max(m, 2) / 2
+    axes.set_ylim(middle + reach, middle - reach)
+    axes.set_xlabel("share of the server's capacity (%)", labelpad=1)
+    rows = np.arange(0, m, 1 if few else 5 if m <= 30 else 10)
+    labels = [f"S{k}  {capacity[k] / unit:.3g} {unit_name}" for k in rows]
+    axes.set_yticks(rows, labels, fontsize=8 if m <= 6 else 7)
+    axes.tick_params(axis="y", length=0)
+
+
+def _name_segments(
+    axes: Any, start: Any, width: Any, colors: list[Any], decision: _Decision
+) -> None:
+    """Writes the user's number into every segment that has room for it."""
+    size = 8 if decision.scenario.n_servers <= 4 else 6
+    for n, left, share, color in zip(decision.order, start, width, colors, strict=True):
+        if share > 3 + 2.4 * len(str(n)):
+            brightness = np.dot(color, (0.299, 0.587, 0.114))
+            axes.text(
+                left + share / 2,
+                decision.server[n],
+                str(n),
+                ha="center",
+                va="center_baseline",
+                fontsize=size,
+                color=_INK if brightness > 0.55 else "white",
+            )
+
+
+def _draw_phases(
+    axes: Any, title: str, quantity: str, unit: str, decision: _Decision
+) -> None:
+    """Draws a bar a user, stacked by phase; bars far above the others are cut."""
+    n_users, order, outcome = (
+        decision.scenario.n_users,
+        decision.order,
+        decision.outcome,
+    )
+    axes.set_title(title)
+    middle, reach = (n_users - 1) / 2, max(n_users, 6) / 2 + 0.1
+    axes.set_xlim(middle - reach, middle + reach)
+    axes.grid(True, axis="y")
+    axes.set_xticks([])
+    if n_users <= 25:
+        axes.set_xticks(range(n_users), order)
+    elif n_users <= _MOST_NAMED_USERS:
+        axes.set_xticks(range(n_users), order, fontsize=7, rotation=90)
+    axes.tick_params(axis="x", length=0)
+    if outcome is None or decision.server is None:
+        axes.set_yticks([])
+        axes.text(
+            0.5,
+            0.5,
+            "no decision yet",
+            transform=axes.transAxes,
+            ha="center",
+            va="center",
+            color=_FAINT,
+        )
+        return
+    names = [f"{quantity}_{phase}_{unit.lower()}" for phase in _SHADES]
+    parts = [getattr(outcome, name)[order] for name in names if hasattr(outcome, name)]
+    total = np.sum(parts, axis=0)
+    top = _axis_top(total)
+    width = 0.8 if n_users <= _MOST_NAMED_USERS else 1.0
+    left, bottom = np.arange(n_users) - width / 2, np.zeros(n_users)
+    for part, shade in zip(parts, _SHADES.values(), strict=False):
+        colors = [_shade(_color(m), shade) for m in decision.server[order]]
+        _fill(axes, left, bottom, width, np.minimum(part, 2 * top - bottom), colors)
+        bottom = bottom + part
+    axes.set_ylim(0, top)
+    cut = np.flatnonzero(total > top)
+    for i in cut[: _MOST_LABELLED_POINTS if n_users <= _MOST_NAMED_USERS else 0]:
+        axes.annotate(
+            f"{_number(total[i])} {unit} ▲",
+            (i, top),
+            (0, -2),
+            textcoords="offset points",
+            rotation=90 if n_users > 12 else 0,
+            ha="center",
+            va="top",
+            fontsize=7,
+            bbox=_PLATE,
+        )
+    if len(cut) and n_users > _MOST_NAMED_USERS:
+        axes.text(
+            0.995,
+            0.95,
+            f"{_count(len(cut), 'bar')} cut, the highest {_number(total.max())} {unit}",
+            transform=axes.transAxes,
+            ha="right",
+            va="top",
+            fontsize=7,
+            bbox=_PLATE,
+        )
+
+
+def _axis_top(total: Any) -> float:
+    """Returns where the axis ends: above all bars unless some are far too high."""
+    high = float(total.max())
+    usual = _TALLEST * float(np.median(total))
+    kept = total[total <= usual]
+    return 1.1 * high if high <= usual else 1.25 * float(kept.max())
+
+
+def _fill(
+    axes: Any, left: Any, bottom: Any, width: Any, height: Any, colors: Any
+) -> None:
+    """Adds one rectangle a row, all in one collection; scalars are broadcast."""
+    left, bottom, width, height = np.broadcast_arrays(left, bottom, width, height)
+    x = np.stack([left, left + width, left + width, left], axis=-1)
+    y = np.stack([bottom, bottom, bottom + height, bottom + height], axis=-1)
+    axes.add_collection(
+        PolyCollection(
+            list(np.stack([x, y], axis=-1)), facecolors=colors, linewidths=0, zorder=2
+        )
+    )
+
+
+def _color(server: int) -> str:
+    return _PALETTE[server % len(_PALETTE)]
+
+
+def _marker(server: int) -> str:
+    return _MARKERS[server // len(_PALETTE) % len(_MARKERS)]
+
+
+def _shade(color: str, amount: float) -> Any:
+    """Returns a colour mixed with white, or with black if `amount` is below 0."""
+    target = 1.0 if amount > 0 else 0.0
+    return tuple(c + abs(amount) * (target - c) for c in to_rgb(color))
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,172 @@
+"""Pictures: their content by colour, their sizes, and the ways Gymnasium asks."""
+
+import sys
+from dataclasses import replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.error import DependencyNotInstalled, ResetNeeded
+from gymnasium.utils.env_checker import check_env
+
+from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
+from mec_llm_env.actions import ActionCodec
+
+matplotlib = pytest.importorskip("matplotlib")
+
+from mec_llm_env.rendering import SIZE, draw_decision  # noqa: E402
+
+SHAPE = (*SIZE, 3)
+ENV = "mec_llm_env:MecLlm-v0"
+RED_SERVER = (0xD5, 0x5E, 0x00)  # the colour of server 1
+
+
+def decision(users=4, servers=2, seed=0):
+    config = ScenarioConfig(users=users, servers=servers)
+    rng = np.random.default_rng(seed)
+    scenario = sample_scenario(config, rng)
+    action = rng.uniform(-1, 1, users * (servers + 5)).astype(np.float32)
+    allocation = ActionCodec(users, servers).decode(action, scenario)
+    return scenario, allocation, evaluate(scenario, allocation)
+
+
+def pixels_of(picture, color):
+    return int((picture == np.array(color, dtype=np.uint8)).all(axis=-1).sum())
+
+
+@pytest.mark.parametrize(
+    ("users", "servers"), [(1, 1), (4, 2), (10, 2), (50, 10), (60, 30), (1000, 50)]
+)
+def test_every_size_gives_one_shape(users, servers):
+    picture = draw_decision(*decision(users, servers))
+    assert picture.shape == SHAPE
+    assert picture.dtype == np.uint8
+    assert picture.flags.c_contiguous
+    assert picture.std() > 20
+
+
+def test_equal_decisions_give_equal_pixels_whatever_the_user_has_set():
+    first = draw_decision(*decision())
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+        assert (draw_decision(*decision()) == first).all()
+        assert matplotlib.rcParams["font.size"] == 30
+    assert (draw_decision(*decision(seed=1)) != first).any()
+
+
+def test_pyplot_keeps_no_figure():
+    draw_decision(*decision())
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or not pyplot.get_fignums()
+
+
+def test_a_server_s_colour_shows_whom_it_serves():
+    scenario, allocation, _ = decision()
+    everyone = np.zeros((4, 2))
+    everyone[:, 0] = 1.0
+    quarter = {
+        "bandwidth_hz": np.full(4, 2.5e6),
+        "server_frequency_hz": np.full(4, 3e8),
+    }
+    first = replace(allocation, association=everyone, **quarter)
+    second = replace(allocation, association=everyone[:, ::-1].copy(), **quarter)
+    pictures = [
+        draw_decision(scenario, z, evaluate(scenario, z)) for z in (first, second)
+    ]
+    assert pixels_of(pictures[0], RED_SERVER) == 0
+    assert pixels_of(pictures[1], RED_SERVER) > 5000
+
+
+def test_a_taller_delay_is_a_taller_bar():
+    scenario, allocation, outcome = decision(users=2)
+    longer = replace(outcome, delay_local_s=outcome.delay_local_s + outcome.delay_s)
+    pictures = [draw_decision(scenario, allocation, o) for o in (outcome, longer)]
+    rows = np.flatnonzero((pictures[0] != pictures[1]).any(axis=(1, 2)))
+    top, bottom = 0.5 * SIZE[0], 0.7 * SIZE[0]  # the panel of delays
+    assert top < rows.min() < rows.max() < bottom
+
+
+def test_before_the_decision_nothing_is_coloured_by_a_user():
+    scenario, allocation, _ = decision()
+    before = draw_decision(scenario, None, None)
+    assert before.shape == SHAPE
+    assert pixels_of(before, RED_SERVER) == 0
+    assert draw_decision(scenario, allocation, None).shape == SHAPE
+
+
+@pytest.mark.parametrize("absent", ["user_position_m", "server_position_m"])
+def test_without_positions_the_map_is_left_out(absent):
+    scenario, allocation, outcome = decision()
+    scenario = replace(scenario, **{absent: None})
+    assert draw_decision(scenario, allocation, outcome).shape == SHAPE
+    assert draw_decision(scenario, None, None).shape == SHAPE
+
+
+def test_users_at_one_point_are_drawn():
+    scenario, allocation, outcome = decision()
+    points = {name: 0 * getattr(scenario, name) for name in ("user_position_m",)}
+    points["server_position_m"] = 0 * scenario.server_position_m
+    assert draw_decision(replace(scenario, **points), allocation, outcome).any()
+
+
+def test_torch_is_drawn_alike():
+    pytest.importorskip("torch")
+    arguments = decision()
+    tensors = [argument.to_torch() for argument in arguments]
+    assert (draw_decision(*tensors) == draw_decision(*arguments)).all()
+
+
+def test_a_batch_is_refused():
+    scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(0), (3,))
+    with pytest.raises(ValueError, match=r"batch shape \(3,\)\. Draw scenario\[i\]"):
+        draw_decision(scenario)
+
+
+def test_without_matplotlib_the_command_is_named(monkeypatch):
+    env = gym.make(ENV, render_mode="rgb_array").unwrapped
+    env.reset(seed=0)
+    monkeypatch.delitem(sys.modules, "mec_llm_env.rendering")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(
+        DependencyNotInstalled, match=r'pip install "mec-llm-env\[render'
+    ):
+        env.render()
+
+
+def test_environment_renders_the_last_decision():
+    env = gym.make(ENV, render_mode="rgb_array", episode_length=2).unwrapped
+    with pytest.raises(ResetNeeded):
+        env.render()
+    env.reset(seed=0)
+    scenario = env.scenario
+    assert (env.render() == draw_decision(scenario)).all()
+    env.action_space.seed(0)
+    env.step(env.action_space.sample())
+    assert (env.render() == draw_decision(scenario, env.allocation, env.outcome)).all()
+
+
+def test_gymnasium_checks_rendering():
+    check_env(gym.make(ENV, render_mode="rgb_array").unwrapped)
+
+
+def test_wrappers_collect_pictures():
+    env = gym.make(ENV, render_mode="rgb_array")
+    env = gym.wrappers.RenderCollection(env)
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    assert [picture.shape for picture in env.render()] == [SHAPE, SHAPE]
+    pixels = gym.wrappers.AddRenderObservation(gym.make(ENV, render_mode="rgb_array"))
+    observation, _ = pixels.reset(seed=0)
+    assert pixels.observation_space.contains(observation)
+
+
+def test_batched_environment_renders_each_as_the_scalar_one_does():
+    env = gym.make(ENV, render_mode="rgb_array").unwrapped
+    batched = gym.make_vec(ENV, num_envs=2, render_mode="rgb_array")
+    batched.reset(seed=3)
+    batched.action_space.seed(0)
+    actions = batched.action_space.sample()
+    batched.step(actions)
+    for i, picture in enumerate(batched.render()):
+        env.reset(seed=3 + i)
+        env.step(actions[i])
+        assert (env.render() == picture).all()
