@@ -1,44 +1,5 @@
 """Block 1, who is served where: the Hungarian step."""
 
-from __future__ import annotations
+from mec_llm_env.assignment import round_assignment
 
-from typing import Any
-
-import numpy as np
-from scipy.optimize import linear_sum_assignment
-
-from mec_llm_env.allocation import one_hot
-
-Array = Any  # NumPy only: solvers do not take PyTorch tensors
-
-
-def round_assignment(
-    benefit: Array,  # [..., N, M] value of serving user n at server m
-    max_users: Array,  # [..., M] users that a server may serve
-) -> Array:
-    """Returns the association [..., N, M] of greatest total benefit.
-
-    Where every user's best server has room that is the answer, ties going to the lower
-    number. Else it is the Hungarian method on users × slots, a server having
-    `max_users` slots, at most N. The benefits may be the fractional association of
-    a relaxation: then it is the nearest association in the Frobenius norm.
-
-    Raises:
-        ValueError: the servers have fewer slots than there are users.
-    """
-    benefit = np.asarray(benefit, dtype=np.float64)
-    *batch, n_users, n_servers = benefit.shape
-    slots = np.minimum(np.broadcast_to(max_users, (*batch, n_servers)), n_users)
-    if (slots.sum(axis=-1) < n_users).any():
-        raise ValueError(
-            f"`max_users` must offer at least {n_users} slots, one a user; got "
-            f"{int(slots.sum(axis=-1).min())}."
-        )
-    association = one_hot(benefit.argmax(axis=-1), n_servers)
-    crowded = (association.sum(axis=-2) > slots).any(axis=-1)
-    for index in map(tuple, np.argwhere(crowded)):
-        column = np.repeat(np.arange(n_servers), slots[index].astype(int))
-        user, slot = linear_sum_assignment(benefit[index][:, column], maximize=True)
-        association[index] = 0.0
-        association[(*index, user, column[slot])] = 1.0
-    return association
+__all__ = ["round_assignment"]

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from scipy.optimize import linear_sum_assignment
 
 from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
+from mec_llm_env.assignment import round_assignment
 from mec_llm_env.record import describe_index, first_index
 from mec_llm_env.scenario import Scenario
 
@@ -113,15 +113,8 @@ class ActionCodec:
             ValueError: a wrong shape, an entry that is not finite or a choice that
                 does not exist; the text names the index.
         """
-        scores, server, resources = self._split(action, scenario.batch_shape)
-        if scores is not None:
-            server = scores.argmax(axis=-1)
-        association = (server[..., None] == np.arange(self.n_servers)).astype(float)
-        crowded = (association.sum(axis=-2) > scenario.max_users).any(axis=-1)
-        if crowded.any():
-            if scores is None:
-                scores = _scores_of_choices(association, scenario.channel_gain)
-            association = _assign(scores, scenario.max_users, association, crowded)
+        scores, resources = self._split(action, scenario)
+        association = round_assignment(scores, scenario.max_users)
         return decode_resources(scenario, association, resources)
 
     def encode(self, allocation: Allocation, scenario: Scenario) -> Any:
@@ -173,31 +166,30 @@ class ActionCodec:
         ]
         return action, np.max(distance, axis=(0, -1))
 
-    def _split(self, action: Any, batch: tuple[int, ...]) -> tuple[Any, Any, Any]:
-        """Returns scores [..., N, M] or None, servers [..., N] or None, resources."""
+    def _split(self, action: Any, scenario: Scenario) -> tuple[Any, Any]:
+        """Returns association scores [..., N, M] and resources [..., N, 5]."""
+        batch = scenario.batch_shape
         n, m, k = self.n_users, self.n_servers, len(RESOURCES)
         if self.encoding == "box":
             flat = _checked_box(action, (*batch, n * (m + k)), "action")
             table = flat.reshape(*batch, n, m + k)
-            return table[..., :m], None, table[..., m:]
+            return table[..., :m], table[..., m:]
         if self.encoding == "multi_discrete":
-            flat = _checked_choices(action, (*batch, n * (1 + k)), "action")
-            _check_limits(flat, np.array(([m] + [LEVELS] * k) * n), "action")
+            choices = np.array(([m] + [LEVELS] * k) * n)
+            flat = _checked_choices(action, (*batch, n * (1 + k)), choices, "action")
             table = flat.reshape(*batch, n, 1 + k)
-            return None, table[..., 0], table[..., 1:] * (2 / (LEVELS - 1)) - 1
-        if not isinstance(action, dict) or set(action) != {"association", "resources"}:
+            server, resources = table[..., 0], table[..., 1:] * (2 / (LEVELS - 1)) - 1
+        elif isinstance(action, dict) and set(action) == {"association", "resources"}:
+            choices, name = np.array(m), "association"
+            server = _checked_choices(action[name], (*batch, n), choices, name)
+            resources = _checked_box(action["resources"], (*batch, n, k), "resources")
+        else:
             raise ValueError(
                 "The action must be a dictionary with keys 'association' and "
                 f"'resources'; got {type(action).__name__}"
                 f"{f' with {sorted(action)}' if isinstance(action, dict) else ''}."
             )
-        server = _checked_choices(action["association"], (*batch, n), "association")
-        _check_limits(server, np.array(m), "association")
-        return (
-            None,
-            server,
-            _checked_box(action["resources"], (*batch, n, k), "resources"),
-        )
+        return _scores_of_choices(server, scenario), resources
 
     def _join(self, association: Any, resources: Any) -> Any:
         """Inverse of `_split`: chosen servers score 1, others −1."""
@@ -282,27 +274,13 @@ def _used_share(scenario: Scenario, allocation: Allocation) -> Any:
     return np.where(x.any(axis=-2), used / scenario.bandwidth_max_hz, 1.0)
 
 
-def _assign(scores: Any, max_users: Any, association: Any, crowded: Any) -> Any:
-    """Returns associations, the crowded ones by the Hungarian method on the scores.
-
-    Where every user's best server has room, the best servers are that assignment.
-    """
-    association = association.copy()
-    n_servers = association.shape[-1]
-    for index in map(tuple, np.argwhere(crowded)):
-        slots = np.minimum(max_users[index], scores.shape[-2]).astype(int)
-        server_of_slot = np.repeat(np.arange(n_servers), slots)
-        benefit = scores[index][:, server_of_slot]
-        _, slot = linear_sum_assignment(benefit, maximize=True)
-        association[index] = np.eye(n_servers)[server_of_slot[slot]]
-    return association
-
-
-def _scores_of_choices(association: Any, gain: Any) -> Any:
+def _scores_of_choices(server: Any, scenario: Scenario) -> Any:
     """Returns scores that honour as many choices as possible, then rank by gain."""
-    n_users, n_servers = association.shape[-2:]
-    rank = gain.argsort(axis=-1).argsort(axis=-1)
-    return association + (1 - association) * rank / (n_servers * n_users)
+    chosen = (server[..., None] == np.arange(scenario.n_servers)).astype(np.float64)
+    if (chosen.sum(axis=-2) <= scenario.max_users).all():
+        return chosen
+    rank = scenario.channel_gain.argsort(axis=-1).argsort(axis=-1)
+    return chosen + (1 - chosen) * rank / (scenario.n_users * scenario.n_servers)
 
 
 def _checked_box(value: Any, shape: tuple[int, ...], name: str) -> Any:
@@ -316,29 +294,19 @@ def _checked_box(value: Any, shape: tuple[int, ...], name: str) -> Any:
     return np.clip(array, -1, 1, out=array)
 
 
-def _checked_choices(value: Any, shape: tuple[int, ...], name: str) -> Any:
+def _checked_choices(
+    value: Any, shape: tuple[int, ...], n_choices: Any, name: str
+) -> Any:
     array = _as_shape(value, shape, name)
-    if array.dtype.kind not in "iu":
-        rounded = np.floor(array)
-        if not (rounded == array).all():
-            index = first_index(rounded != array)
-            raise ValueError(
-                f"`{name}` must hold whole numbers; got {array[index]} at index "
-                f"{_show(index)}."
-            )
-        array = rounded.astype(np.int64)
-    return array
-
-
-def _check_limits(array: Any, n_choices: Any, name: str) -> None:
-    wrong = (array < 0) | (array >= n_choices)
-    if wrong.any():
-        index = first_index(wrong)
-        limit = np.broadcast_to(n_choices, array.shape)[index]
+    valid = (array >= 0) & (array < n_choices) & (array == np.floor(array))
+    if not valid.all():
+        index = first_index(~valid)
+        highest = np.broadcast_to(n_choices, shape)[index] - 1
         raise ValueError(
-            f"`{name}` must hold choices from 0 to {limit - 1}; got {array[index]} at "
-            f"index {_show(index)}."
+            f"`{name}` must hold whole numbers from 0 to {highest}; got "
+            f"{array[index]} at index {_show(index)}."
         )
+    return array
 
 
 def _as_shape(value: Any, shape: tuple[int, ...], name: str) -> Any:

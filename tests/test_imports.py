@@ -27,7 +27,7 @@ OURS = {"mec_llm_env", "dashf", "agents", "train", "evaluate", "tests"}
 # of them knows what is built on it. Their order is the order of the data.
 MODEL = [
     *("_array", "files", "record", "config", "channel", "workload", "scenario"),
-    *("sampling", "allocation", "objective"),
+    *("sampling", "allocation", "objective", "assignment"),
 ]
 # Optional libraries, imported inside the functions that need them.
 OPTIONAL = {"matplotlib", "torch", "stable_baselines3", "numba"}

@@ -56,11 +56,8 @@ def test_top_level_is_the_library_alone(wheel: Path) -> None:
 def test_installed_and_used_from_another_folder(wheel: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", wheel]
-        + ["--constraint", ROOT / "constraints.txt"],
-        check=True,
-    )
+    install = [python, "-m", "pip", "install", "--quiet", wheel]
+    subprocess.run([*install, "--constraint", ROOT / "constraints.txt"], check=True)
     used = subprocess.run(
         [python, "-W", "error", "-c", USE],
         cwd=tmp_path,

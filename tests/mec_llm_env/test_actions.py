@@ -217,15 +217,23 @@ def test_finite_slots_honour_choices_then_gains() -> None:
         ("box", np.r_[np.zeros(33), np.inf, np.zeros(36)], "got inf at index 33"),
         ("box", "left", "`action` must be an array of numbers; got str"),
         ("box", None, "`action` must be an array of numbers; got NoneType"),
-        ("multi_discrete", np.full(60, 11), "choices from 0 to 1; got 11 at index 0"),
-        ("multi_discrete", np.r_[0, 11, np.zeros(58)], "0 to 10; got 11 at index 1"),
-        ("multi_discrete", np.full(60, 0.5), "whole numbers; got 0.5 at index 0"),
+        ("multi_discrete", np.full(60, 11), "numbers from 0 to 1; got 11 at index 0"),
+        (
+            "multi_discrete",
+            np.r_[0, 11, np.zeros(58)],
+            "from 0 to 10; got 11.0 at index 1",
+        ),
+        (
+            "multi_discrete",
+            np.full(60, 0.5),
+            "whole numbers from 0 to 1; got 0.5 at index 0",
+        ),
         ("dict", np.zeros(70), "must be a dictionary .*; got ndarray"),
         ("dict", {"association": np.zeros(10)}, r"got dict with \['association'\]"),
         (
             "dict",
             {"association": np.full(10, -1), "resources": np.zeros((10, 5))},
-            "`association` must hold choices from 0 to 1; got -1 at index 0",
+            "`association` must hold whole numbers from 0 to 1; got -1 at index 0",
         ),
         (
             "dict",
