@@ -8,6 +8,7 @@ and a batch is one array operation.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -63,13 +64,18 @@ class ScenarioSampler:
         config = self.config
         n, m = config.users, config.servers
         batch = uniforms.shape[:-1]
-        u = np.clip(uniforms, _EDGE, 1 - _EDGE)
-        per_user = [u[..., i * n : (i + 1) * n].copy() for i in range(_PER_USER)]
-        per_pair = u[..., _PER_USER * n :].reshape(*batch, 2, n, m)
-        radius, angle, power_max, cores, frequency, power, tokens, sequences = per_user
+        ends = np.cumsum([0] + [n] * _PER_USER + [n * m] * 2).tolist()
+        blocks = [
+            np.clip(uniforms[..., start:end], _EDGE, 1 - _EDGE)
+            for start, end in itertools.pairwise(ends)
+        ]
+        radius, angle, power_max, cores, frequency, power, tokens, sequences = blocks[
+            :_PER_USER
+        ]
+        shadowing, fading = (u.reshape(*batch, n, m) for u in blocks[_PER_USER:])
 
-        position_m = _user_positions_m(radius, angle, config.layout.cell_radius_m)
-        gain = self._channel_gain(position_m, per_pair)
+        x_m, y_m = _user_positions_m(radius, angle, config.layout.cell_radius_m)
+        gain = self._channel_gain(x_m, y_m, shadowing, fading)
 
         device, work = config.device, config.workload
         gpu_power_w = _uniform(power, device.power_w)
@@ -109,7 +115,7 @@ class ScenarioSampler:
             local_fraction_min=every_user(1 / work.layers),
             local_fraction_max=every_user(1 - 1 / work.layers),
             noise_density_w_per_hz=np.broadcast_to(self._noise_density_w_per_hz, batch),
-            user_position_m=position_m,
+            user_position_m=np.stack([x_m, y_m], axis=-1),
             server_position_m=np.broadcast_to(self._server_position_m, (*batch, m, 2)),
             **{
                 name: np.broadcast_to(value, (*batch, m))
@@ -117,20 +123,24 @@ class ScenarioSampler:
             },
         )
 
-    def _channel_gain(self, position_m: Array, per_pair: Array) -> Array:
+    def _channel_gain(
+        self, x_m: Array, y_m: Array, shadowing: Array, fading: Array
+    ) -> Array:
         """Returns the gains [..., N, M] from positions and two blocks of uniforms."""
         layout, radio = self.config.layout, self.config.radio
-        offset = position_m[..., :, None, :] - self._server_position_m
-        distance_m = np.hypot(offset[..., 0], offset[..., 1])
+        server_x_m, server_y_m = self._server_position_m.T
+        distance_m = np.sqrt(  # a tenth of the time of np.hypot
+            (x_m[..., None] - server_x_m) ** 2 + (y_m[..., None] - server_y_m) ** 2
+        )
         log_gain = mean_log_gain(
             np.maximum(distance_m, layout.distance_min_m),
             path_loss_intercept_db=radio.path_loss_intercept_db,
             path_loss_slope_db=radio.path_loss_slope_db,
         )
-        normal = ndtri(per_pair[..., 0, :, :].copy())
-        gain = np.exp(log_gain + shadowing_nepers(radio.shadowing_std_db * normal))
+        shadowing_db = radio.shadowing_std_db * ndtri(shadowing)
+        gain = np.exp(log_gain + shadowing_nepers(shadowing_db))
         if radio.fading == "rayleigh":  # unit-mean exponential power
-            gain = gain * -np.log1p(-per_pair[..., 1, :, :].copy())
+            gain = gain * -np.log1p(-fading)
         return gain
 
 
@@ -166,10 +176,12 @@ def _server_positions_m(config: ScenarioConfig) -> Array:
     return ring_m * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
-def _user_positions_m(radius: Array, angle: Array, cell_radius_m: float) -> Array:
-    """Maps two uniforms to a point uniform in the disc, [..., N, 2]."""
+def _user_positions_m(
+    radius: Array, angle: Array, cell_radius_m: float
+) -> tuple[Array, Array]:
+    """Maps two uniforms to the coordinates of a point uniform in the disc."""
     distance_m, turn = cell_radius_m * np.sqrt(radius), 2 * math.pi * angle
-    return np.stack([distance_m * np.cos(turn), distance_m * np.sin(turn)], axis=-1)
+    return distance_m * np.cos(turn), distance_m * np.sin(turn)
 
 
 def _uniform(u: Array, limits: tuple[float, float]) -> Array:

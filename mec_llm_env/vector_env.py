@@ -183,10 +183,10 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _draw(self, mask: Array) -> Scenario:
         """Draws a scenario for every sub-environment of the mask, in order."""
-        rows = np.flatnonzero(mask)
-        uniforms = np.empty((len(rows), self.task.sampler.block_size))
-        for row, i in enumerate(rows):
-            self._generators[i].random(out=uniforms[row])  # type: ignore[union-attr]
+        generators = [self._generators[i] for i in np.flatnonzero(mask).tolist()]
+        uniforms = np.empty((len(generators), self.task.sampler.block_size))
+        for generator, row in zip(generators, uniforms, strict=True):
+            generator.random(out=row)  # type: ignore[union-attr]
         return self.task.sampler.from_uniforms(uniforms)
 
     def _begin(self, scenario: Scenario, mask: Array) -> None:
@@ -264,8 +264,9 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         if not ended.any():
             return
         observations = np.full(self.num_envs, None, dtype=object)
+        rows = _rows(self._observation)
         for i in np.flatnonzero(ended).tolist():
-            observations[i] = _row(self._observation, i)
+            observations[i] = rows[i]
         final: dict[str, Any] = {}
         _add_masked(final, figures, ended)
         infos |= {"final_obs": observations, "_final_obs": ended.copy()}
@@ -304,11 +305,12 @@ def _put(old: Any, new: Any, mask: Array) -> Any:
     return merged
 
 
-def _row(batch: Any, i: int) -> Any:
-    """Returns one member of a batch; dictionaries key by key."""
+def _rows(batch: Any) -> list[Any]:
+    """Returns the members of a batch; dictionaries key by key."""
     if isinstance(batch, dict):
-        return {key: value[i] for key, value in batch.items()}
-    return batch[i]
+        rows = zip(*batch.values(), strict=True)
+        return [dict(zip(batch, row, strict=True)) for row in rows]
+    return list(batch)
 
 
 def _blank(actions: Any, idle: Array) -> Any:
