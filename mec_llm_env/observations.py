@@ -116,17 +116,15 @@ class ObservationCodec:
                 f"servers; got {shape[0]} and {shape[1]}."
             )
         batch, m = scenario.batch_shape, self.n_servers
-        values = np.ones((*batch, self._size))
+        values = np.zeros((*batch, self._size))
         users, servers = self._split(values)  # views
-        users[..., :m] = scenario.channel_gain
+        users[..., :m] = np.log(scenario.channel_gain)
         for column, name in enumerate(_USER, start=m):
-            users[..., column] = getattr(scenario, name)
+            users[..., column] = np.log(_once(getattr(scenario, name), len(batch)))
         for column, name in enumerate(_SERVER):
             value = getattr(scenario, name)
-            servers[..., column] = (
-                value if value.ndim > len(batch) else value[..., None]
-            )
-        np.log(values, out=values)
+            value = value if value.ndim > len(batch) else value[..., None]
+            servers[..., column] = np.log(_once(value, len(batch)))
         values -= self._log_centres
         values /= self._spreads
         slots = np.minimum(scenario.max_users, self.n_users)
@@ -210,3 +208,12 @@ class ObservationCodec:
                     f"`{name}` must lie between {lowest:.3g} and {highest:.3g} to be "
                     f"observed; got {value:.3g}. Solvers take such a scenario directly."
                 )
+
+
+def _once(value: Any, n_batch: int) -> Any:
+    """Returns one member of an array that only repeats it over the batch axes.
+
+    Drawn scenarios repeat what their configuration fixes; one logarithm is enough.
+    """
+    repeats = n_batch and not any(value.strides[:n_batch])
+    return value[(0,) * n_batch] if repeats else value
