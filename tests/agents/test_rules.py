@@ -73,7 +73,7 @@ def test_their_order_on_the_default_scenarios() -> None:
 
 def test_names() -> None:
     assert set(RULES) <= set(agent_names())
-    with pytest.raises(ValueError, match="no agent 'gucca'. Did you mean 'gucaa'"):
+    with pytest.raises(ValueError, match=r"no agent 'gucca'. Did you mean 'gucaa'"):
         make_agent("gucca")
     with pytest.raises(ValueError, match=r"train.py --agent ppo.*runs/ppo/latest"):
         make_agent("ppo")

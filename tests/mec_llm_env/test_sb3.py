@@ -77,7 +77,7 @@ def test_given_scenarios() -> None:
 
 
 def test_refuses_what_stable_baselines3_cannot_use() -> None:
-    with pytest.raises(ValueError, match="autoreset_mode='SameStep'.*'NextStep'"):
+    with pytest.raises(ValueError, match=r"autoreset_mode='SameStep'.*'NextStep'"):
         adapter(2, autoreset_mode="NextStep")
     with pytest.raises(ValueError, match="no dictionary actions"):
         adapter(2, action_encoding="dict")

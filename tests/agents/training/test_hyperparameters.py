@@ -47,14 +47,14 @@ def test_notations_of_rl_zoo3() -> None:
 def test_bad_notations() -> None:
     with pytest.raises(ValueError, match="`learning_rate` must be a number or lin_"):
         as_arguments({"learning_rate": "lin_fast"})
-    with pytest.raises(ValueError, match="`policy_kwargs` cannot be read.*open"):
+    with pytest.raises(ValueError, match=r"`policy_kwargs` cannot be read.*open"):
         as_arguments({"policy_kwargs": "open('file')"})
     with pytest.raises(ValueError, match="must be a dict"):
         as_arguments({"policy_kwargs": "3"})
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(ValueError, match="'n_epoch'. Did you mean 'n_epochs'"):
+    with pytest.raises(ValueError, match=r"'n_epoch'. Did you mean 'n_epochs'"):
         check_arguments(PPO, {"n_epoch": 3})
     with pytest.raises(ValueError, match="no hyperparameter 'use_sde'"):
         check_arguments(PPO, {"use_sde": True})

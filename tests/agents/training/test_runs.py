@@ -72,7 +72,7 @@ def test_damaged_configurations(tmp_path: Path, text: str, error: str) -> None:
 
 
 def test_not_a_run(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not a run folder: it has no config.json"):
+    with pytest.raises(ValueError, match=r"not a run folder: it has no config.json"):
         load_config(tmp_path / "nothing")
 
 

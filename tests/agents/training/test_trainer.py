@@ -149,9 +149,10 @@ def test_resumed_after_a_crash_cuts_files_back_to_the_checkpoint(
             raise CrashError
         return True
 
-    with monkeypatch.context() as patch, pytest.raises(CrashError):
+    with monkeypatch.context() as patch:
         patch.setattr(callback_module.BoundaryCallback, "_on_step", crash)
-        begun.train(bar=False)
+        with pytest.raises(CrashError):
+            begun.train(bar=False)
     with (begun.run / "monitor.csv").open("a") as file:
         file.write("1.0,1,half a li")
     resumed = Trainer.resume(begun.run)
