@@ -1,0 +1,38 @@
+"""The learned algorithms: a new one is an entry here and a file in `hyperparams/`."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Algorithm:
+    """A Stable-Baselines3 algorithm and what `--policy` may be for it."""
+
+    module: str
+    name: str  # of the class
+    policies: dict[str, str]  # `--policy` → policy as the class knows it
+    extra: str = "train"  # of setup.cfg, which installs it
+
+    def load_class(self) -> Any:
+        """Imports the algorithm's class.
+
+        Raises:
+            ValueError: its library is not installed; the text names the command.
+        """
+        try:
+            return getattr(importlib.import_module(self.module), self.name)
+        except ImportError as error:
+            raise ValueError(
+                f"{self.name} needs {self.module}, which is not installed: "
+                f"pip install '.[{self.extra}]'."
+            ) from error
+
+
+_MLP = {"mlp": "MlpPolicy"}
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "ppo": Algorithm(module="stable_baselines3", name="PPO", policies=_MLP),
+}

@@ -1,0 +1,1 @@
+"""Comparison of agents on the same instances: figures, statistics, reports."""

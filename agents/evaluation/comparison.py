@@ -1,0 +1,148 @@
+"""Runs agents on the same instances and measures what they decide and how fast."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from agents.base import Agent
+from agents.registry import make_agent
+from mec_llm_env import ObjectiveConfig, Scenario, evaluate, violations
+from mec_llm_env.task import Task
+
+Array = np.ndarray[Any, Any]
+
+#: Instances decided at once. Fixed, so that nothing depends on the number of jobs.
+CHUNK = 25
+
+#: s an agent, about: how long its decisions are timed.
+TIMING_BUDGET_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """What one agent, or one training run of it, did on I instances."""
+
+    scr: Array  # [I]
+    score: Array  # [I] in [0, 100], mean over users
+    delay_s: Array  # [I] s, mean over users
+    energy_j: Array  # [I] J, mean over users
+    cost: Array  # [I], mean over users
+    violation: Array  # [I] largest relative violation of a constraint
+    single_time_s: Array  # [K] s a decision, one scenario at a time
+    batch_time_s: float  # s a scenario, `batch_size` of them at once
+    batch_size: int
+
+
+def compare(
+    names: Sequence[str],
+    task: Task,
+    scenario: Scenario,  # [I]
+    *,
+    seed: int = 0,
+    jobs: int = 1,
+    report: Callable[[str], None] = lambda name: None,
+) -> list[Measurement]:
+    """Measures every agent on the same instances.
+
+    Decisions may be made by several processes; times are measured serially, on one
+    thread, afterwards.
+
+    Args:
+        names: as `make_agent` takes them.
+        task: what the agents decide.
+        scenario: the instances.
+        seed: of the agents' own randomness.
+        jobs: processes.
+        report: called with the name of each agent when it is done.
+    """
+    count = scenario.batch_shape[0]
+    chunks = [slice(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
+    work = [
+        (name, task, scenario[chunk], seed * len(chunks) + k)
+        for name in names
+        for k, chunk in enumerate(chunks)
+    ]
+    with ExitStack() as stack:
+        if jobs > 1:
+            # Spawned, because a fork of PyTorch's threads may hang.
+            pool = stack.enter_context(
+                ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+            )
+            parts = pool.map(_decide, *zip(*work, strict=True))
+        else:
+            parts = map(_decide, *zip(*work, strict=True))
+        decided: list[dict[str, Array]] = []
+        for name in names:
+            pieces = [next(parts) for _ in chunks]
+            decided.append(
+                {k: np.concatenate([piece[k] for piece in pieces]) for k in pieces[0]}
+            )
+            report(name)
+    return [
+        Measurement(**figures, **_time(make_agent(name, task, seed=seed), scenario))  # type: ignore[arg-type]
+        for name, figures in zip(names, decided, strict=True)
+    ]
+
+
+def figures_of(
+    agent: Agent, scenario: Scenario, objective: ObjectiveConfig
+) -> dict[str, Array]:
+    """Returns what an agent's decisions on scenarios [I] amount to, [I] each."""
+    allocation = agent.decide(scenario)
+    outcome = evaluate(scenario, allocation, objective)
+    means = {
+        name: getattr(outcome, name).mean(axis=-1)
+        for name in ("score", "delay_s", "energy_j", "cost")
+    }
+    excess = violations(scenario, allocation).values()
+    worst = np.max(np.stack(list(excess)), axis=0)
+    return {"scr": outcome.scr, **means, "violation": worst}
+
+
+def _decide(name: str, task: Task, scenario: Scenario, seed: int) -> dict[str, Array]:
+    with threadpool_limits(1):
+        agent = make_agent(name, task, seed=seed)
+        return figures_of(agent, scenario, task.config.objective)
+
+
+def _time(agent: Agent, scenario: Scenario) -> dict[str, Any]:
+    """Times single decisions, then those of the same scenarios at once."""
+    with one_thread():
+        agent.decide(scenario[0])  # compiles and warms up
+        times: list[float] = []
+        while len(times) < scenario.batch_shape[0] and sum(times) < TIMING_BUDGET_S:
+            times.append(_seconds(agent, scenario[len(times)]))
+        batch = scenario[: len(times)]
+        repeats = 5 if sum(times) < 1 else 1
+        batch_time_s = min(_seconds(agent, batch) for _ in range(repeats)) / len(times)
+    return {
+        "single_time_s": np.array(times),
+        "batch_time_s": batch_time_s,
+        "batch_size": len(times),
+    }
+
+
+def one_thread() -> Any:
+    """Returns a context in which BLAS, OpenMP and so PyTorch use one thread."""
+    import torch
+
+    stack = ExitStack()
+    stack.enter_context(threadpool_limits(1))
+    stack.callback(torch.set_num_threads, torch.get_num_threads())
+    torch.set_num_threads(1)
+    return stack
+
+
+def _seconds(agent: Agent, scenario: Scenario) -> float:
+    begun = time.perf_counter()
+    agent.decide(scenario)
+    return time.perf_counter() - begun

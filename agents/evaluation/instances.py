@@ -1,0 +1,32 @@
+"""Which scenarios agents are validated and tested on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mec_llm_env import Scenario, ScenarioConfig, sample_scenario
+
+VALIDATION_SEED = 10_000_000  # + i is the seed of validation scenario i
+TEST_SEED = 20_000_000  # + i is the seed of test scenario i
+_MOST = VALIDATION_SEED  # scenarios of either kind, so that they stay apart
+
+
+def validation_instances(config: ScenarioConfig, count: int = 100) -> Scenario:
+    """Returns the scenarios [count] that training watches its progress on."""
+    return _scenarios(config, VALIDATION_SEED, count)
+
+
+def held_out_instances(config: ScenarioConfig, count: int = 100) -> Scenario:
+    """Returns the scenarios [count] that agents are compared on; never trained on."""
+    return _scenarios(config, TEST_SEED, count)
+
+
+def _scenarios(config: ScenarioConfig, first_seed: int, count: int) -> Scenario:
+    if not 1 <= count <= _MOST:
+        raise ValueError(f"`instances` must lie in 1 … {_MOST}; got {count}.")
+    return Scenario.stack(
+        [
+            sample_scenario(config, np.random.default_rng(first_seed + i))
+            for i in range(count)
+        ]
+    )

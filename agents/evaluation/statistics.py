@@ -1,0 +1,97 @@
+"""Interquartile means and bootstrap intervals, as Agarwal et al. (NeurIPS 2021) advise.
+
+Scores are arrays [R, I]: R training runs of one agent on I instances. With several
+runs they are resampled within each instance (stratified bootstrap); a single run
+resamples the instances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import trim_mean
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """A point estimate with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mean(scores: Array) -> Array:
+    """Returns the mean over the last axis."""
+    return scores.mean(axis=-1)
+
+
+def interquartile_mean(scores: Array) -> Array:
+    """Returns the mean of the middle half over the last axis."""
+    return np.asarray(trim_mean(scores, 0.25, axis=-1))
+
+
+def bootstrap(
+    scores: Array,  # [R, I]
+    statistic: Callable[[Array], Array],  # over the last axis
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Returns a statistic of the scores with its percentile bootstrap interval.
+
+    Raises:
+        ValueError: there are no scores, or they are not [R, I].
+    """
+    scores = _checked(scores)
+    resampled = _resample(scores, resamples, np.random.default_rng(seed))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(statistic(resampled), [tail, 1 - tail])
+    value = float(statistic(scores.ravel()))
+    return Estimate(value=value, low=float(low), high=float(high))
+
+
+def performance_profile(scores: Array, thresholds: Array) -> Array:
+    """Returns the share of scores above each threshold, shaped as `thresholds`."""
+    scores = _checked(scores).ravel()
+    return (scores > np.asarray(thresholds)[..., None]).mean(axis=-1)
+
+
+def probability_of_improvement(ours: Array, theirs: Array) -> float:
+    """Returns the probability that a run of ours beats one of theirs on an instance.
+
+    Ties count half; averaged over instances.
+    """
+    ours, theirs = _checked(ours), _checked(theirs)
+    if ours.shape[1] != theirs.shape[1]:
+        raise ValueError(
+            "Both agents must have scores on the same instances; got "
+            f"{ours.shape[1]} and {theirs.shape[1]}."
+        )
+    pairs = ours[:, None, :] - theirs[None, :, :]
+    return float(((pairs > 0) + 0.5 * (pairs == 0)).mean())
+
+
+def _resample(scores: Array, resamples: int, rng: np.random.Generator) -> Array:
+    """Returns [resamples, R · I] scores drawn with replacement."""
+    runs, instances = scores.shape
+    if runs == 1:
+        return scores[0, rng.integers(instances, size=(resamples, instances))]
+    chosen = rng.integers(runs, size=(resamples, runs, instances))
+    return scores[chosen, np.arange(instances)].reshape(resamples, -1)
+
+
+def _checked(scores: Array) -> Array:
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim != 2 or scores.size == 0:
+        raise ValueError(
+            "`scores` must have shape [runs, instances], at least one each; got "
+            f"{scores.shape}."
+        )
+    return scores

@@ -1,0 +1,73 @@
+"""`make_agent`: every agent by its name, trained ones by their run folder."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+
+from agents.algorithms import ALGORITHMS
+from agents.base import Agent
+from agents.rules import GucaaAgent, RandomAgent, RucaaAgent
+from agents.training.runs import TrainingConfig, is_run, load_config
+from mec_llm_env.task import Task
+
+#: Agents that need no training: name → maker(task, seed). A new one is an entry here.
+UNTRAINED: dict[str, Callable[[Task, int], Agent]] = {
+    agent.name: agent for agent in (RandomAgent, RucaaAgent, GucaaAgent)
+}
+
+
+def agent_names() -> tuple[str, ...]:
+    """Returns the names of the agents that need no training."""
+    return tuple(UNTRAINED)
+
+
+def make_agent(name: str, task: Task | None = None, *, seed: int = 0) -> Agent:
+    """Makes an agent.
+
+    Args:
+        name: a name of `agent_names`, or the folder of a training run, such as
+            "runs/ppo/latest".
+        task: what it is to decide; the default one if None.
+        seed: of the agent's own randomness.
+
+    Raises:
+        ValueError: the name is not known, or the run was trained for another size.
+    """
+    task = task or Task()
+    if name in UNTRAINED:
+        return UNTRAINED[name](task, seed)
+    if is_run(name):
+        from agents.learned import LearnedAgent
+
+        return LearnedAgent.from_run(name, task)
+    raise ValueError(_not_found(name))
+
+
+def run_config(name: str) -> TrainingConfig | None:
+    """Returns what a run was asked for; None if the name is not a run folder.
+
+    Raises:
+        ValueError: the run's configuration cannot be read.
+    """
+    return load_config(name) if is_run(name) else None
+
+
+def _not_found(name: str) -> str:
+    if name in ALGORITHMS:
+        return (
+            f"{name!r} has to be trained first: python train.py --agent {name}. Then "
+            f"give its run folder, such as runs/{name}/latest."
+        )
+    if os.sep in name or os.path.exists(name):
+        return (
+            f"{name!r} is not a run folder: it has no config.json of a training run. "
+            "Runs lie in runs/<agent>/, such as runs/ppo/latest."
+        )
+    nearest = difflib.get_close_matches(name, UNTRAINED, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return (
+        f"There is no agent {name!r}.{hint} Choose from {', '.join(UNTRAINED)}, or "
+        "give the folder of a training run."
+    )

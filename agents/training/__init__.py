@@ -1,0 +1,1 @@
+"""Training of learned agents: settings, run folders, checkpoints, the training loop."""

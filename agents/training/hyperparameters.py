@@ -1,0 +1,120 @@
+"""Tuned hyperparameters: `hyperparams/<algorithm>.yml`, in the format of rl-zoo3.
+
+Precedence: command line, then the file, then the algorithm's own default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parents[2] / "hyperparams"
+
+#: Keys of the file that are not arguments of the algorithm.
+RUN_KEYS = ("n_timesteps", "n_envs", "policy")
+
+# Arguments of the algorithms that the training loop sets itself, or cannot resume.
+_RESERVED = {
+    *("self", "env", "policy", "seed", "verbose", "tensorboard_log", "device"),
+    *("_init_setup_model", "monitor_wrapper", "use_sde", "sde_sample_freq"),
+}
+
+
+def load_hyperparameters(algorithm: str, env_id: str) -> dict[str, Any]:
+    """Reads the tuned settings of an algorithm for an environment.
+
+    Raises:
+        ValueError: the file has no entry for the environment.
+        FileNotFoundError: there is no file for the algorithm.
+    """
+    path = FOLDER / f"{algorithm}.yml"
+    entries = yaml.safe_load(path.read_text())
+    if env_id not in entries:
+        raise ValueError(
+            f"hyperparams/{path.name} has no entry {env_id!r}, only "
+            f"{', '.join(map(repr, entries))}. Choose one of them or add an entry."
+        )
+    settings = dict(entries[env_id])
+    settings["n_timesteps"] = int(settings["n_timesteps"])
+    return settings
+
+
+def check_arguments(algorithm_class: type, arguments: Mapping[str, Any]) -> None:
+    """Checks that the algorithm's class takes these arguments.
+
+    Raises:
+        ValueError: it does not take one; the nearest that it takes is suggested.
+    """
+    known = set(inspect.signature(algorithm_class).parameters) - _RESERVED
+    for name in arguments:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            raise ValueError(
+                f"{algorithm_class.__name__} takes no hyperparameter {name!r}.{hint} "
+                f"Choose from {', '.join(sorted(known))}."
+            )
+
+
+def as_arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Turns settings as the file has them into arguments of the algorithm's class.
+
+    rl-zoo3's notations: `lin_3e-4` is a value that falls linearly to 0, and
+    `policy_kwargs` may be a string, "dict(activation_fn=nn.ReLU)".
+
+    Raises:
+        ValueError: a notation cannot be read.
+    """
+    from stable_baselines3.common.utils import LinearSchedule
+
+    arguments: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, str) and value.startswith("lin_"):
+            start = _number(name, value.removeprefix("lin_"))
+            arguments[name] = LinearSchedule(start, 0.0, 1.0)
+        elif name == "policy_kwargs" and isinstance(value, str):
+            arguments[name] = _evaluate_dict(value)
+        else:
+            arguments[name] = value
+    return arguments
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must be a number or lin_NUMBER; got {text!r}."
+        ) from None
+
+
+def _evaluate_dict(text: str) -> dict[str, Any]:
+    """Evaluates "dict(…)" as rl-zoo3 does, with nothing but `dict` and `nn` at hand."""
+    from torch import nn
+
+    try:
+        value = eval(text, {"__builtins__": {}, "dict": dict, "nn": nn})
+    except Exception as error:  # any exception of the text's own
+        raise ValueError(f"`policy_kwargs` cannot be read: {text!r}: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"`policy_kwargs` must be a dict(…); got {text!r}.")
+    return value
+
+
+def describe_hyperparameters() -> str:
+    """Returns the contents of all files, for `--help`."""
+    parts = [
+        f"{path.stem}:\n"
+        + "\n".join(
+            f"  {line}"
+            for line in path.read_text().splitlines()
+            if not line.startswith("#")
+        )
+        for path in sorted(FOLDER.glob("*.yml"))
+    ]
+    return "\n".join(parts)

@@ -1,0 +1,42 @@
+"""Ctrl-C that waits for the next rollout boundary; the second one does not wait."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class TrainingInterrupted(Exception):  # noqa: N818 - it is no error
+    """Training has stopped at a checkpoint because the user asked for it."""
+
+
+class InterruptFlag:
+    """While entered, the first SIGINT or SIGTERM sets `raised`; a second one acts."""
+
+    def __init__(self) -> None:
+        self.raised = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            self._previous[number] = signal.signal(number, self._raise)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        self.raised = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)

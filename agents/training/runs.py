@@ -1,0 +1,146 @@
+"""Run folders: `runs/<agent>/<env>_<k>/`, numbered, never overwritten."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from agents.provenance import provenance
+from mec_llm_env.files import write_whole
+
+CONFIG = "config.json"
+_FORMAT = "mec-llm-env run 1"
+
+# Seeds, so that no two streams of random numbers meet: environment i of run s is
+# seeded with s · ENVIRONMENTS_PER_RUN + i; validation and test scenarios lie above.
+ENVIRONMENTS_PER_RUN = 10_000
+RUNS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingConfig:
+    """Everything that is needed to repeat a training run.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    agent: str  # name of the algorithm
+    env_id: str
+    env_kwargs: dict[str, Any] = field(default_factory=dict)  # of gym.make, JSON
+    policy: str = "mlp"
+    timesteps: int  # decisions in all
+    n_envs: int
+    seed: int
+    eval_freq: int  # decisions between evaluations on the validation scenarios
+    checkpoint_freq: int  # decisions between checkpoints
+    hyperparameters: dict[str, Any] = field(default_factory=dict)  # resolved
+
+    def __post_init__(self) -> None:
+        for name in ("timesteps", "n_envs", "eval_freq", "checkpoint_freq"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"`{name}` must be an integer of at least 1; got {value!r}."
+                )
+        if self.n_envs > ENVIRONMENTS_PER_RUN:
+            raise ValueError(
+                f"`n_envs` must be at most {ENVIRONMENTS_PER_RUN}, so that the runs' "
+                f"random streams stay apart; got {self.n_envs}."
+            )
+        if not 0 <= self.seed < RUNS:
+            raise ValueError(
+                f"`seed` must lie in 0 … {RUNS - 1}, so that training meets no "
+                f"validation or test scenario; got {self.seed}."
+            )
+
+    @property
+    def first_seed(self) -> int:
+        """Seed of the first environment; the others count up."""
+        return self.seed * ENVIRONMENTS_PER_RUN
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Inverse of `to_dict`.
+
+        Raises:
+            ValueError: keys are missing or unknown.
+        """
+        names = {spec.name for spec in dataclasses.fields(cls)}
+        if set(values) != names:
+            raise ValueError(
+                f"The configuration must have the keys {sorted(names)}; got "
+                f"{sorted(values)}."
+            )
+        return cls(**values)
+
+
+def create_run(output: str | os.PathLike[str], config: TrainingConfig) -> Path:
+    """Makes the next free run folder with its `config.json`, and points `latest` to it.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    parent = Path(output) / config.agent
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        run = parent / f"{config.env_id}_{number}"
+        try:
+            run.mkdir()
+            break
+        except FileExistsError:
+            number += 1
+    content = {"format": _FORMAT, "config": config.to_dict(), **provenance()}
+    write_whole(run / CONFIG, json.dumps(content, indent=2) + "\n")
+    _point_latest(parent, run.name)
+    return run
+
+
+def is_run(path: str | os.PathLike[str]) -> bool:
+    """Returns whether a folder is a training run."""
+    return (Path(path) / CONFIG).is_file()
+
+
+def load_config(run: str | os.PathLike[str]) -> TrainingConfig:
+    """Reads the configuration of a run.
+
+    Raises:
+        ValueError: the folder is not a run, or its `config.json` is damaged.
+    """
+    path = Path(run) / CONFIG
+    if not path.is_file():
+        raise ValueError(
+            f"{os.fspath(run)!r} is not a run folder: it has no {CONFIG} of a training "
+            "run. Runs lie in runs/<agent>/, such as runs/ppo/latest."
+        )
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict) or content.get("format") != _FORMAT:
+            raise ValueError(f"its format is not {_FORMAT!r}")
+        return TrainingConfig.from_dict(content["config"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{os.fspath(path)!r} cannot be read: {error}") from None
+
+
+def extend_run(run: Path, config: TrainingConfig) -> None:
+    """Replaces the configuration of a run that goes on to more timesteps."""
+    content = json.loads((run / CONFIG).read_text())
+    content["config"] = config.to_dict()
+    write_whole(run / CONFIG, json.dumps(content, indent=2) + "\n")
+
+
+def _point_latest(parent: Path, name: str) -> None:
+    """Points the symbolic link `latest` to a run, in one step."""
+    temporary = parent / f".latest-{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(name, target_is_directory=True)
+    os.replace(temporary, parent / "latest")

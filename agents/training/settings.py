@@ -1,0 +1,102 @@
+"""From the command line to a `TrainingConfig`: which setting comes from where."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from typing import Any
+
+from agents.algorithms import ALGORITHMS, Algorithm
+from agents.command_line import parse_overrides, task_arguments
+from agents.training.hyperparameters import RUN_KEYS, load_hyperparameters
+from agents.training.runs import TrainingConfig
+from mec_llm_env.task import Task
+
+#: Evaluations and checkpoints a run, where the command line does not say otherwise.
+EVALUATIONS = 20
+
+# Options that `--resume` takes; all others are in the run's config.json.
+_WITH_RESUME = ("resume", "timesteps", "progress")
+
+
+def config_from_options(options: argparse.Namespace) -> TrainingConfig:
+    """Merges command line, hyperparameter file and defaults.
+
+    Raises:
+        ValueError: a name or value is not valid; the text names it and the remedy.
+    """
+    algorithm = _find_algorithm(options.agent)
+    env_id = options.env or "MecLlm-v0"
+    tuned = load_hyperparameters(options.agent, env_id)
+    given = parse_overrides(options.hyperparameter, "--hyperparameter")
+    misplaced = next((name for name in RUN_KEYS if name in given), None)
+    if misplaced:
+        option = {"n_timesteps": "timesteps", "n_envs": "n-envs"}.get(
+            misplaced, "policy"
+        )
+        raise ValueError(f"`--hyperparameter` does not set {misplaced!r}: --{option}.")
+    hyperparameters = {k: v for k, v in tuned.items() if k not in RUN_KEYS} | given
+    timesteps = options.timesteps or tuned["n_timesteps"]
+    eval_freq = options.eval_freq or max(timesteps // EVALUATIONS, 1)
+    return TrainingConfig(
+        agent=options.agent,
+        env_id=env_id,
+        env_kwargs=_env_kwargs(options),
+        policy=_find_policy(options, algorithm, tuned["policy"]),
+        timesteps=timesteps,
+        n_envs=options.n_envs or int(tuned["n_envs"]),
+        seed=options.seed or 0,
+        eval_freq=eval_freq,
+        checkpoint_freq=options.checkpoint_freq or eval_freq,
+        hyperparameters=hyperparameters,
+    )
+
+
+def refuse_with_resume(options: argparse.Namespace) -> None:
+    """Refuses options that a resumed run has in its own `config.json`.
+
+    Raises:
+        ValueError: there is one.
+    """
+    given = [
+        name
+        for name, value in vars(options).items()
+        if name not in _WITH_RESUME and value not in (None, [])
+    ]
+    if given:
+        raise ValueError(
+            f"--resume goes on as the run was begun, so --{given[0].replace('_', '-')} "
+            "cannot be given with it; only --timesteps, the new total, can."
+        )
+
+
+def _env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
+    kwargs = task_arguments(options)
+    if options.action_encoding:
+        kwargs["action_encoding"] = options.action_encoding
+    Task(**kwargs)  # refuses what is not valid
+    return kwargs
+
+
+def _find_algorithm(name: str | None) -> Algorithm:
+    if name is None:
+        raise ValueError(f"Give --agent: one of {', '.join(ALGORITHMS)}.")
+    if name not in ALGORITHMS:
+        nearest = difflib.get_close_matches(name, ALGORITHMS, n=1, cutoff=0.5)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(
+            f"There is no learned agent {name!r}.{hint} Choose from "
+            f"{', '.join(ALGORITHMS)}."
+        )
+    return ALGORITHMS[name]
+
+
+def _find_policy(options: argparse.Namespace, algorithm: Algorithm, tuned: str) -> str:
+    if options.policy is None:
+        return next(k for k, v in algorithm.policies.items() if v == tuned)
+    if options.policy not in algorithm.policies:
+        raise ValueError(
+            f"--policy must be one of {', '.join(algorithm.policies)} for "
+            f"{options.agent}; got {options.policy!r}."
+        )
+    return str(options.policy)

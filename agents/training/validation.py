@@ -1,0 +1,68 @@
+"""The same validation scenarios at every evaluation during training."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.evaluation.instances import validation_instances
+from mec_llm_env.files import write_whole
+from mec_llm_env.task import Task
+
+
+class Validation:
+    """Measures a policy on 100 fixed scenarios and keeps the history.
+
+    Args:
+        task: the environment's.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.scenario = validation_instances(task.config)
+        self.observation = task.observation_codec.encode(self.scenario)
+        self.history: dict[str, list[Any]] = {
+            name: [] for name in ("timesteps", "results", "delay_s", "energy_j")
+        }
+
+    @property
+    def last_timesteps(self) -> int:
+        """Decisions before the last evaluation; −1 before the first."""
+        return self.history["timesteps"][-1] if self.history["timesteps"] else -1
+
+    def measure(self, model: Any) -> dict[str, float]:
+        """Evaluates the policy's deterministic decisions; means over the scenarios."""
+        action, _ = model.predict(self.observation, deterministic=True)
+        _, outcome = self.task.decide(action, self.scenario)
+        figures = {
+            "scr": float(outcome.scr.mean()),
+            "delay_s": float(outcome.delay_s.mean()),
+            "energy_j": float(outcome.energy_j.mean()),
+        }
+        self.history["timesteps"].append(int(model.num_timesteps))
+        self.history["results"].append(outcome.scr)
+        self.history["delay_s"].append(figures["delay_s"])
+        self.history["energy_j"].append(figures["energy_j"])
+        return figures
+
+    def is_best(self) -> bool:
+        """Returns whether the last evaluation has the highest mean SCR so far."""
+        means = [float(scr.mean()) for scr in self.history["results"]]
+        return all(means[-1] > mean for mean in means[:-1])
+
+    def save(self, path: Path) -> None:
+        """Writes the history as `evaluations.npz`, in Stable-Baselines3's format."""
+        results = np.array(self.history["results"])  # [evaluation, scenario] SCR
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            timesteps=np.array(self.history["timesteps"]),
+            results=results,
+            ep_lengths=np.ones(results.shape, dtype=np.int64),
+            delay_s=np.array(self.history["delay_s"]),
+            energy_j=np.array(self.history["energy_j"]),
+        )
+        write_whole(path, buffer.getvalue())

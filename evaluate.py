@@ -1,0 +1,118 @@
+#!/usr/bin/env python
+"""Compares agents on the same test scenarios.
+
+`python evaluate.py --agents runs/ppo/latest gucaa rucaa random` prints a table and
+writes results.csv, results.json, report.html and figures into a new folder. Several
+runs that differ in their seed alone, such as runs/ppo/*_?, are one row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from agents.command_line import (
+    OneLineParser,
+    add_task_options,
+    one_line_errors,
+    positive_integer,
+    task_arguments,
+)
+from agents.evaluation.comparison import compare
+from agents.evaluation.instances import held_out_instances
+from agents.evaluation.output import create_folder, write_results
+from agents.evaluation.results import AgentResult, table
+from agents.evaluation.selection import common_task_arguments, select
+from agents.provenance import provenance
+from agents.registry import agent_names
+from mec_llm_env.task import Task
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compares; returns the exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    with one_line_errors(parser.prog):
+        asked = options.preset or options.override
+        given = task_arguments(options) if asked else None
+        arguments_of_task = common_task_arguments(options.agents, given)
+        task = Task(**arguments_of_task)
+        entries = select(options.agents, task)
+        scenario = held_out_instances(task.config, options.instances)
+        folder = create_folder(options.output, arguments_of_task["preset"])
+
+    names = [name for entry in entries for name in entry.names]
+    measured = iter(
+        compare(names, task, scenario, seed=options.seed, jobs=options.jobs)
+    )
+    results = [
+        AgentResult(
+            label=entry.label,
+            runs=entry.names if entry.trained else ("",),
+            measurements=tuple(next(measured) for _ in entry.names),
+            bound=None,
+            seed=options.seed,
+        )
+        for entry in entries
+    ]
+    about = {
+        **arguments_of_task,
+        "instances": options.instances,
+        "seed": options.seed,
+        "parameters": task.config.to_dict(),
+        **provenance(),
+    }
+    report = write_results(folder, results, about)
+    _print_table(results)
+    print(f"Report: {os.path.relpath(report)}")
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = OneLineParser(
+        prog="evaluate.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "--agents",
+        nargs="+",
+        required=True,
+        metavar="AGENT",
+        help=f"{', '.join(agent_names())}, or folders of training runs",
+    )
+    add_task_options(parser)
+    add("--instances", type=positive_integer, default=100, metavar="I", help="(100)")
+    add("--seed", type=int, default=0, help="of random agents and intervals (0)")
+    add("--output", default="results", help="where a new folder is made (results)")
+    add(
+        "--jobs",
+        type=positive_integer,
+        default=1,
+        metavar="J",
+        help="processes that decide (1); decisions are timed serially all the same",
+    )
+    return parser
+
+
+def _print_table(results: Sequence[AgentResult]) -> None:
+    heading, rows = table(results)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    shown = Table(*heading, box=SIMPLE_HEAD)
+    for column in shown.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

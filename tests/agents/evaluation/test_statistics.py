@@ -1,0 +1,76 @@
+"""Statistics, against sums by hand and against known coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agents.evaluation.statistics import (
+    bootstrap,
+    interquartile_mean,
+    mean,
+    performance_profile,
+    probability_of_improvement,
+)
+
+
+def test_interquartile_mean_by_hand() -> None:
+    # Of 0 … 7 the lowest and highest quarter fall away: (2 + 3 + 4 + 5) / 4 = 3.5.
+    assert interquartile_mean(np.array([7.0, 0, 6, 1, 5, 2, 4, 3])) == 3.5
+    # An outlier does not move it.
+    assert interquartile_mean(np.array([700.0, 0, 6, 1, 5, 2, 4, 3])) == 3.5
+
+
+def test_bootstrap_estimates_all_scores() -> None:
+    estimate = bootstrap(np.array([[1.0, 2], [3, 6]]), mean)
+    assert estimate.value == 3
+    assert estimate.low <= 3 <= estimate.high
+
+
+def test_several_runs_are_resampled_within_instances() -> None:
+    # Runs agree, instances differ widely: no uncertainty about the runs.
+    scores = np.array([[0.0, 100.0], [0.0, 100.0]])
+    estimate = bootstrap(scores, mean)
+    assert (estimate.low, estimate.high) == (50, 50)
+
+
+def test_a_single_run_resamples_instances() -> None:
+    estimate = bootstrap(np.array([[0.0, 100.0]]), mean)
+    assert (estimate.low, estimate.high) == (0, 100)
+
+
+def test_bootstrap_is_seeded() -> None:
+    scores = np.random.default_rng(0).normal(size=(1, 30))
+    assert bootstrap(scores, mean, seed=1) == bootstrap(scores, mean, seed=1)
+    assert bootstrap(scores, mean, seed=1) != bootstrap(scores, mean, seed=2)
+
+
+def test_intervals_cover_about_95_percent() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        estimate = bootstrap(rng.normal(size=(1, 100)), mean, seed=trial, resamples=400)
+        covered += estimate.low <= 0 <= estimate.high
+    # 190 expected, standard deviation 3.1.
+    assert 178 <= covered <= 199
+
+
+def test_performance_profile_by_hand() -> None:
+    profile = performance_profile(
+        np.array([[0.1, 0.5, 0.9, 1.0]]), np.array([0, 0.5, 1])
+    )
+    assert profile.tolist() == [1.0, 0.5, 0.0]
+
+
+def test_probability_of_improvement_by_hand() -> None:
+    ours, theirs = np.array([[2.0, 1.0]]), np.array([[1.0, 1.0], [3.0, 0.0]])
+    # Instance 0: 2 > 1, 2 < 3; instance 1: a tie, 1 > 0. (1 + 0 + 0.5 + 1) / 4.
+    assert probability_of_improvement(ours, theirs) == 0.625
+    assert probability_of_improvement(theirs, ours) == 0.375
+
+
+def test_bad_scores() -> None:
+    with pytest.raises(ValueError, match=r"\[runs, instances\].*got \(3,\)"):
+        bootstrap(np.zeros(3), mean)
+    with pytest.raises(ValueError, match="same instances; got 2 and 3"):
+        probability_of_improvement(np.zeros((1, 2)), np.zeros((1, 3)))

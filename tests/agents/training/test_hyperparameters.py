@@ -1,0 +1,62 @@
+"""Hyperparameter files."""
+
+from __future__ import annotations
+
+import pytest
+from stable_baselines3 import PPO
+from torch import nn
+
+from agents.algorithms import ALGORITHMS
+from agents.training.hyperparameters import (
+    FOLDER,
+    RUN_KEYS,
+    as_arguments,
+    check_arguments,
+    describe_hyperparameters,
+    load_hyperparameters,
+)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_has_settings_that_it_takes(name: str) -> None:
+    settings = load_hyperparameters(name, "MecLlm-v0")
+    assert settings["n_timesteps"] > 0
+    assert settings["policy"] in ALGORITHMS[name].policies.values()
+    own = {k: v for k, v in settings.items() if k not in RUN_KEYS}
+    check_arguments(ALGORITHMS[name].load_class(), as_arguments(own))
+
+
+def test_every_file_has_an_algorithm() -> None:
+    assert {path.stem for path in FOLDER.glob("*.yml")} == set(ALGORITHMS)
+    assert "ppo:\n  MecLlm-v0:" in describe_hyperparameters()
+
+
+def test_notations_of_rl_zoo3() -> None:
+    arguments = as_arguments(
+        {
+            "learning_rate": "lin_4e-3",
+            "n_epochs": 3,
+            "policy_kwargs": "dict(net_arch=[8], activation_fn=nn.ReLU)",
+        }
+    )
+    assert arguments["learning_rate"](0.25) == pytest.approx(1e-3)
+    assert arguments["n_epochs"] == 3
+    assert arguments["policy_kwargs"] == {"net_arch": [8], "activation_fn": nn.ReLU}
+
+
+def test_bad_notations() -> None:
+    with pytest.raises(ValueError, match="`learning_rate` must be a number or lin_"):
+        as_arguments({"learning_rate": "lin_fast"})
+    with pytest.raises(ValueError, match=r"`policy_kwargs` cannot be read.*open"):
+        as_arguments({"policy_kwargs": "open('file')"})
+    with pytest.raises(ValueError, match="must be a dict"):
+        as_arguments({"policy_kwargs": "3"})
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(ValueError, match=r"'n_epoch'. Did you mean 'n_epochs'"):
+        check_arguments(PPO, {"n_epoch": 3})
+    with pytest.raises(ValueError, match="no hyperparameter 'use_sde'"):
+        check_arguments(PPO, {"use_sde": True})
+    with pytest.raises(ValueError, match="no entry 'Other-v0', only 'MecLlm-v0'"):
+        load_hyperparameters("ppo", "Other-v0")

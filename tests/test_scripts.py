@@ -1,0 +1,240 @@
+"""`train.py` and `evaluate.py` from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+SMALL = [
+    *("--preset", "tiny-4x2", "--n-envs", "16", "--timesteps", "256"),
+    *("--hyperparameter", "n_steps=4", "--hyperparameter", "batch_size=32"),
+]
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", ROOT / words[0], *words[1:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        os.fspath(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one short run in it."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = run(folder, "train.py", "--agent", "ppo", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "× rucaa" in done.stdout
+    assert "python evaluate.py --agents runs/ppo/MecLlm-v0_1" in done.stdout
+    return folder
+
+
+def test_trained_and_compared(trained: Path) -> None:
+    names = ["runs/ppo/latest", "gucaa", "rucaa", "random"]
+    done = run(trained, "evaluate.py", "--agents", *names, "--instances", "10")
+    assert done.returncode == 0, done.stderr
+    report = re.search(r"Report: (\S+)", done.stdout)
+    assert report
+    folder = (trained / report[1]).parent
+    assert folder.name == "tiny-4x2_1"  # the preset of the run
+    content = json.loads((folder / "results.json").read_text())
+    assert {agent["agent"] for agent in content["agents"]} == {
+        *("ppo", "gucaa", "rucaa", "random")
+    }
+    assert content["instances"] == 10
+    assert "evaluate.py --agents runs/ppo/latest" in content["command"]
+
+
+def test_runs_that_differ_in_seed_are_one_row(trained: Path, tmp_path: Path) -> None:
+    for seed in ("1", "2"):
+        done = run(tmp_path, "train.py", "--agent", "ppo", *SMALL, "--seed", seed)
+        assert done.returncode == 0, done.stderr
+    other = trained / "runs" / "ppo" / "MecLlm-v0_1"  # the same but for its seed
+    longer = run(tmp_path, "train.py", "--agent", "ppo", *SMALL, "--eval-freq", "99")
+    assert longer.returncode == 0, longer.stderr
+    runs = [os.fspath(p) for p in sorted((tmp_path / "runs" / "ppo").glob("MecLlm*"))]
+    done = run(
+        tmp_path, "evaluate.py", "--agents", *runs, str(other), "--instances", "5"
+    )
+    assert done.returncode == 0, done.stderr
+    (results,) = (tmp_path / "results").glob("*/results.json")
+    agents = json.loads(results.read_text())["agents"]
+    assert sorted(len(agent["runs"]) for agent in agents) == [1, 3]
+
+
+# What is wrong, the words of the command, and what the one line must say.
+MISTAKES = {
+    "unknown agent": ("train.py --agent pppo", "no learned agent 'pppo'. Did you mean"),
+    "no agent": ("train.py", "Give --agent"),
+    "unknown preset": ("train.py --agent ppo --preset papr", "no preset 'papr'"),
+    "unknown parameter": (
+        "train.py --agent ppo --override radio.bandwith_mhz=20",
+        "no parameter 'radio.bandwith_mhz'. Did you mean 'radio.bandwidth_mhz'?",
+    ),
+    "negative parameter": (
+        "train.py --agent ppo --override radio.bandwidth_mhz=-1",
+        "`radio.bandwidth_mhz` must be a positive, finite number; got -1",
+    ),
+    "infinite parameter": (
+        "train.py --agent ppo --override objective.delay_weight=Infinity",
+        "`objective.delay_weight` must be a positive, finite number; got inf",
+    ),
+    "no timesteps": ("train.py --agent ppo --timesteps 0", "at least 1; got '0'"),
+    "seed of the test scenarios": (
+        "train.py --agent ppo --seed 2000",
+        "`seed` must lie",
+    ),
+    "unknown hyperparameter": (
+        "train.py --agent ppo --hyperparameter n_epoch=1",
+        "Did you mean 'n_epochs'?",
+    ),
+    "misplaced hyperparameter": (
+        "train.py --agent ppo --hyperparameter n_envs=1",
+        "--n-envs",
+    ),
+    "hyperparameter of the wrong kind": (
+        "train.py --agent ppo --n-envs 1 --hyperparameter n_steps=1",
+        "do not fit PPO",
+    ),
+    "unknown policy": (
+        "train.py --agent ppo --policy cnn",
+        "--policy must be one of mlp",
+    ),
+    "unknown environment": (
+        "train.py --agent ppo --env Other-v0",
+        "no entry 'Other-v0'",
+    ),
+    "unknown encoding": (
+        "train.py --agent ppo --action-encoding bits",
+        "`action_encoding` must be one of",
+    ),
+    "unwritable runs": ("train.py --agent ppo --output /dev/null/runs", "/dev/null"),
+    "resume of no run": ("train.py --resume nowhere", "'nowhere' is not a run folder"),
+    "resume of a finished run": (
+        "train.py --resume runs/ppo/latest",
+        "there is nothing left to do",
+    ),
+    "resume with another preset": (
+        "train.py --resume runs/ppo/latest --preset paper-10x2",
+        "--preset cannot be given with it",
+    ),
+    "evaluation of an unknown agent": (
+        "evaluate.py --agents gucca",
+        "no agent 'gucca'. Did you mean 'gucaa'?",
+    ),
+    "evaluation of no run": (
+        "evaluate.py --agents runs",
+        "'runs' is not a run folder",
+    ),
+    "evaluation on another size": (
+        "evaluate.py --agents runs/ppo/latest --preset medium-50x10",
+        "was trained for 4 users and 2 servers",
+    ),
+    "evaluation on an unknown preset": (
+        "evaluate.py --agents gucaa --preset papr",
+        "no preset 'papr'",
+    ),
+    "an agent twice": ("evaluate.py --agents gucaa gucaa", "names 'gucaa' twice"),
+    "unwritable results": (
+        "evaluate.py --agents gucaa --output /dev/null/results",
+        "/dev/null",
+    ),
+    "no instances": ("evaluate.py --agents gucaa --instances 0", "at least 1"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_one_line_and_change_nothing(
+    trained: Path,
+    mistake: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command, text = MISTAKES[mistake]
+    words = command.split()
+    before = files(trained)
+    monkeypatch.chdir(trained)
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:  # in this process, to save the imports
+        runpy.run_path(os.fspath(ROOT / words[0]), run_name="__main__")
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()
+    assert line.startswith(f"{words[0]}: error: ")
+    assert text in line
+    assert printed.out == ""
+    assert files(trained) == before
+
+
+def test_a_mistake_in_a_process_of_its_own(trained: Path) -> None:
+    done = run(trained, "train.py", "--agent", "pppo")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_model_that_is_damaged(trained: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "run"
+    broken.mkdir()
+    source = trained / "runs" / "ppo" / "latest"
+    (broken / "config.json").write_bytes((source / "config.json").read_bytes())
+    done = run(tmp_path, "evaluate.py", "--agents", "run")
+    assert done.returncode == 2
+    assert "no model yet" in done.stderr
+    (broken / "model.zip").write_bytes((source / "model.zip").read_bytes()[:1000])
+    done = run(tmp_path, "evaluate.py", "--agents", "run")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "model.zip' cannot be loaded" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_and_resumed(tmp_path: Path, number: int) -> None:
+    words = [*SMALL, "--timesteps", "8192", "--eval-freq", "512"]
+    command = [sys.executable, ROOT / "train.py", "--agent", "ppo", *words]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    folder = tmp_path / "runs" / "ppo" / "MecLlm-v0_1"
+    while not list(folder.glob("checkpoints/step_*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(number)
+    printed, _ = process.communicate(timeout=120)
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "python train.py --resume runs/ppo/MecLlm-v0_1" in printed
+    assert not (folder / "model.zip").exists()
+    resumed = run(tmp_path, "train.py", "--resume", "runs/ppo/MecLlm-v0_1")
+    assert resumed.returncode == 0, resumed.stderr
+    rows = (folder / "monitor.csv").read_text().splitlines()[2:]
+    assert len(rows) == 8192
+    assert all(len(row.split(",")) == 3 for row in rows)
+
+
+def test_help_shows_the_tuned_settings(tmp_path: Path) -> None:
+    done = run(tmp_path, "train.py", "--help")
+    assert done.returncode == 0
+    assert "learning_rate: lin_" in done.stdout

@@ -1,0 +1,99 @@
+#!/usr/bin/env python
+"""Trains a learned agent: `python train.py --agent ppo`.
+
+Precedence of settings: command line, then hyperparams/<agent>.yml, then the
+algorithm's own default. Ctrl-C stops at the next checkpoint; `--resume RUN` goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from agents.algorithms import ALGORITHMS
+from agents.command_line import (
+    OneLineParser,
+    add_task_options,
+    one_line_errors,
+    positive_integer,
+)
+from agents.training.hyperparameters import describe_hyperparameters
+from agents.training.settings import (
+    EVALUATIONS,
+    config_from_options,
+    refuse_with_resume,
+)
+from agents.training.summary import compare_with_rules
+from agents.training.trainer import Trainer
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains; returns the exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    with one_line_errors(parser.prog):
+        if options.resume:
+            refuse_with_resume(options)
+            trainer = Trainer.resume(options.resume, options.timesteps)
+        else:
+            output = options.output or "runs"
+            trainer = Trainer.begin(config_from_options(options), output)
+    shown = os.path.relpath(trainer.run)
+    print(f"Training {trainer.config.agent} in {shown}")
+    if not trainer.train(options.progress):
+        print(f"Interrupted. Go on with: python {parser.prog} --resume {shown}")
+        return 130
+    print(compare_with_rules(trainer.run))
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = OneLineParser(
+        prog="train.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"tuned settings:\n{describe_hyperparameters()}",
+    )
+    add = parser.add_argument
+    add("--agent", help=f"what to train: {', '.join(ALGORITHMS)}")
+    add("--env", metavar="ID", help="environment id (MecLlm-v0)")
+    add_task_options(parser)
+    add("--action-encoding", metavar="E", help="box, or multi_discrete (box)")
+    add("--timesteps", type=positive_integer, metavar="T", help="decisions in all")
+    add("--n-envs", type=positive_integer, metavar="B", help="environments at once")
+    add("--policy", help="network: mlp")
+    add("--seed", type=int, help="0 … 999 (0); another seed is another run")
+    add(
+        "--eval-freq",
+        type=positive_integer,
+        metavar="T",
+        help=f"decisions between evaluations (T/{EVALUATIONS})",
+    )
+    add(
+        "--checkpoint-freq",
+        type=positive_integer,
+        metavar="T",
+        help="decisions between checkpoints (as --eval-freq)",
+    )
+    add(
+        "--hyperparameter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the algorithm, such as n_epochs=5; may be repeated",
+    )
+    add("--output", metavar="FOLDER", help="where run folders are made (runs)")
+    add("--resume", metavar="RUN", help="go on with a run; --timesteps is the total")
+    add(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="progress bar (on a terminal)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
