@@ -285,9 +285,9 @@ def _scores_of_choices(server: Any, scenario: Scenario) -> Any:
 
 def _checked_box(value: Any, shape: tuple[int, ...], name: str) -> Any:
     array = _as_shape(value, shape, name).astype(np.float64)
-    # The sum is finite unless an entry is not; far cheaper than looking at each.
-    if not math.isfinite(array.sum()) and not np.isfinite(array).all():
-        index = first_index(~np.isfinite(array))
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = first_index(~finite)
         raise ValueError(
             f"`{name}` must be finite; got {array[index]} at index {_show(index)}."
         )

@@ -203,8 +203,9 @@ class ScenarioConfig:
         Raises:
             ValueError: there is no preset of that name.
         """
-        if name not in PRESETS:
-            raise ValueError(f"There is no preset {name!r}.{_suggest(name, PRESETS)}")
+        if not isinstance(name, str) or name not in PRESETS:
+            hint = _suggest(str(name), PRESETS)
+            raise ValueError(f"There is no preset {name!r}.{hint}")
         return cls(**PRESETS[name])
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
@@ -215,6 +216,11 @@ class ScenarioConfig:
         Raises:
             ValueError: a key does not exist, or a value is not valid for its field.
         """
+        if not isinstance(overrides, Mapping):
+            raise ValueError(
+                "`overrides` must be a mapping from parameters to values, such as "
+                f"{{'radio.bandwidth_mhz': 20}}; got {overrides!r}."
+            )
         known = _flatten(self)
         changes: dict[str, dict[str, Any]] = {}
         for key, value in overrides.items():

@@ -36,10 +36,7 @@ class MecLlmEnv(gym.Env[Any, Any]):
     }
 
     def __init__(self, *, render_mode: str | None = None, **kwargs: Any) -> None:
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(
-                f"`render_mode` must be None or 'rgb_array'; got {render_mode!r}."
-            )
+        check_render_mode(render_mode, self.metadata)
         self.task = Task(**kwargs)
         self.render_mode = render_mode
         self.observation_space = self.task.observation_codec.space
@@ -108,3 +105,15 @@ class MecLlmEnv(gym.Env[Any, Any]):
     def _begin(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self._observation = self.task.observation_codec.encode(scenario)
+
+
+def check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> None:
+    """Refuses a render mode that the metadata do not list.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if render_mode not in (None, *metadata["render_modes"]):
+        raise ValueError(
+            f"`render_mode` must be None or 'rgb_array'; got {render_mode!r}."
+        )

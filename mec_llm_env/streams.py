@@ -37,11 +37,20 @@ class UniformStreams:
         self._n_used = np.full(n_streams, n_ahead)  # of a stream's row of blocks
 
     def seed(self, seeds: Sequence[int | None], rows: Array) -> None:
-        """Makes the generators of the rows that have a seed, or no generator yet."""
-        for i in rows.tolist():
-            if seeds[i] is not None or self._generators[i] is None:
-                self._generators[i], self._seeds[i] = seeding.np_random(seeds[i])
-                self._n_used[i] = self._blocks.shape[1]  # the others were the old one's
+        """Makes the generators of the rows that have a seed, or no generator yet.
+
+        Raises:
+            gymnasium.error.Error: a seed is not a whole number of at least 0; nothing
+                has changed.
+        """
+        made = {
+            i: seeding.np_random(seeds[i])
+            for i in rows.tolist()
+            if seeds[i] is not None or self._generators[i] is None
+        }
+        for i, (generator, seed) in made.items():
+            self._generators[i], self._seeds[i] = generator, seed
+            self._n_used[i] = self._blocks.shape[1]  # the others were the old one's
 
     def take(self, rows: Array) -> Array:
         """Returns the next block of each of the rows, `[len(rows), block_size]`."""

@@ -45,7 +45,9 @@ class Task:
                 "`episode_length` must be an integer of at least 1; got "
                 f"{episode_length!r}."
             )
-        self.config = ScenarioConfig.preset(preset).with_overrides(overrides or {})
+        self.config = ScenarioConfig.preset(preset).with_overrides(
+            {} if overrides is None else overrides
+        )
         self.episode_length = int(episode_length)
         size = self.config.users, self.config.servers
         self.action_codec = ActionCodec(*size, action_encoding)

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from mec_llm_env.allocation import Allocation
-from mec_llm_env.env import MecLlmEnv
+from mec_llm_env.env import MecLlmEnv, check_render_mode
 from mec_llm_env.objective import Outcome
 from mec_llm_env.scenario import Scenario
 from mec_llm_env.streams import UniformStreams
@@ -52,6 +52,7 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(
                 f"`num_envs` must be an integer of at least 1; got {num_envs!r}."
             )
+        check_render_mode(render_mode, self.metadata)
         self.task = Task(**kwargs)
         self.num_envs = int(num_envs)
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
@@ -85,6 +86,7 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
 
         Raises:
             ValueError: seeds or options do not fit; nothing has changed.
+            gymnasium.error.Error: a seed is not a whole number of at least 0; likewise.
         """
         options = dict(options or {})
         mask = self._reset_mask(options.pop("reset_mask", None))
@@ -210,11 +212,16 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
             scenario = Scenario.stack([scenario] * self.num_envs)
         return scenario[mask]
 
-    def _seed_list(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+    def _seed_list(self, seed: Any) -> list[int | None]:
         if seed is None:
             return [None] * self.num_envs
         if isinstance(seed, int | np.integer):
             return [int(seed) + i for i in range(self.num_envs)]
+        if isinstance(seed, str) or not hasattr(seed, "__len__"):
+            raise ValueError(
+                "`seed` must be an integer, one for each sub-environment, or None; got "
+                f"{seed!r}."
+            )
         if len(seed) != self.num_envs:
             raise ValueError(
                 f"`seed` must have one entry for each of the {self.num_envs} "

@@ -61,12 +61,13 @@ def test_derived_objective_values() -> None:
         ({"server.power_w": [60.0]}, "one entry a server model each; got 2, 2 and 1"),
         ({"server.max_users": 4}, "serve 8 users, fewer than `users` = 10.*at least 5"),
         ({"server.max_users": 0}, "`server.max_users` must be an integer of at least"),
+        ([1], r"`overrides` must be a mapping .*; got \[1\]"),
         ({"users": 0}, "`users` must be an integer of at least 1; got 0"),
         ({"objective.delay_weight": 0}, "`objective.delay_weight` must be a positive"),
         ({"objective.score_weight_offload": 0.5}, "must sum to 1; .*Give all four"),
     ],
 )
-def test_bad_overrides_are_named(overrides: dict[str, Any], text: str) -> None:
+def test_bad_overrides_are_named(overrides: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         ScenarioConfig().with_overrides(overrides)
 
@@ -74,3 +75,6 @@ def test_bad_overrides_are_named(overrides: dict[str, Any], text: str) -> None:
 def test_unknown_preset() -> None:
     with pytest.raises(ValueError, match=r"no preset 'paper10x2'. .* 'paper-10x2'"):
         ScenarioConfig.preset("paper10x2")
+    for name in (3, ["paper-10x2"]):
+        with pytest.raises(ValueError, match="There is no preset"):
+            ScenarioConfig.preset(name)  # type: ignore[arg-type]

@@ -212,11 +212,23 @@ def test_a_snapshot_goes_on_bit_for_bit(mode: str) -> None:
     assert_same(other.step(action), expected)
 
 
+def test_a_bad_seed_changes_nothing() -> None:
+    env, other = (gym.make_vec("MecLlm-v0", 2) for _ in range(2))
+    env.reset(seed=[3, 4])
+    other.reset(seed=[3, 4])
+    with pytest.raises(gym.error.Error, match="greater or equal to zero"):
+        env.reset(seed=[5, -1])
+    np.testing.assert_array_equal(env.reset()[0], other.reset()[0])
+    assert env.np_random_seed == (3, 4)
+
+
 def test_misuse_is_named() -> None:
     with pytest.raises(ValueError, match="`num_envs` must be an integer of at least 1"):
         gym.make_vec("MecLlm-v0", 0)
     with pytest.raises(ValueError, match="`autoreset_mode` must be one of 'NextStep'"):
         gym.make_vec("MecLlm-v0", 2, autoreset_mode="Never")
+    with pytest.raises(ValueError, match="`render_mode` must be None or 'rgb_array'"):
+        gym.make_vec("MecLlm-v0", 2, render_mode="human")
     env = gym.make_vec("MecLlm-v0", 2, autoreset_mode="Disabled")
     action = next(actions(env))
     with pytest.raises(ResetNeeded, match="call reset first"):
@@ -226,6 +238,9 @@ def test_misuse_is_named() -> None:
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"one entry for each of the 2 sub-env.*got 3"):
         env.reset(seed=[1, 2, 3])
+    for seed in (1.5, "12"):
+        with pytest.raises(ValueError, match="`seed` must be an integer, one for each"):
+            env.reset(seed=seed)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"`options\['reset_mask'\]` must be a NumPy"):
         env.reset(options={"reset_mask": [True, False]})
     with pytest.raises(ValueError, match="with a true entry"):
