@@ -55,7 +55,7 @@ def decode_resources(
         return xp.matmul(association, per_server[..., None])[..., 0]
 
     def total(per_user: Array) -> Array:  # [..., N] → [..., M]
-        return xp.sum(association * per_user[..., None], axis=-2)
+        return xp.vecdot(xp.matrix_transpose(association), per_user[..., None, :])
 
     requested = total(request)
     return Allocation.unchecked(

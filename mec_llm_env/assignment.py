@@ -26,6 +26,8 @@ def round_assignment(
     *batch, n_users, n_servers = benefit.shape
     best = benefit.argmax(axis=-1)
     association = (best[..., None] == np.arange(n_servers)).astype(np.float64)
+    if np.min(max_users) >= n_users:
+        return association
     crowded = (association.sum(axis=-2) > max_users).any(axis=-1)
     if not crowded.any():
         return association

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import gymnasium as gym
@@ -47,6 +48,7 @@ class MecLlmEnv(gym.Env[Any, Any]):
         self.decided_scenario: Scenario | None = None  # what was decided last
         self.allocation: Allocation | None = None  # on `decided_scenario`
         self.outcome: Outcome | None = None  # of `allocation`
+        self._observation: Any = None  # of `scenario`; never handed out, never changed
         self._decisions = 0  # in this episode
 
     def reset(
@@ -55,9 +57,10 @@ class MecLlmEnv(gym.Env[Any, Any]):
         """Starts an episode on a fresh scenario, or on `options["scenario"]`."""
         given = self.task.given_scenario(options)
         super().reset(seed=seed)
-        self.scenario, self._decisions = given or self._draw(), 0
+        self._begin(given or self._draw())
+        self._decisions = 0
         self.decided_scenario = self.allocation = self.outcome = None
-        return self.task.observation_codec.encode(self.scenario), {}
+        return deepcopy(self._observation), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Decides on the current scenario.
@@ -74,11 +77,10 @@ class MecLlmEnv(gym.Env[Any, Any]):
         self._decisions += 1
         terminated = self._decisions == self.task.episode_length
         if not terminated:
-            self.scenario = self._draw()
-        observation = self.task.observation_codec.encode(self.scenario)
+            self._begin(self._draw())
         figures = self.task.figures(allocation, outcome)
         info = {k: v if v.ndim else v.item() for k, v in figures.items()}
-        return observation, info["scr"], terminated, False, info
+        return deepcopy(self._observation), info["scr"], terminated, False, info
 
     def render(self) -> np.ndarray[Any, Any] | None:
         """Returns the picture of the last decision, or of the scenario before one.
@@ -102,3 +104,7 @@ class MecLlmEnv(gym.Env[Any, Any]):
     def _draw(self) -> Scenario:
         sampler = self.task.sampler
         return sampler.from_uniforms(self.np_random.random(sampler.block_size))
+
+    def _begin(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self._observation = self.task.observation_codec.encode(scenario)

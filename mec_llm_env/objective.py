@@ -73,7 +73,7 @@ def evaluate(
 
     # What each user finds at its server.
     x = z.association  # [..., N, M]
-    gain = xp.sum(x * s.channel_gain, axis=-1)
+    gain = xp.vecdot(x, s.channel_gain)
     at_server = xp.matmul(x, xp.stack([getattr(s, f) for f in _AT_SERVER], axis=-1))
     flop_per_cycle, frequency_max_hz, power_coefficient, bandwidth_max_hz, power_w = (
         at_server[..., i] for i in range(len(_AT_SERVER))
@@ -85,7 +85,9 @@ def evaluate(
     delay_local_s = (
         local * s.workload_flop / (s.user_flop_per_cycle * z.user_frequency_hz)
     )
-    energy_local_j = s.user_power_coefficient * z.user_frequency_hz**3 * delay_local_s
+    energy_local_j = (
+        s.user_power_coefficient * _cube(z.user_frequency_hz) * delay_local_s
+    )
 
     # Upload of the data and the locally trained part of the adapter. [LZ24]
     uplink_rate = uplink_rate_bit_per_s(z.bandwidth_hz, z.transmit_power_w, gain, noise)
@@ -94,7 +96,7 @@ def evaluate(
 
     # Server training. [LZ24, eq. 5-6]
     delay_server_s = remote * s.workload_flop / (flop_per_cycle * z.server_frequency_hz)
-    energy_server_j = power_coefficient * z.server_frequency_hz**3 * delay_server_s
+    energy_server_j = power_coefficient * _cube(z.server_frequency_hz) * delay_server_s
 
     # Download of the server-trained part; its energy is not charged, as in [LZ24].
     downlink_rate = downlink_rate_bit_per_s(
@@ -131,6 +133,10 @@ def evaluate(
         cost=cost,
         scr=xp.sum(score, axis=-1) / xp.sum(cost, axis=-1),
     )
+
+
+def _cube(x: Array) -> Array:
+    return x * x * x  # x**3 takes NumPy twenty times as long
 
 
 _AT_SERVER = (

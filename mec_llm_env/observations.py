@@ -81,8 +81,13 @@ class ObservationCodec:
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
         self.user_shape = (n_users, n_servers + len(USER_FEATURES))
         self.server_shape = (n_servers, len(SERVER_FEATURES))
-        self._user_scale = _columns([_GAIN] * n_servers + list(_USER.values()))
-        self._server_scale = _columns(list(_SERVER.values()))
+        self._size = math.prod(self.user_shape) + math.prod(self.server_shape)
+        # One a column of the flat encoding; that of `max_users` has no logarithm.
+        user = [_GAIN] * n_servers + list(_USER.values())
+        server = [*_SERVER.values(), LogScale(1, 1)]
+        scales = user * n_users + server * n_servers
+        self._log_centres = np.log([scale.centre for scale in scales])
+        self._spreads = np.array([scale.spread for scale in scales])
 
     @property
     def space(self) -> spaces.Space[Any]:
@@ -95,7 +100,7 @@ class ObservationCodec:
             return spaces.Dict(
                 {"users": box(*self.user_shape), "servers": box(*self.server_shape)}
             )
-        return box(math.prod(self.user_shape) + math.prod(self.server_shape))
+        return box(self._size)
 
     def encode(self, scenario: Scenario) -> Any:
         """Returns the observation, or batch of observations, of a scenario.
@@ -111,23 +116,27 @@ class ObservationCodec:
                 f"servers; got {shape[0]} and {shape[1]}."
             )
         batch, m = scenario.batch_shape, self.n_servers
-        users = np.empty((*batch, *self.user_shape))
-        users[..., :m] = scenario.channel_gain
+        values = np.zeros((*batch, self._size))
+        users, servers = self._split(values)  # views
+        users[..., :m] = np.log(scenario.channel_gain)
         for column, name in enumerate(_USER, start=m):
-            users[..., column] = getattr(scenario, name)
-        servers = np.empty((*batch, *self.server_shape))
+            users[..., column] = np.log(_once(getattr(scenario, name), len(batch)))
         for column, name in enumerate(_SERVER):
             value = getattr(scenario, name)
-            servers[..., column] = (
-                value if value.ndim > len(batch) else value[..., None]
-            )
+            value = value if value.ndim > len(batch) else value[..., None]
+            servers[..., column] = np.log(_once(value, len(batch)))
+        values -= self._log_centres
+        values /= self._spreads
         slots = np.minimum(scenario.max_users, self.n_users)
         servers[..., -1] = 2 * slots / self.n_users - 1
-        _to_units(users, self._user_scale)
-        _to_units(servers[..., :-1], self._server_scale)
-        if max(abs(users.min()), users.max(), -servers.min(), servers.max()) > LIMIT:
+        if values.max() > LIMIT or values.min() < -LIMIT:
             self._refuse(users, servers)
-        return self.pack(users.astype(np.float32), servers.astype(np.float32))
+        if self.encoding == "flat":
+            return values.astype(np.float32)
+        return {
+            "users": users.astype(np.float32),
+            "servers": servers.astype(np.float32),
+        }
 
     def decode(self, observation: Any) -> Scenario:
         """Rebuilds the scenario, to 1e-5 relative; positions are absent.
@@ -136,11 +145,12 @@ class ObservationCodec:
             ValueError: the observation has another shape than `space`.
         """
         users, servers = self.unpack(observation)
-        users, servers = users.astype(np.float64), servers.astype(np.float64)
+        slots = np.round((servers[..., -1].astype(np.float64) + 1) / 2 * self.n_users)
+        user_centres, server_centres = self._split(self._log_centres)
+        user_spreads, server_spreads = self._split(self._spreads)
+        users = np.exp(users * user_spreads + user_centres)
+        servers = np.exp(servers * server_spreads + server_centres)
         m = self.n_servers
-        slots = np.round((servers[..., -1] + 1) / 2 * self.n_users)
-        users = _from_units(users, self._user_scale)
-        servers = _from_units(servers[..., :-1], self._server_scale)
         fields = {n: users[..., m + i].copy() for i, n in enumerate(USER_FEATURES)}
         fields |= {n: servers[..., i].copy() for i, n in enumerate(_SERVER)}
         noise = fields.pop("noise_density_w_per_hz")[..., 0]
@@ -152,14 +162,6 @@ class ObservationCodec:
             server_position_m=None,
             **fields,
         )
-
-    def pack(self, users: Any, servers: Any) -> Any:
-        """Joins tokens [..., N, ·] and [..., M, ·] to an observation."""
-        if self.encoding == "tokens":
-            return {"users": users, "servers": servers}
-        batch = users.shape[:-2]
-        flat = [users.reshape(*batch, -1), servers.reshape(*batch, -1)]
-        return np.concatenate(flat, axis=-1)
 
     def unpack(self, observation: Any) -> tuple[Any, Any]:
         """Splits an observation into its user and server tokens.
@@ -174,9 +176,12 @@ class ObservationCodec:
             self._check_shape("servers", servers, self.server_shape)
             return users, servers
         flat = np.asarray(observation)
-        n_user = math.prod(self.user_shape)
-        self._check_shape("flat", flat, (n_user + math.prod(self.server_shape),))
-        batch = flat.shape[:-1]
+        self._check_shape("flat", flat, (self._size,))
+        return self._split(flat)
+
+    def _split(self, flat: Any) -> tuple[Any, Any]:
+        """Returns views of the user and server tokens in a flat array."""
+        batch, n_user = flat.shape[:-1], math.prod(self.user_shape)
         return (
             flat[..., :n_user].reshape(*batch, *self.user_shape),
             flat[..., n_user:].reshape(*batch, *self.server_shape),
@@ -205,20 +210,10 @@ class ObservationCodec:
                 )
 
 
-def _columns(scales: list[LogScale]) -> tuple[Any, Any]:
-    """Returns the logarithms of the centres and the spreads, one a column."""
-    centres = np.log([scale.centre for scale in scales])
-    return centres, np.array([scale.spread for scale in scales])
+def _once(value: Any, n_batch: int) -> Any:
+    """Returns one member of an array that only repeats it over the batch axes.
 
-
-def _to_units(values: Any, scale: tuple[Any, Any]) -> None:
-    """Applies ln(x / centre) / spread, in place."""
-    centres, spreads = scale
-    np.log(values, out=values)
-    values -= centres
-    values /= spreads
-
-
-def _from_units(units: Any, scale: tuple[Any, Any]) -> Any:
-    centres, spreads = scale
-    return np.exp(units * spreads + centres)
+    Drawn scenarios repeat what their configuration fixes; one logarithm is enough.
+    """
+    repeats = n_batch and not any(value.strides[:n_batch])
+    return value[(0,) * n_batch] if repeats else value

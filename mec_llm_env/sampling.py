@@ -53,10 +53,9 @@ class ScenarioSampler:
         self.config = config
         n, m = config.users, config.servers
         self.block_size = _PER_USER * n + 2 * n * m
-        self._per_server = _server_fields(config)
-        self._server_position_m = _server_positions_m(config)
-        noise_dbm = config.radio.noise_density_dbm_per_hz + config.radio.noise_figure_db
-        self._noise_density_w_per_hz = np.asarray(10 ** (noise_dbm / 10 - 3))
+        self._constants = _constant_fields(config)
+        for value in self._constants.values():
+            value.flags.writeable = False  # single scenarios share them
 
     def from_uniforms(self, uniforms: Array) -> Scenario:
         """Maps uniforms in [0, 1), `[..., block_size]`, to scenarios `[...]`."""
@@ -68,8 +67,12 @@ class ScenarioSampler:
         per_pair = u[..., _PER_USER * n :].reshape(*batch, 2, n, m)
         radius, angle, power_max, cores, frequency, power, tokens, sequences = per_user
 
-        position_m = _user_positions_m(radius, angle, config.layout.cell_radius_m)
-        gain = self._channel_gain(position_m, per_pair)
+        # Uniform in the disc: the square of the distance from its centre is uniform.
+        distance_m = config.layout.cell_radius_m * np.sqrt(radius)
+        turn = 2 * math.pi * angle
+        position_m = np.empty((*batch, n, 2))
+        position_m[..., 0] = x_m = distance_m * np.cos(turn)
+        position_m[..., 1] = y_m = distance_m * np.sin(turn)
 
         device, work = config.device, config.workload
         gpu_power_w = _uniform(power, device.power_w)
@@ -77,18 +80,8 @@ class ScenarioSampler:
         n_sequences = _uniform_integer(sequences, work.sequences)
         core_choices = np.asarray(device.cores, dtype=np.float64)
         n_cores = core_choices[(cores * len(core_choices)).astype(np.int64)]
-        adapter_bit = adapter_size_bit(
-            layers=work.layers,
-            width=work.width,
-            bottleneck=work.bottleneck,
-            parameter_bit=work.adapter_parameter_bit,
-        )
-
-        def every_user(value: float) -> Array:
-            return np.full((*batch, n), value, dtype=np.float64)
-
         return Scenario.unchecked(
-            channel_gain=gain,
+            channel_gain=self._channel_gain(x_m, y_m, per_pair),
             workload_flop=training_flop(
                 n_tokens,
                 sequences=n_sequences,
@@ -100,35 +93,32 @@ class ScenarioSampler:
             data_bit=dataset_size_bit(
                 n_tokens, sequences=n_sequences, token_bit=work.token_bit
             ),
-            adapter_bit=every_user(adapter_bit),
             user_flop_per_cycle=n_cores * device.flop_per_cycle_per_core,
             user_frequency_max_hz=1e9 * _uniform(frequency, device.frequency_max_ghz),
             user_power_coefficient=gpu_power_w
             / (1e9 * device.power_reference_ghz) ** 3,
             transmit_power_max_w=_uniform(power_max, config.radio.transmit_power_max_w),
-            local_fraction_min=every_user(1 / work.layers),
-            local_fraction_max=every_user(1 - 1 / work.layers),
-            noise_density_w_per_hz=np.broadcast_to(self._noise_density_w_per_hz, batch),
             user_position_m=position_m,
-            server_position_m=np.broadcast_to(self._server_position_m, (*batch, m, 2)),
             **{
-                name: np.broadcast_to(value, (*batch, m))
-                for name, value in self._per_server.items()
+                name: np.broadcast_to(value, (*batch, *value.shape)) if batch else value
+                for name, value in self._constants.items()
             },
         )
 
-    def _channel_gain(self, position_m: Array, per_pair: Array) -> Array:
+    def _channel_gain(self, x_m: Array, y_m: Array, per_pair: Array) -> Array:
         """Returns the gains [..., N, M] from positions and two blocks of uniforms."""
         layout, radio = self.config.layout, self.config.radio
-        offset = position_m[..., :, None, :] - self._server_position_m
-        distance_m = np.hypot(offset[..., 0], offset[..., 1])
+        server_x_m, server_y_m = self._constants["server_position_m"].T
+        distance_m = np.sqrt(  # a tenth of the time of np.hypot
+            (x_m[..., None] - server_x_m) ** 2 + (y_m[..., None] - server_y_m) ** 2
+        )
         log_gain = mean_log_gain(
             np.maximum(distance_m, layout.distance_min_m),
             path_loss_intercept_db=radio.path_loss_intercept_db,
             path_loss_slope_db=radio.path_loss_slope_db,
         )
-        normal = ndtri(per_pair[..., 0, :, :].copy())
-        gain = np.exp(log_gain + shadowing_nepers(radio.shadowing_std_db * normal))
+        shadowing_db = radio.shadowing_std_db * ndtri(per_pair[..., 0, :, :].copy())
+        gain = np.exp(log_gain + shadowing_nepers(shadowing_db))
         if radio.fading == "rayleigh":  # unit-mean exponential power
             gain = gain * -np.log1p(-per_pair[..., 1, :, :].copy())
         return gain
@@ -140,12 +130,24 @@ def scenario_sampler(config: ScenarioConfig) -> ScenarioSampler:
     return ScenarioSampler(config)
 
 
-def _server_fields(config: ScenarioConfig) -> dict[str, Array]:
-    server, radio, m = config.server, config.radio, config.servers
+def _constant_fields(config: ScenarioConfig) -> dict[str, Array]:
+    """Returns the fields that every scenario of a configuration shares, unbatched."""
+    server, radio, work = config.server, config.radio, config.workload
+    n, m = config.users, config.servers
     turn = np.arange(m) % len(server.cores)
     frequency_hz = 1e9 * np.asarray(server.frequency_ghz)[turn]
-    slots = config.users if server.max_users is None else server.max_users
+    slots = n if server.max_users is None else server.max_users
+    noise_dbm = radio.noise_density_dbm_per_hz + radio.noise_figure_db
+    adapter_bit = adapter_size_bit(
+        layers=work.layers,
+        width=work.width,
+        bottleneck=work.bottleneck,
+        parameter_bit=work.adapter_parameter_bit,
+    )
     return {
+        "adapter_bit": np.full(n, float(adapter_bit)),
+        "local_fraction_min": np.full(n, 1 / work.layers),
+        "local_fraction_max": np.full(n, 1 - 1 / work.layers),
         "server_flop_per_cycle": server.flop_per_cycle_per_core
         * np.asarray(server.cores, dtype=np.float64)[turn],
         "server_frequency_max_hz": frequency_hz,
@@ -153,6 +155,8 @@ def _server_fields(config: ScenarioConfig) -> dict[str, Array]:
         "bandwidth_max_hz": np.full(m, 1e6 * radio.bandwidth_mhz),
         "downlink_power_w": np.full(m, float(radio.downlink_power_w)),
         "max_users": np.full(m, float(slots)),
+        "noise_density_w_per_hz": np.asarray(10 ** (noise_dbm / 10 - 3)),
+        "server_position_m": _server_positions_m(config),
     }
 
 
@@ -164,12 +168,6 @@ def _server_positions_m(config: ScenarioConfig) -> Array:
     ring_m = config.layout.server_ring_ratio * config.layout.cell_radius_m
     angle = 2 * math.pi * np.arange(m) / m
     return ring_m * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-
-
-def _user_positions_m(radius: Array, angle: Array, cell_radius_m: float) -> Array:
-    """Maps two uniforms to a point uniform in the disc, [..., N, 2]."""
-    distance_m, turn = cell_radius_m * np.sqrt(radius), 2 * math.pi * angle
-    return np.stack([distance_m * np.cos(turn), distance_m * np.sin(turn)], axis=-1)
 
 
 def _uniform(u: Array, limits: tuple[float, float]) -> Array:

@@ -70,7 +70,7 @@ class Task:
             name: getattr(outcome, name).sum(axis=-1) / n_users
             for name in ("score", "delay_s", "energy_j", "cost")
         }
-        counts = allocation.association.sum(axis=-2).astype(np.int64)
+        counts = (np.ones(n_users) @ allocation.association).astype(np.int64)
         return {"scr": outcome.scr, **means, "association_counts": counts}
 
     def given_scenario(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
 import numpy as np
 from gymnasium.error import ResetNeeded
-from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
@@ -16,9 +15,12 @@ from mec_llm_env.allocation import Allocation
 from mec_llm_env.env import MecLlmEnv
 from mec_llm_env.objective import Outcome
 from mec_llm_env.scenario import Scenario
+from mec_llm_env.streams import UniformStreams
 from mec_llm_env.task import Task
 
 Array = np.ndarray[Any, Any]
+
+_EPISODE_STATE = ("scenario", "_decisions", "_ended")
 
 
 class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
@@ -64,8 +66,7 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         self.allocation: Allocation | None = None  # [B], on `decided_scenario`
         self.outcome: Outcome | None = None  # [B], of `allocation`
         self._observation: Any = None  # of `scenario`; never handed out, never changed
-        self._generators: list[np.random.Generator | None] = [None] * self.num_envs
-        self._seeds: list[int] = [-1] * self.num_envs
+        self._streams = UniformStreams(self.num_envs, self.task.sampler.block_size)
         self._decisions = np.zeros(self.num_envs, dtype=np.int64)  # in this episode
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)  # at the last step
 
@@ -88,7 +89,7 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         options = dict(options or {})
         mask = self._reset_mask(options.pop("reset_mask", None))
         scenario = self._given(options, mask)
-        self._seed(self._seed_list(seed), mask)
+        self._streams.seed(self._seed_list(seed), np.flatnonzero(mask))
         self._begin(scenario or self._draw(mask), mask)
         self._decisions[mask] = 0
         self._ended[mask] = False
@@ -151,15 +152,12 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The generators of the sub-environments."""
-        everyone = np.ones(self.num_envs, dtype=np.bool_)
-        self._seed([None] * self.num_envs, everyone)
-        return tuple(generator for generator in self._generators if generator)
+        return self._streams.show()[0]
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
         """The seeds of the sub-environments."""
-        assert len(self.np_random) == self.num_envs  # makes those that are missing
-        return tuple(self._seeds)
+        return self._streams.show()[1]
 
     def get_state(self) -> dict[str, Any]:
         """Returns a snapshot of generators and episodes, to be pickled or deep-copied.
@@ -167,13 +165,14 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         `set_state` on an environment made with the same arguments goes on from it,
         bit for bit.
         """
-        names = ("scenario", "_seeds", "_decisions", "_ended", "_generators")
-        return deepcopy({name: getattr(self, name) for name in names})
+        episodes = {name: getattr(self, name) for name in _EPISODE_STATE}
+        return {"streams": self._streams.get_state(), **deepcopy(episodes)}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Goes on from a snapshot of `get_state`."""
-        for name, value in deepcopy(state).items():
-            setattr(self, name, value)
+        self._streams.set_state(state["streams"])
+        for name in _EPISODE_STATE:
+            setattr(self, name, deepcopy(state[name]))
         self.decided_scenario = self.allocation = self.outcome = None
         self._observation = (
             self.task.observation_codec.encode(self.scenario) if self.scenario else None
@@ -183,10 +182,7 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _draw(self, mask: Array) -> Scenario:
         """Draws a scenario for every sub-environment of the mask, in order."""
-        rows = np.flatnonzero(mask)
-        uniforms = np.empty((len(rows), self.task.sampler.block_size))
-        for row, i in enumerate(rows):
-            self._generators[i].random(out=uniforms[row])  # type: ignore[union-attr]
+        uniforms = self._streams.take(np.flatnonzero(mask))
         return self.task.sampler.from_uniforms(uniforms)
 
     def _begin(self, scenario: Scenario, mask: Array) -> None:
@@ -213,12 +209,6 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         if not scenario.batch_shape:
             scenario = Scenario.stack([scenario] * self.num_envs)
         return scenario[mask]
-
-    def _seed(self, seeds: Sequence[int | None], mask: Array) -> None:
-        """Makes the generators that are asked for, or missing."""
-        for i in np.flatnonzero(mask).tolist():
-            if seeds[i] is not None or self._generators[i] is None:
-                self._generators[i], self._seeds[i] = seeding.np_random(seeds[i])
 
     def _seed_list(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:
@@ -263,9 +253,8 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         """Adds the last figures and observations of episodes that have ended."""
         if not ended.any():
             return
-        observations = np.full(self.num_envs, None, dtype=object)
-        for i in np.flatnonzero(ended).tolist():
-            observations[i] = _row(self._observation, i)
+        observations = np.fromiter(_rows(self._observation), dtype=object)
+        observations[~ended] = None
         final: dict[str, Any] = {}
         _add_masked(final, figures, ended)
         infos |= {"final_obs": observations, "_final_obs": ended.copy()}
@@ -304,11 +293,12 @@ def _put(old: Any, new: Any, mask: Array) -> Any:
     return merged
 
 
-def _row(batch: Any, i: int) -> Any:
-    """Returns one member of a batch; dictionaries key by key."""
+def _rows(batch: Any) -> Iterable[Any]:
+    """Returns the members of a batch; dictionaries key by key."""
     if isinstance(batch, dict):
-        return {key: value[i] for key, value in batch.items()}
-    return batch[i]
+        rows = zip(*batch.values(), strict=True)
+        return (dict(zip(batch, row, strict=True)) for row in rows)
+    return batch
 
 
 def _blank(actions: Any, idle: Array) -> Any:
