@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from agents.command_line import (
@@ -22,6 +23,7 @@ from agents.command_line import (
     add_task_options,
     one_line_errors,
     positive_integer,
+    seed_number,
     task_arguments,
 )
 from agents.evaluation.comparison import compare
@@ -48,9 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = create_folder(options.output, arguments_of_task["preset"])
 
     names = [name for entry in entries for name in entry.names]
-    measured = iter(
-        compare(names, task, scenario, seed=options.seed, jobs=options.jobs)
-    )
+    with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
+        bar = progress.add_task("", total=1.0)
+        measured = iter(
+            compare(
+                names,
+                task,
+                scenario,
+                seed=options.seed,
+                jobs=options.jobs,
+                advance=lambda name, share: progress.update(
+                    bar, advance=share, description=name
+                ),
+            )
+        )
     results = [
         AgentResult(
             label=entry.label,
@@ -91,7 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_task_options(parser)
     add("--instances", type=positive_integer, default=100, metavar="I", help="(100)")
-    add("--seed", type=int, default=0, help="of random agents and intervals (0)")
+    add(
+        "--seed", type=seed_number, default=0, help="of random agents and intervals (0)"
+    )
     add("--output", default="results", help="where a new folder is made (results)")
     add(
         "--jobs",

@@ -17,6 +17,7 @@ from agents.command_line import (
     add_task_options,
     one_line_errors,
     positive_integer,
+    seed_number,
 )
 from agents.training.hyperparameters import describe_hyperparameters
 from agents.training.settings import (
@@ -64,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--timesteps", type=positive_integer, metavar="T", help="decisions in all")
     add("--n-envs", type=positive_integer, metavar="B", help="environments at once")
     add("--policy", help="network: mlp")
-    add("--seed", type=int, help="0 … 999 (0); another seed is another run")
+    add("--seed", type=seed_number, help="0 … 999 (0); another seed is another run")
     add(
         "--eval-freq",
         type=positive_integer,

@@ -63,13 +63,26 @@ def positive_integer(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: it is not one.
     """
+    return _integer(text, minimum=1)
+
+
+def seed_number(text: str) -> int:
+    """Reads a whole number of at least 0.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not one.
+    """
+    return _integer(text, minimum=0)
+
+
+def _integer(text: str, minimum: int) -> int:
     try:
         number = float(text)
-        if number < 1 or number != int(number):
+        if number < minimum or number != int(number):
             raise ValueError
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
-            f"must be a whole number of at least 1; got {text!r}"
+            f"must be a whole number of at least {minimum}; got {text!r}"
         ) from None
     return int(number)
 

@@ -161,6 +161,7 @@ MISTAKES = {
         "evaluate.py --agents gucaa --output /dev/null/results",
         "/dev/null",
     ),
+    "negative seed": ("evaluate.py --agents gucaa --seed -1", "at least 0; got '-1'"),
     "no instances": ("evaluate.py --agents gucaa --instances 0", "at least 1"),
 }
 

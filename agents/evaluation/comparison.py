@@ -49,7 +49,7 @@ def compare(
     *,
     seed: int = 0,
     jobs: int = 1,
-    report: Callable[[str], None] = lambda name: None,
+    advance: Callable[[str, float], None] = lambda name, share: None,
 ) -> list[Measurement]:
     """Measures every agent on the same instances.
 
@@ -62,7 +62,8 @@ def compare(
         scenario: the instances.
         seed: of the agents' own randomness.
         jobs: processes.
-        report: called with the name of each agent when it is done.
+        advance: called with the name of an agent and which share of all the work has
+            just been done.
     """
     count = scenario.batch_shape[0]
     chunks = [slice(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
@@ -82,15 +83,19 @@ def compare(
             parts = map(_decide, *zip(*work, strict=True))
         decided: list[dict[str, Array]] = []
         for name in names:
-            pieces = [next(parts) for _ in chunks]
+            pieces = []
+            for _ in chunks:
+                pieces.append(next(parts))
+                advance(name, 0.5 / len(work))
             decided.append(
                 {k: np.concatenate([piece[k] for piece in pieces]) for k in pieces[0]}
             )
-            report(name)
-    return [
-        Measurement(**figures, **_time(make_agent(name, task, seed=seed), scenario))  # type: ignore[arg-type]
-        for name, figures in zip(names, decided, strict=True)
-    ]
+    measurements = []
+    for name, figures in zip(names, decided, strict=True):
+        times = _time(make_agent(name, task, seed=seed), scenario)
+        measurements.append(Measurement(**figures, **times))  # type: ignore[arg-type]
+        advance(name, 0.5 / len(names))
+    return measurements
 
 
 def figures_of(

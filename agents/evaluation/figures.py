@@ -23,6 +23,8 @@ _STYLE: Any = {
     "savefig.dpi": 160,
 }
 
+_LINES = ("-", "--", ":")  # beyond ten agents colours come again
+
 
 def draw_all(results: Sequence[AgentResult]) -> dict[str, bytes]:
     """Returns all figures, PNG by file name."""
@@ -69,7 +71,8 @@ def _draw_profile(results: list[AgentResult]) -> Figure:
     thresholds = np.linspace(0, max(s.max() for s in scores) * 1.02, 400)
     for (result, colour), own in zip(_coloured(results), scores, strict=True):
         profile = performance_profile(own, thresholds)
-        axes.plot(thresholds, profile, color=colour, label=result.label)
+        line = _LINES[results.index(result) // 10 % len(_LINES)]
+        axes.plot(thresholds, profile, line, color=colour, label=result.label)
     axes.set_xlabel("share of the certified bound, τ" if bounded else "SCR, τ")
     axes.set_ylabel("share of instances above τ")
     axes.legend(frameon=False)
