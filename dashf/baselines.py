@@ -44,6 +44,41 @@ def random_association(scenario: Scenario, rng: np.random.Generator) -> Array:
     return one_hot(np.where(unlimited, free_server, slot_server), n_servers)
 
 
+def balanced_association(scenario: Scenario) -> Array:
+    """Returns strongest channels with at most ⌈N/M⌉ users a server, [..., N, M].
+
+    A server with a smaller `max_users` keeps that, and the others share what is left.
+    """
+    s = scenario.to_numpy()
+    limit = np.full(s.batch_shape, -(-s.n_users // s.n_servers))[..., None]
+    for _ in range(s.n_users):  # raise the common limit until all find room
+        slots = np.minimum(s.max_users, limit)
+        short = slots.sum(axis=-1, keepdims=True) < s.n_users
+        if not short.any():
+            break
+        limit = limit + short
+    return round_assignment(np.log(s.channel_gain), slots)
+
+
+def compute_greedy(scenario: Scenario) -> Array:
+    """Returns an association by server compute, [..., N, M].
+
+    Users in turn, the largest workload first, go to the server with the most FLOP/s a
+    user, themselves included, among those with room.
+    """
+    s = scenario.to_numpy()
+    capacity = s.server_flop_per_cycle * s.server_frequency_max_hz  # [..., M] FLOP/s
+    association = np.zeros(s.channel_gain.shape)
+    for user in np.moveaxis(np.argsort(-s.workload_flop, axis=-1), -1, 0):
+        load = association.sum(axis=-2)
+        offer = np.where(load < s.max_users, capacity / (load + 1), -np.inf)
+        row = one_hot(offer.argmax(axis=-1), s.n_servers)
+        np.put_along_axis(
+            association, user[..., None, None], row[..., None, :], axis=-2
+        )
+    return association
+
+
 def average_allocation(scenario: Scenario, association: Array) -> Allocation:
     """Returns equal shares, φ = 0.5 clipped to its box, full power and frequency.
 

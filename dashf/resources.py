@@ -109,7 +109,7 @@ def allocate(
     values = [float(surplus(outcome, y))]
     status = Status.ITERATION_LIMIT
     for _ in range(max_passes):
-        step = improve_once(program, s, z, objective, y, outcome, solvers)
+        step = improve_once(program, s, z, outcome, objective, y, solvers)
         if step is None:
             status = Status.CONVERGED if len(values) > 1 else Status.SOLVER_FAILED
             break
@@ -131,9 +131,9 @@ def improve_once(
     program: ResourceProgram,
     scenario: Scenario,
     allocation: Allocation,
+    outcome: Outcome,  # of `allocation`
     objective: ObjectiveConfig,
     ratio: float,
-    outcome: Outcome,  # of `allocation`
     solvers: tuple[str, ...] = SOLVERS,
 ) -> tuple[Allocation, Outcome] | None:
     """One pass: tight z, convex program, projection; judged by `evaluate`.
@@ -160,6 +160,22 @@ def improve_once(
 def _attempts(solvers: tuple[str, ...]) -> list[tuple[str, float]]:
     first, *others = solvers
     return [(first, 1.0), (first, _PERTURBATION), *((name, 1.0) for name in others)]
+
+
+def fit_capacity(scenario: Scenario, allocation: Allocation) -> Allocation:
+    """Returns the allocation scaled so that no server gives more than it has.
+
+    Bandwidth is scaled to use every server's band, because more of it never hurts;
+    server frequency only down, because idle compute saves energy.
+    """
+    s, z, x = scenario, allocation, allocation.association
+    band_used = x @ (x.T @ z.bandwidth_hz / s.bandwidth_max_hz)
+    compute_used = x @ (x.T @ z.server_frequency_hz / s.server_frequency_max_hz)
+    return dataclasses.replace(
+        z,
+        bandwidth_hz=z.bandwidth_hz / band_used,
+        server_frequency_hz=z.server_frequency_hz / np.maximum(compute_used, 1.0),
+    )
 
 
 def shadow_prices(
@@ -317,33 +333,30 @@ class ResourceProgram:
         gain = (x * s.channel_gain).sum(axis=-1)
         snr = gain * z.transmit_power_w / (s.noise_density_w_per_hz * z.bandwidth_hz)
         k = 1 / np.log1p(snr)
-        self.entropy.value = k * np.stack([np.ones_like(k), snr / (1 + snr), 1 / (1 + snr)])
+        self.entropy.value = k * np.stack(
+            [np.ones_like(k), snr / (1 + snr), 1 / (1 + snr)]
+        )
 
         self.power_share.value = power_share
         self.bandwidth_share.value = x.T * bandwidth_share
         self.compute_share.value = x.T * compute_share
 
     def projected(self, scenario: Scenario, allocation: Allocation) -> Allocation:
-        """Returns the solution, made feasible, on the allocation it expanded.
-
-        Bandwidth is scaled to use every server's band: more of it never hurts.
-        """
-        s, x = scenario, allocation.association
+        """Returns the solution, made feasible, on the allocation it expanded."""
 
         def steps(variable: cp.Variable) -> Array:
             return np.clip(variable.value, 1 / _STEP, _STEP)
 
-        bandwidth = allocation.bandwidth_hz * steps(self.bandwidth)
-        compute = allocation.server_frequency_hz * steps(self.compute)
-        band_used = x @ (x.T @ bandwidth / s.bandwidth_max_hz)
-        compute_used = x @ (x.T @ compute / s.server_frequency_max_hz)
-        return dataclasses.replace(
-            allocation,
-            transmit_power_w=np.minimum(
-                allocation.transmit_power_w * steps(self.power), s.transmit_power_max_w
+        power = allocation.transmit_power_w * steps(self.power)
+        return fit_capacity(
+            scenario,
+            dataclasses.replace(
+                allocation,
+                transmit_power_w=np.minimum(power, scenario.transmit_power_max_w),
+                bandwidth_hz=allocation.bandwidth_hz * steps(self.bandwidth),
+                server_frequency_hz=allocation.server_frequency_hz
+                * steps(self.compute),
             ),
-            bandwidth_hz=bandwidth / band_used,
-            server_frequency_hz=compute / np.maximum(compute_used, 1.0),
         )
 
     def prices(self, objective: ObjectiveConfig) -> tuple[Array, Array]:
