@@ -14,7 +14,6 @@ least as good as the start's with optimal resources, and the history climbs.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -29,10 +28,10 @@ from dashf.association import (
     propose,
 )
 from dashf.baselines import (
-    average_allocation,
     balanced_association,
     compute_greedy,
     random_association,
+    starting_allocation,
     strongest_channel,
 )
 from dashf.continuous import (
@@ -42,7 +41,7 @@ from dashf.continuous import (
     optimise_continuous,
 )
 from dashf.convex import SOLVERS
-from dashf.resources import compiled_program, local_frequency
+from dashf.resources import compiled_program
 from dashf.result import Recorder, SolveResult, Status, single
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 
@@ -116,7 +115,6 @@ _CHOICES = {
     "solver": SOLVERS,
 }
 _LARGEST_SDR = 100  # N·M
-_START_SPLIT = 0.3
 
 
 def solve(
@@ -220,20 +218,6 @@ def _proposals(
     for neighbour in moves(z.association, proposal.gain, s.max_users, c.move_trials):
         if _moves(neighbour, proposal.association):
             yield proposal.realise(s, neighbour)
-
-
-def starting_allocation(
-    scenario: Scenario, association: Array, objective: ObjectiveConfig
-) -> Allocation:
-    """Returns equal shares, φ = 0.3 in its box, full power and the best frequency."""
-    s = scenario
-    return dataclasses.replace(
-        average_allocation(s, association),
-        local_fraction=np.clip(
-            _START_SPLIT, s.local_fraction_min, s.local_fraction_max
-        ),
-        user_frequency_hz=local_frequency(s, objective),
-    )
 
 
 def _starts(scenario: Scenario, config: DashfConfig) -> list[Array]:

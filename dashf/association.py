@@ -24,9 +24,9 @@ import numpy as np
 from scipy.special import lambertw
 
 from dashf.convex import SOLVERS
-from dashf.split import Candidates, PairTerms, pair_terms
 from dashf.resources import fit_capacity, shadow_prices
 from dashf.sdr import solve_relaxation
+from dashf.split import Candidates, PairTerms, pair_terms
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.assignment import round_assignment
 

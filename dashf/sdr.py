@@ -119,14 +119,16 @@ def solve_relaxation(
 ) -> tuple[float, Array, Array] | None:
     """Returns value, association [N, M] and split t [N]; None if no solver could.
 
-    α is taken relative to each user's best and everything to the largest β or L, so
-    that the numbers are of order one; the value returned is that of the problem given.
+    α is taken relative to each user's best and everything to the typical size, so that
+    the numbers are of order one; the value returned is that of the problem given.
     """
     n, m = constant.shape
     relaxation = _relaxation(formulation, n, m)
     best = constant.max(axis=1, keepdims=True)
-    scale = max(1e-9, np.abs(linear).max(), curvature.max())
-    relaxation.terms.constant.value = (constant - best) / scale
+    behind = constant - best
+    sizes = np.median(np.abs(behind)), np.abs(linear).max(), curvature.max()
+    scale = float(max(sizes)) or 1.0
+    relaxation.terms.constant.value = behind / scale
     relaxation.terms.linear.value = linear / scale
     relaxation.terms.half_curvature.value = curvature / (2 * scale)
     relaxation.terms.room.value = np.minimum(max_users, n).astype(np.float64)
