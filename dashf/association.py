@@ -3,12 +3,13 @@ r"""Block 1, association and split: QCQP → semidefinite relaxation → Hungari
 Given candidate resources for every pair (`candidates`), a user's part of G at server m
 is h_nm(φ), concave, see `split`. Its score is minorised around the current split φ^k,
 
-    v_nm(φ) ≥ v_nm(φ^k) + v'_nm(φ^k)(φ − φ^k) − ½ L_n (φ − φ^k)²,   L_n = max_m |v''_nm(φ_max)|,
+    v_nm(φ) ≥ v_nm(φ^k) + v'_nm(φ^k)(φ − φ^k) − ½ L_n (φ − φ^k)²,
 
-valid because |v''| grows with φ. As Σ_m x_nm = 1 the square needs no x, which leaves
-a quadratically constrained quadratic program in (x, φ) (`minorise`). `relax` solves its
-semidefinite relaxation in one of three formulations of equal value, `round_assignment`
-returns to one server a user, and the split follows exactly from h (`propose`).
+with L_n = max_m |v''_nm(φ_max)|, valid because |v''| grows with φ. As Σ_m x_nm = 1 the
+square needs no x, which leaves a quadratically constrained quadratic program in (x, φ)
+(`minorise`). `relax` solves its semidefinite relaxation in one of three formulations of
+equal value, `round_assignment` returns to one server a user, and the split follows
+exactly from h (`propose`).
 
 How the candidates come about is our choice, the sources do not say: a user that would
 move takes what it would buy at the shadow prices of the capacities, and pays rent for
@@ -24,6 +25,7 @@ import numpy as np
 from scipy.special import lambertw
 
 from dashf.convex import SOLVERS
+from dashf.prices import best_response
 from dashf.resources import fit_capacity, shadow_prices
 from dashf.sdr import solve_relaxation
 from dashf.split import Candidates, PairTerms, pair_terms
@@ -163,7 +165,7 @@ def relax(
 def minorise(
     terms: PairTerms, scenario: Scenario, split: Array, ratio: float
 ) -> AssociationProblem:
-    """Returns the program whose objective touches Σ h from below at φ = `split`, [N]."""
+    """Returns the program that touches Σ h from below at φ = `split`, [N]."""
     phi = split[:, None]
     highest = scenario.local_fraction_max
     curvature = terms.score_curvature(highest[:, None]).max(axis=-1)  # [N]
@@ -225,7 +227,7 @@ def candidates(
     objective: ObjectiveConfig,
     ratio: float,
     *,
-    kind: str = "equal_share",
+    kind: str = "price",
 ) -> Candidates:
     """Returns what each user would have at each server, and the rent for it.
 
@@ -242,24 +244,34 @@ def candidates(
             f"`candidates` must be one of {', '.join(CANDIDATES)}; got {kind!r}."
         )
     s, z, x = scenario, allocation, allocation.association
-    shape = x.shape
-    load = x.sum(axis=0)
-    bandwidth = np.broadcast_to(s.bandwidth_max_hz / (load + 1), shape)
-    compute = np.broadcast_to(s.server_frequency_max_hz / (load + 1), shape)
-    power = efficient_power(s, bandwidth, objective)
-    prices = shadow_prices(s, z, objective, ratio)
+    band_price, compute_price = shadow_prices(s, z, objective, ratio)
+    free = np.isnan(band_price)  # an empty server
+    band_price, compute_price = np.nan_to_num(band_price), np.nan_to_num(compute_price)
 
-    here = x > 0
-    bandwidth = np.where(here, z.bandwidth_hz[:, None], bandwidth)
-    compute = np.where(here, z.server_frequency_hz[:, None], compute)
-    band_price, compute_price = (np.nan_to_num(price) for price in prices)
-    return Candidates(
-        transmit_power_w=np.where(here, z.transmit_power_w[:, None], power),
-        bandwidth_hz=bandwidth,
-        server_frequency_hz=compute,
-        rent=band_price * bandwidth / s.bandwidth_max_hz
-        + compute_price * compute / s.server_frequency_max_hz,
+    load = x.sum(axis=0)
+    bandwidth = np.broadcast_to(s.bandwidth_max_hz / (load + 1), x.shape)
+    offers = {
+        "transmit_power_w": efficient_power(s, bandwidth, objective),
+        "bandwidth_hz": bandwidth,
+        "server_frequency_hz": np.broadcast_to(
+            s.server_frequency_max_hz / (load + 1), x.shape
+        ),
+    }
+    if kind == "price":
+        wish = best_response(s, objective, ratio, band_price, compute_price)
+        offers = {
+            name: np.where(free, offer, getattr(wish, name))
+            for name, offer in offers.items()
+        }
+    chosen = {
+        name: np.where(x > 0, getattr(z, name)[:, None], offer)
+        for name, offer in offers.items()
+    }
+    rent = (
+        band_price * chosen["bandwidth_hz"] / s.bandwidth_max_hz
+        + compute_price * chosen["server_frequency_hz"] / s.server_frequency_max_hz
     )
+    return Candidates(**chosen, rent=rent)
 
 
 def efficient_power(

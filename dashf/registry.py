@@ -72,10 +72,9 @@ def find_solver(name: str) -> Solver:
     """
     if name not in SOLVERS:
         nearest = difflib.get_close_matches(name, SOLVERS, n=1)
-        hint = f"Did you mean {nearest[0]!r}?" if nearest else ""
-        raise ValueError(
-            f"There is no solver {name!r}. {hint or 'Choose from ' + ', '.join(SOLVERS)}"
-        )
+        all_of_them = f"Choose from {', '.join(SOLVERS)}."
+        hint = f"Did you mean {nearest[0]!r}?" if nearest else all_of_them
+        raise ValueError(f"There is no solver {name!r}. {hint}")
     return SOLVERS[name]
 
 

@@ -40,6 +40,10 @@ Array = Any
 
 #: A pass changes no resource by more than this factor: keeps the cones well scaled.
 _STEP = 30.0
+#: Below it the rate is p̂ to 5e-5 whatever b̂ is, but k is too large for the cones.
+_LOWEST_SNR = 1e-4
+#: Loss of G, as part of Σ score, that is put down to the solver's own tolerance.
+_ROUNDING = 1e-7
 #: Factor on z after a failure; a slightly loose transform is another program.
 _PERTURBATION = 1.05
 
@@ -152,8 +156,11 @@ def improve_once(
         solved = True
         proposal = program.projected(scenario, allocation)
         after = evaluate(scenario, proposal, objective)
-        if surplus(after, ratio) >= before:
+        gain = surplus(after, ratio) - before
+        if gain >= 0:
             return proposal, after
+        if gain > -_ROUNDING * after.score.sum():
+            break  # the old point is as good as solvers can tell
     return (allocation, outcome) if solved else None
 
 
@@ -241,7 +248,7 @@ class ResourceProgram:
         self.power = cp.Variable(n)  # p̂
         self.bandwidth = cp.Variable(n)  # b̂
         self.compute = cp.Variable(n)  # F̂
-        rate = cp.Variable(n)  # at most R/R_0
+        self.rate = rate = cp.Variable(n)  # at most R/R_0
 
         # PARAMETERS
         self.quality_parts = parameter(4, n)  # of 1 + ω2 q: power, b, F, the rest
@@ -298,7 +305,7 @@ class ResourceProgram:
         outcome: Outcome,
         perturbation: float = 1.0,
     ) -> None:
-        """Sets the parameters to those of an allocation; z is `perturbation` × tight."""
+        """Sets the parameters to an allocation's; z is `perturbation` × tight."""
         s, z, o, x = scenario, allocation, objective, allocation.association
         power_share = z.transmit_power_w / s.transmit_power_max_w
         bandwidth_share = z.bandwidth_hz / (x @ s.bandwidth_max_hz)
@@ -332,6 +339,7 @@ class ResourceProgram:
 
         gain = (x * s.channel_gain).sum(axis=-1)
         snr = gain * z.transmit_power_w / (s.noise_density_w_per_hz * z.bandwidth_hz)
+        snr = np.maximum(snr, _LOWEST_SNR)
         k = 1 / np.log1p(snr)
         self.entropy.value = k * np.stack(
             [np.ones_like(k), snr / (1 + snr), 1 / (1 + snr)]
@@ -345,7 +353,7 @@ class ResourceProgram:
         """Returns the solution, made feasible, on the allocation it expanded."""
 
         def steps(variable: cp.Variable) -> Array:
-            return np.clip(variable.value, 1 / _STEP, _STEP)
+            return np.clip(np.asarray(variable.value), 1 / _STEP, _STEP)
 
         power = allocation.transmit_power_w * steps(self.power)
         return fit_capacity(

@@ -145,5 +145,5 @@ def solve_relaxation(
 def _relaxation(
     formulation: str, n_users: int, n_servers: int
 ) -> SparseRelaxation | FullRelaxation:
-    kind = {"sparse": SparseRelaxation, "full": FullRelaxation}[formulation]
+    kind = SparseRelaxation if formulation == "sparse" else FullRelaxation
     return kind(n_users, n_servers)
