@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mec_llm_env import Allocation
+from mec_llm_env import Allocation, Outcome, Scenario
 
 
 class Status(enum.Enum):
@@ -62,3 +65,68 @@ class SolveResult:
     def time_s(self) -> float:
         """Build and solve time, s."""
         return self.build_time_s + self.solve_time_s
+
+
+class Recorder:
+    """Keeps a solver's history and time, from its construction on."""
+
+    def __init__(self) -> None:
+        self._begin = time.perf_counter()
+        self._build_time_s = 0.0
+        self._rows: list[Iteration] = []
+
+    @contextlib.contextmanager
+    def building(self) -> Iterator[None]:
+        """Counts the time inside as construction."""
+        begin = time.perf_counter()
+        yield
+        self._build_time_s += time.perf_counter() - begin
+
+    def start(self, point: tuple[Allocation, Outcome]) -> None:
+        """Records where the solver starts."""
+        self.row("start", point, float(point[1].scr), 0)
+
+    def row(
+        self, block: str, point: tuple[Allocation, Outcome], ratio: float, moves: int
+    ) -> None:
+        """Records a point and the y that it was found with."""
+        outcome = point[1]
+        self._rows.append(
+            Iteration(
+                block=block,
+                scr=float(outcome.scr),
+                ratio=ratio,
+                surplus=float(outcome.score.sum() - ratio * outcome.cost.sum()),
+                moves=moves,
+                time_s=time.perf_counter() - self._begin,
+            )
+        )
+
+    def result(
+        self, status: Status, allocation: Allocation, outcome: Outcome
+    ) -> SolveResult:
+        """Returns the answer; every row but the start is an iteration."""
+        total = time.perf_counter() - self._begin
+        return SolveResult(
+            status=status,
+            allocation=allocation,
+            scr=float(outcome.scr),
+            history=tuple(self._rows),
+            iterations=sum(row.block != "start" for row in self._rows),
+            build_time_s=self._build_time_s,
+            solve_time_s=total - self._build_time_s,
+        )
+
+
+def single(scenario: Scenario) -> Scenario:
+    """Returns a NumPy scenario that is not a batch.
+
+    Raises:
+        ValueError: it is a batch.
+    """
+    if scenario.batch_shape != ():
+        raise ValueError(
+            "`scenario` must be a single one, batch shape (); got batch shape "
+            f"{scenario.batch_shape}. Solve `scenario[i]`, or use `dashf.decide`."
+        )
+    return scenario.to_numpy()

@@ -29,6 +29,11 @@ MODEL = [
     *("_array", "files", "record", "config", "channel", "workload", "scenario"),
     *("sampling", "allocation", "objective", "assignment"),
 ]
+# The solver's modules in the order in which they build on one another.
+SOLVER = [
+    *("result", "convex", "dinkelbach", "resources", "split", "prices", "sdr"),
+    *("association", "continuous", "baselines", "algorithm", "registry", "policy"),
+]
 # Optional libraries, imported inside the functions that need them.
 OPTIONAL = {"matplotlib", "torch", "stable_baselines3", "numba"}
 
@@ -68,6 +73,14 @@ def test_the_model_knows_nothing_above_it() -> None:
             )
             if top == "mec_llm_env":
                 assert rest[0] in MODEL[:i], f"{module} imports {name}"
+
+
+def test_the_solver_is_built_from_its_parts_upwards() -> None:
+    for i, module in enumerate(SOLVER):
+        for name in imports(ROOT / "dashf" / f"{module}.py"):
+            top, *rest = name.split(".")
+            if top == "dashf":
+                assert rest[0] not in SOLVER[i:], f"{module} imports {name}"
 
 
 @pytest.mark.parametrize("package", ["mec_llm_env", "dashf"])

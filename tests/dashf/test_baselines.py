@@ -2,8 +2,26 @@ import numpy as np
 import pytest
 
 from dashf.association import round_assignment
-from dashf.baselines import average_allocation, random_association, strongest_channel
+from dashf.baselines import (
+    average_allocation,
+    balanced_association,
+    compute_greedy,
+    random_allocation,
+    random_association,
+    solve_aauco,
+    solve_edge,
+    solve_gucro,
+    solve_local,
+    strongest_channel,
+)
+from dashf.result import Status
 from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
+from tests.dashf.cases import (
+    OBJECTIVE,
+    assert_climbs,
+    assert_feasible,
+    benchmark_scenario,
+)
 
 
 def scenario(users=6, servers=3, max_users=None, batch=(5,), seed=0):
@@ -80,3 +98,95 @@ def test_average_split_is_clipped_to_its_box():
     s = type(s)(**s.to_dict() | {"local_fraction_max": [0.4, 0.6, 0.3]})
     z = average_allocation(s, strongest_channel(s))
     assert z.local_fraction.tolist() == [0.4, 0.5, 0.3]
+
+
+def test_balanced_association_spreads_the_users():
+    s = scenario(users=7, servers=3)
+    balanced = balanced_association(s)
+    assert (balanced.sum(-2) <= 3).all()
+    best = strongest_channel(s)
+    few = (best.sum(-2) <= 3).all(axis=-1)
+    assert np.array_equal(balanced[few], best[few])
+
+
+def test_balanced_association_respects_smaller_servers():
+    s = scenario(users=7, servers=3, batch=())
+    s = type(s)(**s.to_dict() | {"max_users": [1, 7, 7]})
+    # ⌈7/3⌉ = 3 would leave 1 + 3 + 3 = 7 slots: just enough.
+    assert balanced_association(s).sum(0).tolist() == [1, 3, 3]
+    s = type(s)(**s.to_dict() | {"max_users": [1, 1, 7]})
+    assert balanced_association(s).sum(0).tolist() == [1, 1, 5]
+
+
+def test_compute_greedy_by_hand():
+    s = scenario(users=3, servers=2, batch=())
+    # 4096 × 1.3 GHz and 5120 × 1.59 GHz: 5.3 and 8.1 TFLOP/s. In order of workload:
+    # 5.3 < 8.1, so server 1; 5.3 > 8.1/2, so server 0; 5.3/2 < 8.1/2, so server 1.
+    s = type(s)(**s.to_dict() | {"workload_flop": [2e14, 3e14, 1e14]})
+    assert compute_greedy(s).argmax(-1).tolist() == [0, 1, 1]
+    s = type(s)(**s.to_dict() | {"max_users": [2, 1]})
+    assert compute_greedy(s).argmax(-1).tolist() == [0, 1, 0]
+    batch = scenario(users=6, servers=3, max_users=2, batch=(2, 3))
+    assert (compute_greedy(batch).sum(-2) == 2).all()
+
+
+@pytest.mark.parametrize("max_users", [None, 2])
+def test_random_allocation_is_feasible_and_reproducible(max_users):
+    s = scenario(max_users=max_users)
+    first, second = (random_allocation(s, np.random.default_rng(7)) for _ in "ab")
+    assert_feasible(s, first)
+    assert np.array_equal(first.bandwidth_hz, second.bandwidth_hz)
+    assert np.unique(first.local_fraction).size == first.local_fraction.size
+
+
+SOLVERS = [solve_aauco, solve_edge, solve_gucro, solve_local]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    "overrides", [{}, {"users": 1, "servers": 4}, {"server.max_users": 5}]
+)
+def test_optimising_baselines_climb(solver, overrides):
+    s = benchmark_scenario(1, **overrides)
+    result = solver(s, OBJECTIVE)
+    assert result.status == Status.CONVERGED
+    assert_feasible(s, result.allocation)
+    assert_climbs(result.history)
+    assert result.scr == float(evaluate(s, result.allocation, OBJECTIVE).scr)
+
+
+def test_greedy_baselines_keep_the_strongest_channel():
+    s = benchmark_scenario(5)
+    for solver in (solve_edge, solve_gucro, solve_local):
+        z = solver(s, OBJECTIVE).allocation
+        assert np.array_equal(z.association, strongest_channel(s))
+    assert np.array_equal(
+        solve_local(s, OBJECTIVE).allocation.local_fraction, s.local_fraction_max
+    )
+    assert np.array_equal(
+        solve_edge(s, OBJECTIVE).allocation.local_fraction, s.local_fraction_min
+    )
+    free = solve_gucro(s, OBJECTIVE)
+    assert free.scr >= solve_edge(s, OBJECTIVE).scr * (1 - 1e-6)
+    assert free.scr >= solve_local(s, OBJECTIVE).scr * (1 - 1e-6)
+
+
+def test_aauco_moves_users_and_nothing_else():
+    s = benchmark_scenario(5)
+    result = solve_aauco(s, OBJECTIVE)
+    z = result.allocation
+    average = average_allocation(s, z.association)
+    for name in z.field_names():
+        assert np.array_equal(getattr(z, name), getattr(average, name))
+    assert result.scr > 1.1 * result.history[0].scr
+    assert sum(row.moves for row in result.history) > 0
+    # No single move is better.
+    for n, m in np.ndindex(s.n_users, s.n_servers):
+        x = z.association.copy()
+        x[n] = np.eye(s.n_servers)[m]
+        assert evaluate(s, average_allocation(s, x), OBJECTIVE).scr <= result.scr
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(ValueError, match="one of optimised, local, edge; got 'half'"):
+        solve_gucro(benchmark_scenario(0), split="half")

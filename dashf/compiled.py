@@ -1,0 +1,122 @@
+"""The kernels over all pairs: compiled by numba where it is installed, else NumPy.
+
+Both run the same source, `dashf.kernels`, and give the same numbers to rounding.
+`use_backend` chooses one.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dashf import kernels
+
+Array = Any  # NumPy only
+
+_BACKENDS = ("auto", "numba", "numpy")
+_chosen = "auto"
+
+
+def use_backend(name: str) -> None:
+    """Chooses what runs the kernels: "numba", "numpy", or "auto", numba if installed.
+
+    Raises:
+        ValueError: there is no such backend.
+    """
+    global _chosen
+    if name not in _BACKENDS:
+        raise ValueError(
+            f"The backend must be one of {', '.join(_BACKENDS)}; got {name!r}."
+        )
+    _chosen = name
+
+
+def backend() -> str:
+    """Returns "numba" or "numpy": what runs the kernels now."""
+    if _chosen == "auto":
+        return "numba" if importlib.util.find_spec("numba") else "numpy"
+    return _chosen
+
+
+class Response(NamedTuple):
+    """The priced maximum of every option, all of one shape `[...]`."""
+
+    benefit: Array
+    cost: Array
+    fraction: Array
+    power: Array  # share of the user's maximum
+    band: Array  # share of the server's band
+    compute: Array  # share of the server's frequency
+    # Second derivatives of the benefit, by λ and λ, λ and μ, μ and μ, λ and y, μ and y.
+    bend_bb: Array
+    bend_bf: Array
+    bend_ff: Array
+    bend_by: Array
+    bend_fy: Array
+
+
+def respond(
+    low: Array,
+    high: Array,
+    y: Array,
+    price_b: Array,
+    price_f: Array,
+    c: tuple[Array, ...],
+    k: tuple[float, ...],
+) -> Response:
+    """Solves the priced problem of every option, φ in [low, high].
+
+    Args:
+        low: of a shape that broadcasts to the options', like all but `k`.
+        high: φ's upper end.
+        y: the ratio.
+        price_b: λ, for the whole band.
+        price_f: μ, for the whole frequency.
+        c: the coefficients, `Pairs.arrays`.
+        k: `score_constants`.
+    """
+    arrays = np.broadcast_arrays(low, high, y, price_b, price_f, *c)
+    if backend() == "numba":
+        shape = arrays[0].shape
+        table = np.stack([a.reshape(-1) for a in arrays], axis=-1)
+        out = np.empty((len(table), len(Response._fields)))
+        compiled("respond_loop")(table, k, out)
+        return Response(*np.moveaxis(out.reshape(*shape, -1), -1, 0))
+    with np.errstate(all="ignore"):  # in branches that `select` leaves out
+        return Response(*kernels.solve_option(*arrays[:5], tuple(arrays[5:]), k))
+
+
+@functools.cache
+def compiled(name: str) -> Callable[..., Any]:
+    """Returns a loop of `dashf.loops`, compiled with the kernels that it calls."""
+    import numba
+
+    from dashf import loops
+
+    _register_kernels()
+    # numba keeps what it compiled on disk by the name and the file of a function. The
+    # name tells it of the kernels' file too, so that a change there is not overlooked.
+    source = Path(kernels.__file__).read_bytes()
+    function = getattr(loops, name)
+    function.__qualname__ = f"{name}_{hashlib.sha256(source).hexdigest()[:16]}"
+    return numba.njit(cache=True)(function)
+
+
+@functools.cache
+def _register_kernels() -> None:
+    """Tells numba what the kernels are; `select` and `every` become plain choices."""
+    from numba.extending import overload, register_jitable
+
+    choice = overload(kernels.select)
+    choice(
+        lambda condition, yes, no: lambda condition, yes, no: yes if condition else no
+    )
+    overload(kernels.every)(lambda condition: lambda condition: condition)
+    for function in kernels.SCALAR:
+        register_jitable(function)

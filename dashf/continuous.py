@@ -1,0 +1,113 @@
+r"""Everything but the association: block 2 and the split in turn, under Dinkelbach.
+
+At y the SCR of the current point, one pass of fractional programming improves p, b and
+F, then every φ_n takes its closed-form optimum; both raise G(·; y) from 0, so the SCR
+never falls. The users' own frequencies are optimal from the start.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dashf.convex import SOLVERS
+from dashf.dinkelbach import dinkelbach
+from dashf.resources import (
+    compiled_program,
+    improve_once,
+    local_frequency,
+    surplus,
+)
+from dashf.result import Status
+from dashf.split import optimal_split
+from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario, evaluate
+
+Array = Any
+
+Point = tuple[Allocation, Outcome]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContinuousResult:
+    """The best point for an association."""
+
+    status: Status  # SOLVER_FAILED: no convex program could be solved
+    point: Point
+    scr: float
+    passes: int
+
+
+def evaluated(
+    scenario: Scenario, allocation: Allocation, objective: ObjectiveConfig
+) -> Point:
+    """Returns an allocation with its outcome."""
+    return allocation, evaluate(scenario, allocation, objective)
+
+
+def optimise_continuous(
+    scenario: Scenario,
+    start: Allocation,
+    objective: ObjectiveConfig,
+    *,
+    fixed_split: bool = False,
+    tolerance: float = 1e-5,
+    max_passes: int = 50,
+    solvers: tuple[str, ...] = SOLVERS,
+    hopeless_below: float | None = None,
+    on_pass: Callable[[Point, float], None] | None = None,
+) -> ContinuousResult:
+    """Optimises split, power, bandwidth and frequencies for the start's association.
+
+    Args:
+        scenario: a single one.
+        start: a feasible allocation; the users' frequencies are set to their optimum.
+        objective: weights and references.
+        fixed_split: keep the start's φ.
+        tolerance: relative gain of the SCR in one pass at which to stop.
+        max_passes: convex programs to solve at most.
+        solvers: CVXPY solvers, tried in turn.
+        hopeless_below: gives up where the SCR would stay below this if all further
+            passes together gained as much as the last one. Gains shrink by a factor
+            of 3 to 10 a pass, so that is generous.
+        on_pass: called with the point after each pass and the y it was found with.
+    """
+    s, o = scenario, objective
+    program, _ = compiled_program(s.n_users, s.n_servers)
+    solved, known = 0, [-np.inf, -np.inf]  # passes solved, the last two ratios
+
+    def terms(point: Point) -> tuple[float, float]:
+        return float(point[1].score.sum()), float(point[1].cost.sum())
+
+    def improve(point: Point, ratio: float) -> Point:
+        nonlocal solved
+        known[:] = known[1], ratio
+        limit = 2 * known[1] - known[0]
+        if hopeless_below is not None and np.isfinite(limit) and limit < hopeless_below:
+            return point
+        found = improve_once(program, s, *point, o, ratio, solvers)
+        if found is not None:
+            solved, point = solved + 1, found
+        if fixed_split:
+            return point
+        split = evaluated(s, optimal_split(s, point[0], o, ratio), o)
+        return split if surplus(split[1], ratio) >= surplus(point[1], ratio) else point
+
+    frequency = local_frequency(s, o)
+    result = dinkelbach(
+        terms,
+        improve,
+        evaluated(s, dataclasses.replace(start, user_frequency_hz=frequency), o),
+        tolerance=tolerance,
+        max_iterations=max_passes,
+        on_iteration=on_pass,
+    )
+    return ContinuousResult(
+        status=result.status if solved else Status.SOLVER_FAILED,
+        point=result.point,
+        scr=result.ratio,
+        passes=result.iterations,
+    )

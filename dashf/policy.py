@@ -1,0 +1,118 @@
+"""A solver that acts in `MecLlm-v0` like a trained policy, from observations alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dashf.registry import decide, find_solver
+from mec_llm_env import Allocation, Scenario
+
+Array = Any
+
+
+class SolverPolicy:
+    """Decides on observations with a solver; `predict` as in Stable-Baselines3.
+
+    Observations are lossless, so a solver sees in them what a learned policy sees, and
+    everything it needs. Its allocation is projected to the nearest action, because an
+    action cannot express every allocation.
+
+    Args:
+        env: where to act: `MecLlm-v0`, scalar or vector, a Gymnasium wrapper that
+            leaves observations and actions as they are, or a Stable-Baselines3
+            `VecEnv` of it. Only sizes, encodings and the objective are read from it.
+        solver: key of `dashf.SOLVERS`.
+        **options: of the solver, such as `config=dashf.DashfConfig(restarts=2)`.
+
+    Attributes:
+        name: the solver's id.
+        projection_distance: [...] the largest relative change of a user's resource
+            between the solver's allocation and the action, at the last `predict`;
+            None before.
+
+    Raises:
+        ValueError: there is no such solver, or `env` is not such an environment.
+    """
+
+    def __init__(self, env: Any, solver: str = "dashf", **options: Any) -> None:
+        find_solver(solver)
+        task = _task(env)
+        self.name = solver
+        self.projection_distance: Array | None = None
+        self._options = options
+        self._objective = task.config.objective
+        self._observations = task.observation_codec
+        self._actions = task.action_codec
+        _check_space(env, self._observations.space, "observation_space")
+        _check_space(env, self._actions.space, "action_space")
+
+    def decide(self, scenario: Scenario) -> Allocation:
+        """Returns the solver's allocation, of the scenario's batch shape."""
+        return decide(self.name, scenario, self._objective, **self._options)
+
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[Any, ...] | None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, tuple[Any, ...] | None]:
+        """Returns the action for an observation, or a batch of them, and the state.
+
+        Args:
+            observation: of the environment; any leading batch shape.
+            state: returned as it is, a solver has none.
+            episode_start: not used.
+            deterministic: not used, solvers are.
+
+        Raises:
+            ValueError: the observation has another shape than the environment's.
+        """
+        scenario = self._observations.decode(observation)
+        allocation = self.decide(scenario)
+        action, self.projection_distance = self._actions.project(allocation, scenario)
+        return action, state
+
+
+def _task(env: Any) -> Any:
+    """Returns the environment's `Task`, through whatever wraps it."""
+    layer = env
+    while layer is not None:
+        for holder in (getattr(layer, "unwrapped", None), layer):
+            task = getattr(holder, "task", None)
+            if task is not None and hasattr(task, "observation_codec"):
+                return task
+        if hasattr(layer, "get_attr"):  # vector environments of single ones
+            try:
+                return layer.get_attr("task")[0]
+            except AttributeError:
+                pass
+        layer = getattr(layer, "venv", None) or getattr(layer, "env", None)
+    raise ValueError(
+        f"`env` must be a MecLlm-v0 environment or a wrapper of it; got {env!r}. Make "
+        'one with `gymnasium.make("MecLlm-v0")`.'
+    )
+
+
+def _check_space(env: Any, wanted: Any, name: str) -> None:
+    """Refuses wrappers that change what is observed or done."""
+    space = getattr(env, f"single_{name}", getattr(env, name))
+    if _layout(space) != _layout(wanted):
+        raise ValueError(
+            f"`env.{name}` must be that of MecLlm-v0, {wanted}; got {space}. Leave out "
+            "wrappers that change it."
+        )
+
+
+def _layout(space: Any) -> Any:
+    parts = getattr(space, "spaces", None)
+    if parts is not None:
+        return {key: _layout(part) for key, part in parts.items()}
+    bounds = [
+        np.asarray(getattr(space, bound)).tolist()
+        for bound in ("low", "high", "nvec")
+        if hasattr(space, bound)
+    ]
+    return space.shape, bounds

@@ -1,0 +1,88 @@
+"""Every solver under its id, and batches of scenarios for all of them."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dashf.algorithm import solve
+from dashf.baselines import solve_aauco, solve_edge, solve_gucro, solve_local
+from dashf.result import SolveResult
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario
+
+Solver = Callable[..., SolveResult]
+
+#: `(scenario, objective) -> SolveResult` by id, for a single scenario.
+SOLVERS: dict[str, Solver] = {
+    "aauco": solve_aauco,
+    "dashf": solve,
+    "edge": solve_edge,
+    "gucro": solve_gucro,
+    "local": solve_local,
+}
+
+
+def decide(
+    name: str,
+    scenario: Scenario,
+    objective: ObjectiveConfig | None = None,
+    *,
+    progress: Callable[[int], Any] | None = None,
+    **options: Any,
+) -> Allocation:
+    """Returns a solver's allocations for a scenario or a batch, one after another.
+
+    Args:
+        name: key of `SOLVERS`.
+        scenario: batch shape `[...]`, any.
+        objective: weights and references; the default ones if None.
+        progress: called with the number of scenarios done after each.
+        **options: passed on to the solver, such as `config` for "dashf".
+
+    Raises:
+        ValueError: there is no such solver, or it has no such option.
+    """
+    solver = find_solver(name)
+    _check_options(name, solver, options)
+    s = scenario.to_numpy()
+    if s.batch_shape == ():
+        return solver(s, objective, **options).allocation
+    allocations = []
+    for index in np.ndindex(*s.batch_shape):
+        allocations.append(solver(s[index], objective, **options).allocation)
+        if progress is not None:
+            progress(len(allocations))
+    if not allocations:
+        raise ValueError(
+            f"There is no scenario to decide on; got batch shape {s.batch_shape}."
+        )
+    flat = Allocation.stack(allocations)
+    return flat.map(lambda field: field.reshape(*s.batch_shape, *field.shape[1:]))
+
+
+def find_solver(name: str) -> Solver:
+    """Returns the solver of an id.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in SOLVERS:
+        nearest = difflib.get_close_matches(name, SOLVERS, n=1)
+        all_of_them = f"Choose from {', '.join(SOLVERS)}."
+        hint = f"Did you mean {nearest[0]!r}?" if nearest else all_of_them
+        raise ValueError(f"There is no solver {name!r}. {hint}")
+    return SOLVERS[name]
+
+
+def _check_options(name: str, solver: Solver, options: dict[str, Any]) -> None:
+    known = list(inspect.signature(solver).parameters)[2:]
+    for option in options:
+        if option not in known:
+            raise ValueError(
+                f"The solver {name!r} has no option {option!r}; it has "
+                f"{', '.join(known) or 'none'}."
+            )

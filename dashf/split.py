@@ -1,0 +1,165 @@
+r"""What every pair of a user and a server is worth, as a function of the split alone.
+
+Given the power, bandwidth and server frequency that user n would have at server m, its
+part of G is a concave function of its split φ_n,
+
+    h_nm(φ) = ω1 ln(u_nm − w φ²) − y (a_nm + e_nm φ) − rent_nm,    w = ω2 w_o,
+
+because every delay and energy is affine in φ and the quality is affine in φ². The
+coefficients are read off `evaluate` at φ = 0 and φ = 1, so nothing is modelled twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
+
+Array = Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidates:
+    """The resources that each user would have at each server, [N, M]."""
+
+    transmit_power_w: Array  # [N, M] W
+    bandwidth_hz: Array  # [N, M] Hz
+    server_frequency_hz: Array  # [N, M] Hz
+    rent: Array  # [N, M] surplus that others lose, λ_m b/B_m + μ_m F/F_m
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairTerms:
+    """Coefficients of h_nm(φ); see the module."""
+
+    score_scale: float  # ω1
+    quality: Array  # [N, M] u_nm = 1 + ω2 q_nm at φ = 0
+    quality_loss: float  # w
+    cost: Array  # [N, M] a_nm, cost at φ = 0
+    cost_slope: Array  # [N, M] e_nm, local cost included
+    rent: Array  # [N, M]
+
+    def at(self, association: Array) -> PairTerms:
+        """Returns the terms of each user at its own server, [N]."""
+        return dataclasses.replace(
+            self,
+            **{
+                name: (association * getattr(self, name)).sum(axis=-1)
+                for name in ("quality", "cost", "cost_slope", "rent")
+            },
+        )
+
+    def score(self, split: Array) -> Array:
+        """Returns v(φ)."""
+        return self.score_scale * np.log(self.quality - self.quality_loss * split**2)
+
+    def score_slope(self, split: Array) -> Array:
+        """Returns v'(φ)."""
+        quality = self.quality - self.quality_loss * split**2
+        return -2 * self.score_scale * self.quality_loss * split / quality
+
+    def score_curvature(self, split: Array) -> Array:
+        """Returns −v''(φ) ≥ 0, which grows with φ."""
+        loss = self.quality_loss * split**2
+        numerator = 2 * self.score_scale * self.quality_loss * (self.quality + loss)
+        return numerator / (self.quality - loss) ** 2
+
+    def value(self, split: Array, ratio: float) -> Array:
+        """Returns h(φ) at y = `ratio`."""
+        return (
+            self.score(split)
+            - ratio * (self.cost + self.cost_slope * split)
+            - self.rent
+        )
+
+    def best_split(self, ratio: float, lowest: Array, highest: Array) -> Array:
+        """Returns the φ in its box that maximises h, in closed form.
+
+        h' = −2 ω1 w φ/(u − w φ²) − y e. Where e ≥ 0 it is nowhere positive. Else, with
+        k = −y e > 0, it vanishes at the positive root of k w φ² + 2 ω1 w φ = k u,
+        which is k u / (ω1 w + √(ω1² w² + k² w u)): infinite where w = 0.
+        """
+        k = np.maximum(-ratio * self.cost_slope, 0.0)
+        scaled_loss = self.score_scale * self.quality_loss
+        root = np.sqrt(scaled_loss**2 + k**2 * self.quality_loss * self.quality)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            stationary = k * self.quality / (scaled_loss + root)
+        return np.clip(np.where(k > 0, stationary, 0.0), lowest, highest)
+
+
+def pair_terms(
+    scenario: Scenario,
+    candidates: Candidates,
+    user_frequency_hz: Array,  # [N] Hz
+    objective: ObjectiveConfig,
+) -> PairTerms:
+    """Returns the coefficients of every pair, by evaluating M allocations at once."""
+    n, m = scenario.n_users, scenario.n_servers
+    everywhere = scenario.map(lambda field: np.broadcast_to(field, (m, *field.shape)))
+
+    def outcome_at(split: float) -> tuple[Array, Array]:
+        # In allocation m everybody is at server m.
+        outcome = evaluate(
+            everywhere,
+            Allocation.unchecked(
+                association=np.broadcast_to(np.eye(m)[:, None, :], (m, n, m)),
+                local_fraction=np.full((m, n), split),
+                transmit_power_w=candidates.transmit_power_w.T,
+                bandwidth_hz=candidates.bandwidth_hz.T,
+                user_frequency_hz=np.broadcast_to(user_frequency_hz, (m, n)),
+                server_frequency_hz=candidates.server_frequency_hz.T,
+            ),
+            objective,
+            check=False,
+        )
+        return outcome.score.T, outcome.cost.T
+
+    score, cost = outcome_at(0.0)
+    _, cost_all_local = outcome_at(1.0)
+    return PairTerms(
+        score_scale=objective.score_scale,
+        quality=np.exp(score / objective.score_scale),
+        quality_loss=objective.score_sensitivity * objective.score_weight_offload,
+        cost=cost,
+        cost_slope=cost_all_local - cost,
+        rent=candidates.rent,
+    )
+
+
+def own_terms(
+    scenario: Scenario, allocation: Allocation, objective: ObjectiveConfig
+) -> PairTerms:
+    """Returns the coefficients of each user at its present server, [N]."""
+
+    def outcome_at(split: float) -> tuple[Array, Array]:
+        z = dataclasses.replace(
+            allocation, local_fraction=np.full(scenario.n_users, split)
+        )
+        outcome = evaluate(scenario, z, objective, check=False)
+        return outcome.score, outcome.cost
+
+    score, cost = outcome_at(0.0)
+    _, cost_all_local = outcome_at(1.0)
+    return PairTerms(
+        score_scale=objective.score_scale,
+        quality=np.exp(score / objective.score_scale),
+        quality_loss=objective.score_sensitivity * objective.score_weight_offload,
+        cost=cost,
+        cost_slope=cost_all_local - cost,
+        rent=np.zeros_like(cost),
+    )
+
+
+def optimal_split(
+    scenario: Scenario, allocation: Allocation, objective: ObjectiveConfig, ratio: float
+) -> Allocation:
+    """Returns the allocation with every φ_n at its best for G at y = `ratio`."""
+    terms = own_terms(scenario, allocation, objective)
+    split = terms.best_split(
+        ratio, scenario.local_fraction_min, scenario.local_fraction_max
+    )
+    return dataclasses.replace(allocation, local_fraction=split)

@@ -1,0 +1,92 @@
+"""Solved scenarios, kept on disk, so that an interrupted sweep continues.
+
+A point is one scenario with the answers of several solvers. Its file is named by what
+determines it: configuration, seed, solvers and the source of solvers and model.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import dashf
+import mec_llm_env
+from dashf import SOLVERS
+from dashf.baselines import (
+    average_allocation,
+    random_allocation,
+    random_association,
+    strongest_channel,
+)
+from mec_llm_env import Allocation, ScenarioConfig, evaluate, sample_scenario
+from mec_llm_env.files import write_whole
+
+CACHE = Path(".cache/experiments")
+FIRST_SEED = 20_000_000  # test scenarios
+
+#: In the order of the legends.
+NAMES = ("dashf", "gucro", "edge", "aauco", "gucaa", "rucaa", "local", "random")
+
+
+def solved_point(
+    config: ScenarioConfig, number: int, names: tuple[str, ...] = NAMES
+) -> dict[str, dict[str, Any]]:
+    """Returns what every solver achieves on a test scenario, from the disk if there.
+
+    Args:
+        config: what the scenario is drawn from.
+        number: of the test scenario.
+        names: solvers.
+
+    Returns:
+        By solver: `scr`, means over users `delay_s` and `energy_j`, and `history`,
+        the SCR after the start and each iteration.
+    """
+    key = json.dumps([config.to_dict(), number, names, _source()], sort_keys=True)
+    path = CACHE / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+    if path.exists():
+        return dict(json.loads(path.read_text()))
+    rng = np.random.default_rng(FIRST_SEED + number)
+    scenario = sample_scenario(config, rng)
+    rules = {
+        "gucaa": lambda: average_allocation(scenario, strongest_channel(scenario)),
+        "rucaa": lambda: average_allocation(
+            scenario, random_association(scenario, rng)
+        ),
+        "random": lambda: random_allocation(scenario, rng),
+    }
+    point = {}
+    for name in names:
+        history: list[float] = []
+        if name in rules:
+            allocation: Allocation = rules[name]()
+        else:
+            result = SOLVERS[name](scenario, config.objective)
+            allocation = result.allocation
+            history = [row.scr for row in result.history]
+        outcome = evaluate(scenario, allocation, config.objective)
+        point[name] = {
+            "scr": float(outcome.scr),
+            "delay_s": float(outcome.delay_s.mean()),
+            "energy_j": float(outcome.energy_j.mean()),
+            "history": history or [float(outcome.scr)],
+        }
+    CACHE.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(point))
+    return point
+
+
+@functools.cache
+def _source() -> str:
+    """Returns a fingerprint of the source that the numbers depend on."""
+    digest = hashlib.sha256()
+    for package in (dashf, mec_llm_env):
+        assert package.__file__ is not None
+        for path in sorted(Path(package.__file__).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

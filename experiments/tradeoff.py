@@ -1,0 +1,68 @@
+"""Delay against energy, as the weights move from one to the other."""
+
+import numpy as np
+
+from experiments.figure import (
+    LABELS,
+    MARKERS,
+    NAMES,
+    figures_of,
+    finish,
+    interval,
+    new_figure,
+    options,
+    sweep_points,
+    table,
+    write_csv,
+)
+from experiments.weights import SWEEP
+
+#: Those whose decisions depend on the weights; the others are single points.
+HIDDEN = ("random",)
+
+
+def main() -> None:
+    """Draws mean energy against mean delay of a user, a curve a solver."""
+    arguments = options(__doc__)
+    values, points = sweep_points(SWEEP, arguments)
+    delay, energy = figures_of(points, "delay_s"), figures_of(points, "energy_j")
+    rows = table(delay, values, SWEEP.label, "delay, s")
+    rows += table(energy, values, SWEEP.label, "energy, J")
+    write_csv(arguments.output / "tradeoff.csv", rows)
+
+    figure, axes = new_figure()
+    for name in NAMES:
+        if name in HIDDEN:
+            continue
+        (x, x_half), (y, y_half) = interval(delay[name]), interval(energy[name])
+        colour = f"C{NAMES.index(name)}"
+        axes.errorbar(
+            x,
+            y,
+            xerr=x_half,
+            yerr=y_half,
+            color=colour,
+            marker=MARKERS[name],
+            ms=4,
+            elinewidth=0.6,
+            label=LABELS[name],
+        )
+        if name == "dashf":
+            for i in (0, len(values) - 1):
+                axes.annotate(
+                    f"weight of delay {values[i]:g}",
+                    (x[i], y[i]),
+                    textcoords="offset points",
+                    xytext=(6, 6),
+                    fontsize=8,
+                )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("delay, s, mean over users")
+    axes.set_ylabel("energy, J, mean over users")
+    assert np.isfinite(axes.get_xlim()).all()
+    finish(figure, axes, arguments, "tradeoff")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Scenarios and allocations to test solvers with."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import cvxpy as cp
+import numpy as np
+
+from dashf.baselines import starting_allocation, strongest_channel
+from mec_llm_env import (
+    Allocation,
+    ObjectiveConfig,
+    Scenario,
+    ScenarioConfig,
+    evaluate,
+    sample_scenario,
+    violations,
+)
+
+OBJECTIVE = ObjectiveConfig()
+
+#: Objectives at the ends of their ranges.
+OBJECTIVES = [
+    OBJECTIVE,
+    ObjectiveConfig(energy_weight=0.0),
+    ObjectiveConfig(delay_weight=0.9, energy_weight=0.1),
+    ObjectiveConfig(score_weight_power=0.2, score_weight_offload=0.2),
+    ObjectiveConfig(
+        score_weight_bandwidth=0.5, score_weight_compute=0.5, score_weight_offload=0.0
+    ),
+]
+
+
+def benchmark_scenario(
+    number: int, preset: str = "paper-10x2", **overrides: Any
+) -> Scenario:
+    """The benchmark's test scenario of that number, optionally of another size."""
+    config = ScenarioConfig.preset(preset).with_overrides(overrides)
+    return sample_scenario(config, np.random.default_rng(20_000_000 + number))
+
+
+def start(scenario: Scenario, objective: ObjectiveConfig = OBJECTIVE) -> Allocation:
+    return starting_allocation(scenario, strongest_channel(scenario), objective)
+
+
+def random_allocation(scenario: Scenario, rng: np.random.Generator) -> Allocation:
+    """Strongest channels, the best frequency, and everything else at random."""
+    z, n = start(scenario), scenario.n_users
+    x = z.association
+    weight, request = rng.uniform(0.2, 1, n), rng.uniform(0.1, 1, n)
+    return dataclasses.replace(
+        z,
+        local_fraction=rng.uniform(0.1, 0.9, n),
+        transmit_power_w=scenario.transmit_power_max_w * rng.uniform(0.1, 1, n),
+        bandwidth_hz=(x @ scenario.bandwidth_max_hz) * weight / (x @ (x.T @ weight)),
+        server_frequency_hz=(x @ scenario.server_frequency_max_hz)
+        * request
+        / np.maximum(x @ (x.T @ request), 1),
+    )
+
+
+def surplus_of(
+    scenario: Scenario, allocation: Allocation, objective: ObjectiveConfig, ratio: float
+) -> float:
+    outcome = evaluate(scenario, allocation, objective)
+    return float(outcome.score.sum() - ratio * outcome.cost.sum())
+
+
+def assert_feasible(scenario: Scenario, allocation: Allocation) -> None:
+    worst = violations(scenario, allocation)
+    assert all(np.all(value <= 1e-6) for value in worst.values()), worst
+
+
+def assert_climbs(history: Any) -> None:
+    """SCR never decreases, nor does G at the y of its pass; 1e-9 relative."""
+    for before, after in itertools.pairwise(history):
+        assert after.scr >= before.scr * (1 - 1e-9)
+        assert after.ratio >= before.ratio * (1 - 1e-9)
+        assert after.time_s >= before.time_s
+        # Each pass begins at its y, where G = 0.
+        assert np.isclose(after.ratio, before.scr, rtol=1e-9)
+        assert after.surplus >= -1e-9 * after.ratio
+
+
+def failing_solver(monkeypatch: Any, *names: str, times: int = 10**9) -> list[str]:
+    """Makes CVXPY raise when it is asked for a solver; returns the log of calls."""
+    genuine, log = cp.Problem.solve, []
+
+    def solve(self: cp.Problem, solver: str, **settings: Any) -> Any:
+        log.append(solver)
+        if solver in names and sum(name in names for name in log) <= times:
+            raise cp.SolverError(f"{solver} is made to fail")
+        return genuine(self, solver=solver, **settings)
+
+    monkeypatch.setattr(cp.Problem, "solve", solve)
+    return log

@@ -1,0 +1,195 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from dashf.algorithm import DashfConfig, solve
+from dashf.baselines import solve_gucro
+from dashf.result import Status
+from mec_llm_env import ObjectiveConfig, Scenario, evaluate
+from tests.dashf.cases import (
+    OBJECTIVE,
+    OBJECTIVES,
+    assert_climbs,
+    assert_feasible,
+    benchmark_scenario,
+    failing_solver,
+)
+
+SIZES = [
+    {"users": 1, "servers": 1},
+    {"users": 1, "servers": 4},
+    {"users": 5, "servers": 1},
+    {"users": 4, "servers": 2, "server.max_users": 2},
+    {"users": 7, "servers": 3, "server.max_users": 3},
+    {"users": 10, "servers": 2},
+]
+
+
+def assert_sound(s: Scenario, result, objective: ObjectiveConfig = OBJECTIVE) -> None:
+    assert_feasible(s, result.allocation)
+    assert_climbs(result.history)
+    assert result.scr == float(evaluate(s, result.allocation, objective).scr)
+    assert result.scr == result.history[-1].scr
+    assert result.iterations == len(result.history) - 1
+    assert result.history[0].block == "start"
+    assert 0 < result.time_s == result.build_time_s + result.solve_time_s
+
+
+@pytest.mark.parametrize("overrides", SIZES)
+def test_climbs_and_stays_feasible_at_every_size(overrides):
+    for number in range(2):
+        s = benchmark_scenario(number, **overrides)
+        result = solve(s, OBJECTIVE)
+        assert_sound(s, result)
+        assert result.status == Status.CONVERGED
+        assert result.scr >= solve_gucro(s, OBJECTIVE).scr * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES[1:])
+def test_other_objectives(objective):
+    s = benchmark_scenario(1)
+    result = solve(s, objective)
+    assert_sound(s, result, objective)
+    assert result.status == Status.CONVERGED
+    assert result.scr >= solve_gucro(s, objective).scr * (1 - 1e-6)
+
+
+def test_moves_users_where_the_strongest_channel_is_not_best():
+    s = benchmark_scenario(5)
+    result = solve(s, OBJECTIVE)
+    assert result.scr > 1.2 * solve_gucro(s, OBJECTIVE).scr
+    taken = [row for row in result.history if row.block == "association"]
+    assert taken
+    assert all(row.moves >= 1 for row in taken)
+    assert all(row.moves == 0 for row in result.history if row not in taken)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sdr": "full"},
+        {"sdr": "closed_form"},
+        {"candidates": "equal_share"},
+        {"start": "balanced"},
+        {"start": "compute"},
+        {"start": "random"},
+        {"solver": "SCS"},
+    ],
+)
+def test_options_lead_to_about_the_same_quality(change):
+    s = benchmark_scenario(1, "tiny-4x2")
+    expected = solve(s, OBJECTIVE).scr
+    result = solve(s, OBJECTIVE, DashfConfig(**change))
+    assert_sound(s, result)
+    assert result.scr > 0.97 * expected
+
+
+def test_restarts_never_hurt_and_are_reproducible():
+    s = benchmark_scenario(11)
+    once = solve(s, OBJECTIVE, DashfConfig(candidates="equal_share"))
+    config = DashfConfig(candidates="equal_share", restarts=4, seed=3)
+    first, second = solve(s, OBJECTIVE, config), solve(s, OBJECTIVE, config)
+    assert_sound(s, first)
+    assert first.scr == second.scr
+    assert first.scr > once.scr  # on this scenario another start is better
+    assert "restart" in [row.block for row in first.history]
+
+
+def test_inputs_are_not_changed():
+    s = benchmark_scenario(0, "tiny-4x2")
+    before = {k: np.array(v) for k, v in s.to_dict().items()}
+    solve(s, OBJECTIVE)
+    assert all(np.array_equal(before[k], v) for k, v in s.to_dict().items())
+
+
+def test_the_objective_defaults_to_the_default_one():
+    s = benchmark_scenario(0, "tiny-4x2")
+    assert solve(s).scr == solve(s, OBJECTIVE).scr
+
+
+def test_limits_are_reported():
+    s = benchmark_scenario(5)
+    few_moves = solve(s, OBJECTIVE, DashfConfig(max_iterations=1))
+    assert_sound(s, few_moves)
+    assert few_moves.status == Status.ITERATION_LIMIT
+    assert sum(row.block == "association" for row in few_moves.history) == 1
+    few_passes = solve(s, OBJECTIVE, DashfConfig(max_passes=1))
+    assert few_passes.status == Status.ITERATION_LIMIT
+    assert "raise the iteration limit" in few_passes.status.remedy
+
+
+def test_one_failure_of_clarabel_costs_nothing(monkeypatch):
+    s = benchmark_scenario(0, "tiny-4x2")
+    expected = solve(s, OBJECTIVE)
+    log = failing_solver(monkeypatch, "CLARABEL", times=1)
+    result = solve(s, OBJECTIVE)
+    assert log[:2] == ["CLARABEL", "CLARABEL"]
+    assert_sound(s, result)
+    assert result.status == Status.CONVERGED
+    assert result.scr == pytest.approx(expected.scr, rel=1e-5)
+
+
+def test_scs_takes_over_where_clarabel_always_fails(monkeypatch):
+    s = benchmark_scenario(0, "tiny-4x2")
+    expected = solve(s, OBJECTIVE)
+    log = failing_solver(monkeypatch, "CLARABEL")
+    result = solve(s, OBJECTIVE)
+    assert "SCS" in log
+    assert_sound(s, result)
+    assert result.status in (Status.CONVERGED, Status.ITERATION_LIMIT)
+    assert result.scr == pytest.approx(expected.scr, rel=1e-3)
+
+
+def test_without_any_solver_the_best_feasible_point_comes_back(monkeypatch):
+    s = benchmark_scenario(0)
+    failing_solver(monkeypatch, "CLARABEL", "SCS")
+    result = solve(s, OBJECTIVE)
+    assert result.status == Status.SOLVER_FAILED
+    assert "best feasible point" in result.status.remedy
+    assert_sound(s, result)
+    assert result.scr >= result.history[0].scr
+
+
+def test_extreme_scenarios_end_with_a_status():
+    s = benchmark_scenario(0)
+    gains = np.array(s.channel_gain)
+    for factor in (1e-8, 1e6):
+        extreme = dataclasses.replace(s, channel_gain=gains * factor)
+        assert_sound(extreme, solve(extreme, OBJECTIVE))
+    gains[0] *= 1e-9  # one user that can hardly be reached
+    lonely = dataclasses.replace(s, channel_gain=gains)
+    assert_sound(lonely, solve(lonely, OBJECTIVE))
+
+
+def test_a_batch_is_refused():
+    batch = Scenario.stack([benchmark_scenario(0), benchmark_scenario(1)])
+    with pytest.raises(
+        ValueError, match=r"got batch shape \(2,\). Solve `scenario\[i\]`"
+    ):
+        solve(batch, OBJECTIVE)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("tolerance", 0.0, "`tolerance` must lie between 0 and 1; got 0.0"),
+        ("final_tolerance", "x", "`final_tolerance` must lie between 0 and 1; got 'x'"),
+        ("max_passes", 0, "`max_passes` must be an integer of at least 1; got 0"),
+        ("restarts", 1.5, "`restarts` must be an integer of at least 0; got 1.5"),
+        ("sdr", "dense", "`sdr` must be one of auto, sparse, full, closed_form; got"),
+        ("candidates", "best", "`candidates` must be one of price, equal_share; got"),
+        ("start", "weakest", "`start` must be one of strongest, balanced, compute"),
+        ("solver", "MOSEK", "`solver` must be one of CLARABEL, SCS; got 'MOSEK'"),
+    ],
+)
+def test_the_configuration_is_checked(field, value, text):
+    with pytest.raises(ValueError, match=text.replace("(", r"\(")):
+        DashfConfig(**{field: value})
+
+
+def test_the_formulation_depends_on_the_size():
+    assert DashfConfig().formulation(benchmark_scenario(0)) == "sparse"
+    large = benchmark_scenario(0, "medium-50x10")
+    assert DashfConfig().formulation(large) == "closed_form"
+    assert DashfConfig(sdr="full").formulation(large) == "full"
