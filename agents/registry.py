@@ -6,15 +6,24 @@ import difflib
 import os
 from collections.abc import Callable
 
+import dashf
 from agents.algorithms import ALGORITHMS
 from agents.base import Agent
 from agents.rules import GucaaAgent, RandomAgent, RucaaAgent
+from agents.solvers import SolverAgent
 from agents.training.runs import TrainingConfig, is_run, load_config
 from mec_llm_env.task import Task
 
-#: Agents that need no training: name → maker(task, seed). A new one is an entry here.
+
+def _solver(name: str) -> Callable[[Task, int], Agent]:
+    return lambda task, seed: SolverAgent(name, task)
+
+
+#: Agents that need no training: name → maker(task, seed). A new one is an entry here;
+#: a new solver comes by itself.
 UNTRAINED: dict[str, Callable[[Task, int], Agent]] = {
-    agent.name: agent for agent in (RandomAgent, RucaaAgent, GucaaAgent)
+    **{agent.name: agent for agent in (RandomAgent, RucaaAgent, GucaaAgent)},
+    **{name: _solver(name) for name in dashf.SOLVERS},
 }
 
 

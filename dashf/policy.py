@@ -21,8 +21,8 @@ class SolverPolicy:
 
     Args:
         env: where to act: `MecLlm-v0`, scalar or vector, a Gymnasium wrapper that
-            leaves observations and actions as they are, or a Stable-Baselines3
-            `VecEnv` of it. Only sizes, encodings and the objective are read from it.
+            leaves observations and actions as they are, a Stable-Baselines3 `VecEnv`
+            of it, or its `Task`. Only sizes, encodings and the objective are read.
         solver: key of `dashf.SOLVERS`.
         **options: of the solver, such as `config=dashf.DashfConfig(restarts=2)`.
 
@@ -45,8 +45,9 @@ class SolverPolicy:
         self._objective = task.config.objective
         self._observations = task.observation_codec
         self._actions = task.action_codec
-        _check_space(env, self._observations.space, "observation_space")
-        _check_space(env, self._actions.space, "action_space")
+        if task is not env:
+            _check_space(env, self._observations.space, "observation_space")
+            _check_space(env, self._actions.space, "action_space")
 
     def decide(self, scenario: Scenario) -> Allocation:
         """Returns the solver's allocation, of the scenario's batch shape."""
@@ -78,6 +79,8 @@ class SolverPolicy:
 
 def _task(env: Any) -> Any:
     """Returns the environment's `Task`, through whatever wraps it."""
+    if hasattr(env, "observation_codec"):
+        return env
     layer = env
     while layer is not None:
         for holder in (getattr(layer, "unwrapped", None), layer):

@@ -1,0 +1,36 @@
+"""The solvers of `dashf` as agents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dashf
+from mec_llm_env import Allocation, Scenario
+from mec_llm_env.task import Task
+
+
+class SolverAgent:
+    """Decides with a solver; acts on observations through `dashf.SolverPolicy`.
+
+    Args:
+        name: key of `dashf.SOLVERS`.
+        task: gives sizes, encodings and the objective.
+    """
+
+    def __init__(self, name: str, task: Task) -> None:
+        self.name = name
+        self._policy = dashf.SolverPolicy(task, solver=name)
+
+    def decide(self, scenario: Scenario) -> Allocation:
+        """Returns the solver's allocation, of the scenario's batch shape."""
+        return self._policy.decide(scenario)
+
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[Any, ...] | None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, tuple[Any, ...] | None]:
+        """Returns the action nearest to the solver's allocation."""
+        return self._policy.predict(observation, state, episode_start, deterministic)
