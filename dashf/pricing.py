@@ -23,7 +23,7 @@ from dashf.compiled import Response, respond
 Array = Any  # NumPy only
 
 _MAX_ITERATIONS = 60
-_CLOSE = 1e-7  # complementarity over total score, and residuals over it
+_CLOSE = 1e-6  # complementarity over total score, and residuals over it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +112,7 @@ def find_prices(
     *,
     start: Prices | None = None,
     max_iterations: int = _MAX_ITERATIONS,
+    close: float = _CLOSE,
 ) -> Prices:
     """Minimises the bound of every scenario of a batch over prices and ratio.
 
@@ -121,9 +122,11 @@ def find_prices(
         ratio: [S] a first y, such as the SCR of an allocation.
         start: prices to start from, of the same shapes.
         max_iterations: at most.
+        close: complementarity over total score that ends the iteration.
     """
     n_scenarios = len(ratio)
     state = _State(options, k, np.array(ratio, dtype=np.float64), start)
+    state.close = close
     done = {name: np.empty((n_scenarios, *v.shape[1:])) for name, v in state.kept()}
     iterations = np.zeros(n_scenarios)
     active = np.arange(n_scenarios)
@@ -145,8 +148,11 @@ def find_prices(
 class _State:
     """The iterate of a batch. `step` makes one Newton step and says who has ended."""
 
-    ARRAYS = ("y", "price", "dual", "r", "w", "X", "theta", "short", "best_y")
-    ARRAYS += ("best_price", "best_choice", "best_cost", "best_ratio")
+    ARRAYS: tuple[str, ...] = (
+        *("y", "price", "dual", "r", "w", "X", "theta", "best_y"),
+        *("best_price", "best_choice", "best_cost", "best_ratio"),
+    )
+    close = _CLOSE
 
     def __init__(
         self, options: Options, k: tuple[float, ...], y: Array, start: Prices | None
@@ -175,7 +181,6 @@ class _State:
         gaps = np.where(many, self.X * self.w, 0).sum(axis=(1, 2))
         self.theta = np.maximum(gaps / np.maximum(many.sum(axis=(1, 2)), 1), 0.03)
         self.dual = self.theta[:, None, None] / self.price
-        self.short = np.ones(len(y))
         self.best_y = np.full(len(y), np.inf)
         self.best_price, self.best_ratio = self.price.copy(), self.y.copy()
         self.best_choice, self.best_cost = self.X.copy(), np.ones(len(y))
@@ -221,7 +226,7 @@ class _State:
             + np.abs((cap * self.price).sum(axis=(1, 2)) + r.sum(axis=1))
             + (np.abs(excess) * self.price).sum(axis=(1, 2))
         )
-        ended = (gap < _CLOSE * total) & (wrong < 10 * _CLOSE * total)
+        ended = (gap < self.close * total) & (wrong < 10 * self.close * total)
         if ended.all():
             return ended
 
