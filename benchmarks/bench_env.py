@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # `agents` is not installed
 PRESETS = ("paper-10x2", "medium-50x10", "large-1000x50")
 BATCHES = (1, 64, 1024, 4096)
-MAX_PAIRS = 4_000_000  # user-server pairs in a batch; about 0.6 GiB
+MAX_PAIRS = 4_000_000  # user-server pairs in a batch; about 0.7 GiB
 PEER = "mobile-small-central-v0"
 PEER_REQUIREMENT = "mobile-env==2.1.0"
 
