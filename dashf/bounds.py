@@ -226,7 +226,7 @@ class Problem:
 
 
 def _least_cost(options: Options, k: tuple[float, ...]) -> Array:
-    """Returns a lower bound of the cost of every option, [S, N, J].
+    """Returns a lower bound of the cost of every pair, for its options [S, N, J].
 
     With the score's terms and the prices at zero the priced maximum is minus the least
     cost. For given shares the cost is linear in φ, so it is least at an end.
@@ -242,4 +242,6 @@ def _least_cost(options: Options, k: tuple[float, ...]) -> Array:
             )
             for end in (options.low, options.high)
         ]
-    return np.maximum(-np.maximum(*ends), 0)
+    least = np.maximum(-np.maximum(*ends), 0)
+    by_pair = least.reshape(*least.shape[:2], -1, PARTS).min(axis=-1)
+    return np.repeat(by_pair, PARTS, axis=-1)
