@@ -17,7 +17,7 @@ import numpy as np
 from dashf.baselines import average_allocation, strongest_channel
 from dashf.compiled import certify
 from dashf.kernels import share_bounds
-from dashf.pairs import Pairs, make_pairs, score_constants
+from dashf.pairs import Pairs, make_pairs, part_edges, score_constants
 from dashf.pricing import Options, Prices, find_prices
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
@@ -118,7 +118,7 @@ class Problem:
             return full.reshape(S, N, M * PARTS).copy()
 
         low, high = pairs.fraction_min[..., None], pairs.fraction_max[..., None]
-        edges = low + (high - low) * np.linspace(0, 1, PARTS + 1)
+        edges = part_edges(low, high, PARTS)
         allowed = np.ones((S, N, M * PARTS), dtype=bool)
         capacity = np.ones((S, M, 2))
         if (flat.max_users < N).any():

@@ -136,6 +136,8 @@ def _solve(
         )
         closed = value <= best.scr * (1 + tolerance)
         open_rows = np.flatnonzero(gained & ~closed)
+    best.polish(value * (1 - tolerance))
+    history.append(("polish", best.scr.copy(), none, time.perf_counter()))
     batch = problem.batch_shape
     allocation = best.allocation().map(lambda a: a.reshape((*batch, *a.shape[1:])))
     return allocation, history, bound

@@ -16,6 +16,7 @@ import numpy as np
 
 from dashf.bounds import PARTS, Bound, Problem
 from dashf.dual import solve_dual_batch
+from dashf.pairs import part_edges
 from dashf.pricing import Options, Prices, find_prices
 from dashf.result import Iteration, SolveResult, Status
 from dashf.rounding import share_options
@@ -263,8 +264,7 @@ def _halved(node: _Node, user: int) -> _Node:
     part = allowed.argmax(axis=-1)[:, None]
     low = np.take_along_axis(o.low[0, user].reshape(shape), part, axis=1)
     high = np.take_along_axis(o.high[0, user].reshape(shape), part, axis=1)
-    edges = low + (high - low) * np.linspace(0, 1, PARTS + 1)
-    edges[:, -1:] = high
+    edges = part_edges(low, high, PARTS)
     new_low, new_high, new = o.low.copy(), o.high.copy(), o.allowed.copy()
     new_low[0, user] = edges[:, :-1].reshape(-1)
     new_high[0, user] = edges[:, 1:].reshape(-1)

@@ -14,7 +14,7 @@ import numpy as np
 from dashf.bounds import PARTS, Problem
 from dashf.pairs import best_user_frequency
 from dashf.pricing import Options, Prices, find_prices
-from mec_llm_env import Allocation, evaluate
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.assignment import round_assignment
 
 Array = Any  # NumPy only
@@ -62,7 +62,18 @@ def share_options(
     )
     ratio = problem.first_ratio()[rows] if start is None else start.ratio
     prices = find_prices(single, problem.constants, ratio, start=start, close=1e-6)
+    allocation = _fitted(problem, rows, single, prices)
+    scr = evaluate(problem.scenario[rows], allocation, problem.objective).scr
+    return allocation, scr, prices
+
+
+def _fitted(
+    problem: Problem, rows: Array, single: Options, prices: Prices
+) -> Allocation:
+    """Returns the response to prices, with shares scaled to fit each server."""
+    assert single.server is not None
     answer = single.respond(prices.ratio, prices.price, problem.constants)
+    server = single.server[..., 0]
     s = problem.scenario[rows]
     association = (server[..., None] == np.arange(s.n_servers)).astype(np.float64)
 
@@ -76,7 +87,7 @@ def share_options(
     def at_server(value: Array) -> Array:
         return np.take_along_axis(value, server, axis=1)
 
-    allocation = Allocation.unchecked(
+    return Allocation.unchecked(
         association=association,
         local_fraction=answer.fraction[..., 0],
         transmit_power_w=answer.power[..., 0] * s.transmit_power_max_w,
@@ -84,7 +95,69 @@ def share_options(
         user_frequency_hz=best_user_frequency(s, problem.objective),
         server_frequency_hz=compute * at_server(s.server_frequency_max_hz),
     )
-    return allocation, evaluate(s, allocation, problem.objective).scr, prices
+
+
+def polish(
+    problem: Problem,
+    rows: Array,
+    option: Array,
+    allocation: Allocation,
+    start: Prices,
+    *,
+    passes: int,
+) -> tuple[Allocation, Array]:
+    """Improves φ and the shares in turn, each at its optimum given the other.
+
+    Where a user's best φ jumps at the prices, no prices share out everything: this
+    finds the φ between. The SCR never falls.
+    """
+    s, o = problem.scenario[rows], problem.objective
+    best, scr = allocation, evaluate(s, allocation, o).scr
+    fraction = allocation.local_fraction
+    for i in range(passes):
+        wanted = _best_fraction(s, o, best, scr)
+        step = 1.0 if i % 2 == 0 else 3.0  # longer steps where the turns are slow
+        low, high = s.local_fraction_min, s.local_fraction_max
+        fraction = best.local_fraction + step * (wanted - best.local_fraction)
+        fraction = np.clip(fraction, low, high)
+        found, value, start = share_options(
+            problem, rows, option, start=start, fraction=fraction
+        )
+        better = value > scr
+        scr = np.where(better, value, scr)
+
+        def mix(new: Array, old: Array, better: Array = better) -> Array:
+            return np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        best = Allocation.unchecked(
+            **{
+                name: mix(getattr(found, name), getattr(best, name))
+                for name in Allocation.field_names()
+            }
+        )
+    return best, scr
+
+
+def _best_fraction(s: Scenario, o: ObjectiveConfig, z: Allocation, y: Array) -> Array:
+    """Returns the best φ of every user at ratio y and given shares, [C, N].
+
+    Cost is linear in φ and the score is ω1 ln(C − a φ²): a quadratic equation.
+    """
+    no_local = dict(z.to_dict(), local_fraction=np.zeros_like(z.local_fraction))
+    all_local = dict(z.to_dict(), local_fraction=np.ones_like(z.local_fraction))
+    at_0, at_1 = (
+        evaluate(s, Allocation.unchecked(**fields), o, check=False)
+        for fields in (no_local, all_local)
+    )
+    saving = y[:, None] * (at_0.cost - at_1.cost)
+    C = np.exp(at_0.score / o.score_scale)
+    a = o.score_sensitivity * o.score_weight_offload
+    w1 = o.score_scale
+    gain = np.maximum(saving, 1e-300)
+    # g a φ² + 2 ω1 a φ − g C = 0, in the form without cancellation.
+    root = gain * C / (w1 * a + np.sqrt((w1 * a) ** 2 + gain * gain * a * C))
+    fraction = np.where(saving > 0, root, 0.0)
+    return np.clip(fraction, s.local_fraction_min, s.local_fraction_max)
 
 
 class Best:
@@ -99,20 +172,41 @@ class Best:
 
     def offer(self, rows: Array, option: Array) -> None:
         """Shares resources for candidates and keeps what is better."""
-        p = self.prices
-        start = Prices(
-            ratio=p.ratio[rows],
-            price=p.price[rows][..., :2],
-            choice=np.ones((*option.shape, 1)),
-            cost=p.cost[rows],
-            iterations=p.iterations[rows],
-        )
+        start = self._start(rows, option)
         allocation, scr, _ = share_options(self.problem, rows, option, start=start)
         for i in np.argsort(scr, kind="stable"):
             row = rows[i]
             if scr[i] > self.scr[row]:
                 self.scr[row], self.option[row] = scr[i], option[i]
                 self._allocations[row] = allocation[int(i)]
+
+    def _start(self, rows: Array, option: Array) -> Prices:
+        p = self.prices
+        return Prices(
+            ratio=p.ratio[rows],
+            price=p.price[rows][..., :2],
+            choice=np.ones((*option.shape, 1)),
+            cost=p.cost[rows],
+            iterations=p.iterations[rows],
+        )
+
+    def polish(self, target: Array, passes: int = 12) -> None:
+        """Polishes those whose SCR is below a target, [S]."""
+        rows = np.flatnonzero(self.scr < target)
+        if not len(rows):
+            return
+        option = self.option[rows]
+        found, scr = polish(
+            self.problem,
+            rows,
+            option,
+            self.allocation()[rows],
+            self._start(rows, option),
+            passes=passes,
+        )
+        self.scr[rows] = scr
+        for i, row in enumerate(rows):
+            self._allocations[row] = found[i]
 
     def allocation(self) -> Allocation:
         """Returns the best allocations, batch shape [S]."""
