@@ -136,7 +136,7 @@ def _solve(
         )
         closed = value <= best.scr * (1 + tolerance)
         open_rows = np.flatnonzero(gained & ~closed)
-    best.polish(value * (1 - tolerance))
+    best.polish()
     history.append(("polish", best.scr.copy(), none, time.perf_counter()))
     batch = problem.batch_shape
     allocation = best.allocation().map(lambda a: a.reshape((*batch, *a.shape[1:])))

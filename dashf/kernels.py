@@ -24,7 +24,7 @@ Number = Any  # an array under NumPy, a number when compiled
 
 _SMALL = 0.02  # below it the remainder takes its series
 _TINY = 1e-30
-_CLOSE = 1e-11  # Newton steps this small, in logarithms, end an iteration
+_CLOSE = 1e-6  # Newton steps this small end an iteration: the error is its square
 
 
 def select(condition: Number, yes: Number, no: Number) -> Number:
@@ -65,7 +65,7 @@ def snr_at_full_band(
         rest = remainder(x, log1p_x)
         step = np.log(rest / goal) * rest / (x * log1p_x)
         z = z - step
-        if every(np.abs(step) < _CLOSE):
+        if every(np.abs(step) < 1e-13):
             break
     x = np.exp(z)
     return np.minimum(np.maximum(x, snr * p_min), snr * p_max)
@@ -137,7 +137,7 @@ def solve_compute(price: Number, delay: Number, energy: Number) -> Number:
         gap = (twice * F + price) * F * F - delay
         step = gap / select(ceiling, 1.0, (3 * twice * F + 2 * price) * F)
         F = select(ceiling, 1.0, np.maximum(F - step, 0.1 * F))
-        if every(ceiling | (np.abs(step) <= 1e-14 * F)):
+        if every(ceiling | (np.abs(step) <= 1e-8 * F)):
             break
     return np.minimum(F, 1.0)
 
@@ -190,7 +190,7 @@ def solve_shares(
         newton = t - excess / slope
         outside = (newton <= low) | (newton >= high)
         t_next = select(outside, (low + high) / 2, newton)
-        done = np.abs(t_next - t) <= _CLOSE * t
+        done = np.abs(t_next - t) <= 1e-9 * t
         t = t_next
         if every(done):
             break

@@ -13,6 +13,7 @@ one linear system as large as the prices. With one option a user it shares resou
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from dashf.compiled import Response, respond
 Array = Any  # NumPy only
 
 _MAX_ITERATIONS = 60
+_LARGE = 20_000  # options; with more, those far from chosen are laid aside
 _CLOSE = 1e-6  # complementarity over total score, and residuals over it
 
 
@@ -203,6 +205,8 @@ class _State:
 
     def step(self) -> Array:
         """Makes one step. Returns [S] who has ended."""
+        if self.X.size > _LARGE:
+            self._drop_hopeless()
         o, X, w, theta = self.options, self.X, self.w, self.theta[:, None]
         a = o.respond(self.y, self.price, self.k)
         top = a.benefit.max(axis=-1)
@@ -261,6 +265,22 @@ class _State:
         dp = (solved[..., 0] - solved[..., 1] * dy[:, None]).reshape(cap.shape)
         self._move(a, g, r, lag, target, d, dp, dy, gain, V_r, c_r, many)
         return ended
+
+    def _drop_hopeless(self) -> None:
+        """Lays options aside that are far from chosen; the certificate asks all again.
+
+        It makes large scenarios several times faster and can only loosen the bound.
+        """
+        near = self.theta < 0.05
+        hopeless = (self.X < 2e-3) & (self.w > 5) & near[:, None, None]
+        hopeless &= self.options.allowed
+        if hopeless.any():
+            allowed = self.options.allowed & ~hopeless
+            self.options = dataclasses.replace(self.options, allowed=allowed)
+            self.single = allowed.sum(axis=-1) == 1
+            self.X = np.where(allowed, self.X, 0)
+            self.X /= self.X.sum(axis=-1, keepdims=True)
+            self.w = np.where(allowed, self.w, 1.0)
 
     def _remember(self, better: Array, bound: Array, cost: Array) -> None:
         def mix(new: Array, old: Array) -> Array:

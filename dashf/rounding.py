@@ -167,17 +167,19 @@ class Best:
         self.problem, self.prices = problem, prices
         n_scenarios, n_users, _ = problem.options.low.shape
         self.scr = np.zeros(n_scenarios)
+        self.limit = np.zeros(n_scenarios)  # of the SCR with the options it has
         self.option = np.zeros((n_scenarios, n_users), dtype=int)
         self._allocations: list[Allocation | None] = [None] * n_scenarios
 
     def offer(self, rows: Array, option: Array) -> None:
         """Shares resources for candidates and keeps what is better."""
         start = self._start(rows, option)
-        allocation, scr, _ = share_options(self.problem, rows, option, start=start)
+        allocation, scr, prices = share_options(self.problem, rows, option, start=start)
         for i in np.argsort(scr, kind="stable"):
             row = rows[i]
             if scr[i] > self.scr[row]:
                 self.scr[row], self.option[row] = scr[i], option[i]
+                self.limit[row] = prices.ratio[i]
                 self._allocations[row] = allocation[int(i)]
 
     def _start(self, rows: Array, option: Array) -> Prices:
@@ -190,9 +192,9 @@ class Best:
             iterations=p.iterations[rows],
         )
 
-    def polish(self, target: Array, passes: int = 12) -> None:
-        """Polishes those whose SCR is below a target, [S]."""
-        rows = np.flatnonzero(self.scr < target)
+    def polish(self, passes: int = 12) -> None:
+        """Polishes those whose SCR is below what the prices of their options allow."""
+        rows = np.flatnonzero(self.scr < self.limit * (1 - 1e-5))
         if not len(rows):
             return
         option = self.option[rows]
