@@ -188,7 +188,11 @@ class Problem:
         y = np.broadcast_to(ratio[:, None, None], mask.shape)
         top = np.full(mask.shape, -np.inf)
         top[mask] = certify(
-            *(a[mask] for a in (options.low, options.high, y, at[..., 0], at[..., 1])),
+            options.low[mask],
+            options.high[mask],
+            y[mask],
+            at[mask, 0],
+            at[mask, 1],
             tuple(c[mask] for c in options.coefficients),
             k,
             target[mask],

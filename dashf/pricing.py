@@ -83,7 +83,11 @@ class Options:
             )
         else:
             some = respond(
-                *(a[mask] for a in (self.low, self.high, y, at[..., 0], at[..., 1])),
+                self.low[mask],
+                self.high[mask],
+                y[mask],
+                at[mask, 0],
+                at[mask, 1],
                 tuple(c[mask] for c in self.coefficients),
                 k,
             )
