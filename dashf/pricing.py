@@ -211,12 +211,16 @@ class _State:
         """Makes one step. Returns [S] who has ended."""
         if self.X.size > _LARGE:
             self._drop_hopeless()
-        o, X, w, theta = self.options, self.X, self.w, self.theta[:, None]
+        o, X, theta = self.options, self.X, self.theta[:, None]
         a = o.respond(self.y, self.price, self.k)
         top = a.benefit.max(axis=-1)
         cap, allowed, single = o.capacity, o.allowed, self.single[..., None]
         many = allowed & ~single
-        r = np.where(self.single, top, self.r)
+        # Slack that the curvature of the benefits took or gave: r − β again.
+        short = np.where(many, a.benefit + 0.3 * self.w, -np.inf).max(axis=-1)
+        r = np.where(self.single, top, np.maximum(self.r, short))
+        self.r, self.w = r, np.where(many, r[..., None] - a.benefit, 1.0)
+        w = self.w
         g = np.stack([a.band, a.compute, allowed * 1.0], axis=-1)[..., : cap.shape[-1]]
 
         # How good the point is.
