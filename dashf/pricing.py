@@ -13,6 +13,7 @@ one linear system as large as the prices. With one option a user it shares resou
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from dashf.compiled import Response, respond
 Array = Any  # NumPy only
 
 _MAX_ITERATIONS = 60
+_LARGE = 20_000  # options; with more, those far from chosen are laid aside
 _CLOSE = 1e-6  # complementarity over total score, and residuals over it
 
 
@@ -81,7 +83,11 @@ class Options:
             )
         else:
             some = respond(
-                *(a[mask] for a in (self.low, self.high, y, at[..., 0], at[..., 1])),
+                self.low[mask],
+                self.high[mask],
+                y[mask],
+                at[mask, 0],
+                at[mask, 1],
                 tuple(c[mask] for c in self.coefficients),
                 k,
             )
@@ -203,12 +209,18 @@ class _State:
 
     def step(self) -> Array:
         """Makes one step. Returns [S] who has ended."""
-        o, X, w, theta = self.options, self.X, self.w, self.theta[:, None]
+        if self.X.size > _LARGE:
+            self._drop_hopeless()
+        o, X, theta = self.options, self.X, self.theta[:, None]
         a = o.respond(self.y, self.price, self.k)
         top = a.benefit.max(axis=-1)
         cap, allowed, single = o.capacity, o.allowed, self.single[..., None]
         many = allowed & ~single
-        r = np.where(self.single, top, self.r)
+        # Slack that the curvature of the benefits took or gave: r − β again.
+        short = np.where(many, a.benefit + 0.3 * self.w, -np.inf).max(axis=-1)
+        r = np.where(self.single, top, np.maximum(self.r, short))
+        self.r, self.w = r, np.where(many, r[..., None] - a.benefit, 1.0)
+        w = self.w
         g = np.stack([a.band, a.compute, allowed * 1.0], axis=-1)[..., : cap.shape[-1]]
 
         # How good the point is.
@@ -261,6 +273,22 @@ class _State:
         dp = (solved[..., 0] - solved[..., 1] * dy[:, None]).reshape(cap.shape)
         self._move(a, g, r, lag, target, d, dp, dy, gain, V_r, c_r, many)
         return ended
+
+    def _drop_hopeless(self) -> None:
+        """Lays options aside that are far from chosen; the certificate asks all again.
+
+        It makes large scenarios several times faster and can only loosen the bound.
+        """
+        near = self.theta < 0.05
+        hopeless = (self.X < 2e-3) & (self.w > 5) & near[:, None, None]
+        hopeless &= self.options.allowed
+        if hopeless.any():
+            allowed = self.options.allowed & ~hopeless
+            self.options = dataclasses.replace(self.options, allowed=allowed)
+            self.single = allowed.sum(axis=-1) == 1
+            self.X = np.where(allowed, self.X, 0)
+            self.X /= self.X.sum(axis=-1, keepdims=True)
+            self.w = np.where(allowed, self.w, 1.0)
 
     def _remember(self, better: Array, bound: Array, cost: Array) -> None:
         def mix(new: Array, old: Array) -> Array:
