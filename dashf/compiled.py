@@ -81,7 +81,8 @@ def respond(
         c: the coefficients, `Pairs.arrays`.
         k: `score_constants`.
     """
-    arrays = np.broadcast_arrays(low, high, y, price_b, price_f, *c)
+    first, *rest = (low, high, y, price_b, price_f, *c)
+    arrays = np.broadcast_arrays(first, *rest)
     if backend() == "numba":
         shape = arrays[0].shape
         table = np.stack([a.reshape(-1) for a in arrays], axis=-1)
@@ -89,7 +90,71 @@ def respond(
         compiled("respond_loop")(table, k, out)
         return Response(*np.moveaxis(out.reshape(*shape, -1), -1, 0))
     with np.errstate(all="ignore"):  # in branches that `select` leaves out
-        return Response(*kernels.solve_option(*arrays[:5], tuple(arrays[5:]), k))
+        return Response(
+            *kernels.solve_option(
+                *(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]),
+                tuple(arrays[5:]),
+                k,
+            )
+        )
+
+
+def certify(
+    low: Array,
+    high: Array,
+    y: Array,
+    price_b: Array,
+    price_f: Array,
+    c: tuple[Array, ...],
+    k: tuple[float, ...],
+    target: Array,
+    *,
+    limit: int,
+) -> Array:
+    """Returns upper bounds of the priced maximum of every option, [options].
+
+    Intervals whose bound is above the option's target are halved, at most `limit` times
+    an option; so a bound is at most its target where the maximum allows it.
+    """
+    arrays = [low, high, y, price_b, price_f, *c]
+    if backend() == "numba":
+        out = np.empty(len(low))
+        compiled("certify_loop")(np.stack(arrays, axis=-1), target, limit, k, out)
+        return out
+    out = np.full(len(low), -np.inf)
+    halved = np.zeros(len(low), dtype=int)
+    row, p_min, p_max = np.arange(len(low)), np.zeros(len(low)), np.ones(len(low))
+    while len(row):
+        with np.errstate(all="ignore"):
+            value, by_power = kernels.interval_bound(
+                low,
+                high,
+                p_min,
+                p_max,
+                y[row],
+                price_b[row],
+                price_f[row],
+                tuple(value[row] for value in c),
+                k,
+            )
+        by_power = by_power > 0.5 * (value - target[row])
+        wide = np.where(by_power, p_max - p_min > 1e-9, high - low > 1e-7)
+        split = (value > target[row]) & wide & (halved[row] < limit)
+        np.maximum.at(out, row[~split], value[~split])
+        np.add.at(halved, row[split], 1)
+        row, low, high = row[split], low[split], high[split]
+        p_min, p_max, by_power = p_min[split], p_max[split], by_power[split]
+        middle, p_middle = (low + high) / 2, (p_min + p_max) / 2
+        row = np.concatenate([row, row])
+        low, high = (
+            np.concatenate([low, np.where(by_power, low, middle)]),
+            np.concatenate([np.where(by_power, high, middle), high]),
+        )
+        p_min, p_max = (
+            np.concatenate([p_min, np.where(by_power, p_middle, p_min)]),
+            np.concatenate([np.where(by_power, p_middle, p_max), p_max]),
+        )
+    return out
 
 
 @functools.cache

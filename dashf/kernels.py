@@ -478,9 +478,88 @@ def curvature(
     return h_bb, h_bf, h_ff, h_by, h_fy
 
 
+def share_bounds(
+    fraction: Number,
+    t: Number,
+    y: Number,
+    price_b: Number,
+    price_f: Number,
+    c: tuple[Number, ...],
+    k: tuple[float, ...],
+    p_min: Number,
+    p_max: Number,
+    x_full: Number,
+    x: Number,
+) -> Number:
+    """An upper bound of the priced problem at given φ and t, without v's constants.
+
+    Each of the two problems is concave, so the tangent at any point bounds it; at the
+    root of the slope the bound is the maximum. No root need be exact.
+    """
+    local, up0, up1, snr, e, cs, es, cd = c
+    wt, w1, w2, _, wb, wc, _ = k
+    up, rest = y * (up0 + up1 * fraction), y * (1 - fraction)
+    net_b = price_b - w1 * w2 * wb * t
+    net_f = price_f - w1 * w2 * wc * t
+    x, b, p, log1p_x, _, _ = solve_bandwidth(
+        net_b, up, rest * cd, snr, wt, e, p_min, p_max, x_full, x
+    )
+    rate = (wt + e * p) * remainder(x, log1p_x) / ((1 + x) * log1p_x * log1p_x)
+    value = -net_b * b - up * (wt + e * p) / (b * log1p_x) - rest * cd / b
+    slope = (up * rate + rest * cd) / (b * b) - net_b
+    value = value + np.maximum(slope * (1 - b), -slope * b)
+    F = solve_compute(net_f, rest * cs, rest * es)
+    server = -net_f * F - rest * cs / F - rest * es * F * F
+    slope = rest * cs / (F * F) - 2 * rest * es * F - net_f
+    server = server + np.maximum(slope * (1 - F), -slope * F)
+    total = value + server - y * local * fraction
+    size = np.abs(net_b) + np.abs(net_f) + np.abs(total) + y * local
+    return total + 1e-11 * size  # more than rounding can take away
+
+
+def interval_bound(
+    low: Number,
+    high: Number,
+    p_min: Number,
+    p_max: Number,
+    y: Number,
+    price_b: Number,
+    price_f: Number,
+    c: tuple[Number, ...],
+    k: tuple[float, ...],
+) -> tuple[Number, Number]:
+    """An upper bound of the priced problem for φ and p in intervals: docs/bounds.md.
+
+    Returns:
+        the bound, and how much of its slack the interval of p may account for.
+    """
+    wt, w1, w2, wp, _, _, wo = k
+    c8 = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7])
+    x_full = c[8]
+    if wp > 0:
+        x_full = snr_at_full_band(c[3], wt, c[4], p_min, p_max)
+    middle = (low + high) / 2
+    start = 0 * low + 0.2
+    t, x, _, _, _, _, _, _ = solve_shares(
+        middle, p_max, y, price_b, price_f, c8, k, p_min, p_max, x_full, start, x_full
+    )
+    left = share_bounds(low, t, y, price_b, price_f, c8, k, p_min, p_max, x_full, x)
+    right = share_bounds(high, t, y, price_b, price_f, c8, k, p_min, p_max, x_full, x)
+    # The chord less a parabola, at its highest.
+    slope = (right - left) / np.maximum(high - low, 1e-300)
+    bow = w1 * w2 * t * wo
+    best = slope / np.maximum(2 * bow, 1e-300)
+    best = np.minimum(np.maximum(best, low), high)
+    credit = w1 * w2 * t * wp
+    top = left + slope * (best - low) - bow * best * best
+    value = top + bow + credit * p_max + w1 * (t - 1 - np.log(t))
+    return value + 1e-11 * (w1 + bow + credit), credit * (p_max - p_min)
+
+
 #: What a compiled loop needs to know of this module, besides `select` and `every`.
 SCALAR = (
     *(remainder, power_on_curve, snr_at_full_band, solve_bandwidth, solve_compute),
     *(solve_shares, pair_cost, solve_fraction, best_credited_power),
     *(credited_power_slope, solve_interval, choose, solve_option, curvature),
+    *(share_bounds, interval_bound),
 )

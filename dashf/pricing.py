@@ -1,0 +1,349 @@
+"""The prices that give the lowest bound: a primal-dual interior-point method.
+
+The bound of a scenario is itself a convex program, in the ratio y, the prices π_m of
+bandwidth, compute and, with finite `max_users`, of a slot of each server, and r_n:
+
+    min y   s.t.   Σ_m cap_m · π_m + Σ_n r_n = 0,   r_n ≥ β_nj(π, y),   π ≥ 0,
+
+where β_nj is the priced maximum of user n in option j: at one server, with φ in one
+part of its range. Its multipliers X_nj are a fractional association. Every iteration
+asks for all β_nj with first and second derivatives (`compiled.respond`) and solves
+one linear system as large as the prices. With one option a user it shares resources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dashf.compiled import Response, respond
+
+Array = Any  # NumPy only
+
+_MAX_ITERATIONS = 60
+_CLOSE = 1e-6  # complementarity over total score, and residuals over it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What each user may choose between. S scenarios, N users, J options, M servers.
+
+    `server` None means that options are the parts of φ at server 0, then at server 1 …
+    """
+
+    low: Array  # [S, N, J] range of φ
+    high: Array  # [S, N, J]
+    coefficients: tuple[Array, ...]  # nine, [S, N, J]
+    allowed: Array  # [S, N, J] bool, at least one a user
+    capacity: Array  # [S, M, D] of bandwidth, compute (1) and slots where D = 3
+    server: Array | None = None  # [S, N, 1]
+
+    def take(self, index: Array) -> Options:
+        """Returns some of the scenarios."""
+        return Options(
+            low=self.low[index],
+            high=self.high[index],
+            coefficients=tuple(c[index] for c in self.coefficients),
+            allowed=self.allowed[index],
+            capacity=self.capacity[index],
+            server=None if self.server is None else self.server[index],
+        )
+
+    def of_server(self, values: Array) -> Array:
+        """Spreads values of servers [S, M, …] to options [S, N, J, …]."""
+        if self.server is None:
+            parts = self.low.shape[-1] // values.shape[1]
+            return np.repeat(values, parts, axis=1)[:, None]
+        rows = np.arange(len(values))[:, None, None]
+        return values[rows, self.server]
+
+    def to_server(self, values: Array) -> Array:
+        """Sums values of options [S, N, J, …] by server, to [S, N, M, …]."""
+        n_servers = self.capacity.shape[1]
+        if self.server is None:
+            shape = (*values.shape[:2], n_servers, -1, *values.shape[3:])
+            return values.reshape(shape).sum(axis=3)
+        here = self.server == np.arange(n_servers)  # [S, N, M]
+        return here.reshape(*here.shape, *[1] * (values.ndim - 3)) * values
+
+    def respond(self, ratio: Array, price: Array, k: tuple[float, ...]) -> Response:
+        """Returns the response of all options; the benefit is −∞ where not allowed."""
+        at = np.broadcast_to(self.of_server(price), (*self.low.shape, price.shape[-1]))
+        y = np.broadcast_to(ratio[:, None, None], self.low.shape)
+        mask = self.allowed
+        if mask.all():
+            answer = respond(
+                *(self.low, self.high, y, at[..., 0], at[..., 1]),
+                self.coefficients,
+                k,
+            )
+        else:
+            some = respond(
+                *(a[mask] for a in (self.low, self.high, y, at[..., 0], at[..., 1])),
+                tuple(c[mask] for c in self.coefficients),
+                k,
+            )
+            fields = np.zeros((len(Response._fields), *mask.shape))
+            fields[:, mask] = np.stack(some)
+            fields[0, ~mask] = -np.inf
+            answer = Response(*fields)
+        if price.shape[-1] == 3:
+            answer = answer._replace(benefit=answer.benefit - at[..., 2])
+        return answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prices:
+    """Prices near the optimum, with the fractional choice that goes with them."""
+
+    ratio: Array  # [S] y
+    price: Array  # [S, M, D] of bandwidth, compute and slots
+    choice: Array  # [S, N, J] X, sums to 1 a user
+    cost: Array  # [S] Σ X c
+    iterations: Array  # [S]
+
+
+def find_prices(
+    options: Options,
+    k: tuple[float, ...],
+    ratio: Array,
+    *,
+    start: Prices | None = None,
+    max_iterations: int = _MAX_ITERATIONS,
+    close: float = _CLOSE,
+) -> Prices:
+    """Minimises the bound of every scenario of a batch over prices and ratio.
+
+    Args:
+        options: what each user may choose between.
+        k: `score_constants`.
+        ratio: [S] a first y, such as the SCR of an allocation.
+        start: prices to start from, of the same shapes.
+        max_iterations: at most.
+        close: complementarity over total score that ends the iteration.
+    """
+    n_scenarios = len(ratio)
+    state = _State(options, k, np.array(ratio, dtype=np.float64), start)
+    state.close = close
+    done = {name: np.empty((n_scenarios, *v.shape[1:])) for name, v in state.kept()}
+    iterations = np.zeros(n_scenarios)
+    active = np.arange(n_scenarios)
+    for i in range(max_iterations):
+        finished = (
+            state.step() if i + 1 < max_iterations else np.ones(len(active), bool)
+        )
+        iterations[active] = i + 1
+        if finished.any():
+            for name, value in state.kept():
+                done[name][active[finished]] = value[finished]
+            if finished.all():
+                break
+            active = active[~finished]
+            state.keep(~finished)
+    return Prices(**done, iterations=iterations)
+
+
+class _State:
+    """The iterate of a batch. `step` makes one Newton step and says who has ended."""
+
+    ARRAYS: tuple[str, ...] = (
+        *("y", "price", "dual", "r", "w", "X", "theta", "best_y"),
+        *("best_price", "best_choice", "best_cost", "best_ratio"),
+    )
+    close = _CLOSE
+
+    def __init__(
+        self, options: Options, k: tuple[float, ...], y: Array, start: Prices | None
+    ) -> None:
+        self.options, self.k, self.y = options, k, y
+        n_users = options.low.shape[1]
+        capacity = options.capacity
+        if start is None:
+            load = 10.0 * n_users / capacity.shape[1]
+            self.price = np.full(capacity.shape, load)
+            self.price[..., 2:] = 1.0
+        else:
+            self.price = np.maximum(start.price, 1e-3)
+        self.single = options.allowed.sum(axis=-1) == 1  # [S, N]
+        a = options.respond(self.y, self.price, k)
+        best = a.benefit.max(axis=-1)
+        margin = 10.0 if start is None else 0.3
+        self.r = np.where(self.single, best, best + margin)
+        self.w = np.where(options.allowed, self.r[..., None] - a.benefit, 1.0)
+        X = np.where(options.allowed, 1 / np.where(self.w > 0, self.w, 1), 0)
+        self.X = X / X.sum(axis=-1, keepdims=True)
+        if start is not None:
+            self.X = np.where(options.allowed, 0.9 * start.choice, 0) + 0.1 * self.X
+            self.X /= self.X.sum(axis=-1, keepdims=True)
+        many = ~self.single[..., None] & options.allowed
+        gaps = np.where(many, self.X * self.w, 0).sum(axis=(1, 2))
+        self.theta = np.maximum(gaps / np.maximum(many.sum(axis=(1, 2)), 1), 0.03)
+        self.dual = self.theta[:, None, None] / self.price
+        self.best_y = np.full(len(y), np.inf)
+        self.best_price, self.best_ratio = self.price.copy(), self.y.copy()
+        self.best_choice, self.best_cost = self.X.copy(), np.ones(len(y))
+
+    def kept(self) -> list[tuple[str, Array]]:
+        """The fields of `Prices`, at the best bound so far."""
+        return [
+            ("ratio", self.best_ratio),
+            ("price", self.best_price),
+            ("choice", self.best_choice),
+            ("cost", self.best_cost),
+        ]
+
+    def keep(self, index: Array) -> None:
+        """Goes on with some of the scenarios."""
+        self.options = self.options.take(index)
+        self.single = self.single[index]
+        for name in self.ARRAYS:
+            setattr(self, name, getattr(self, name)[index])
+
+    def step(self) -> Array:
+        """Makes one step. Returns [S] who has ended."""
+        o, X, w, theta = self.options, self.X, self.w, self.theta[:, None]
+        a = o.respond(self.y, self.price, self.k)
+        top = a.benefit.max(axis=-1)
+        cap, allowed, single = o.capacity, o.allowed, self.single[..., None]
+        many = allowed & ~single
+        r = np.where(self.single, top, self.r)
+        g = np.stack([a.band, a.compute, allowed * 1.0], axis=-1)[..., : cap.shape[-1]]
+
+        # How good the point is.
+        cost = (X * a.cost).sum(axis=(1, 2))
+        bound = self.y + ((cap * self.price).sum(axis=(1, 2)) + top.sum(axis=1)) / cost
+        better = bound < self.best_y
+        self._remember(better, bound, cost)
+        total = self.y * cost
+        lag = np.where(many, r[..., None] - a.benefit - w, 0.0)
+        gap = (np.where(many, X * w, 0)).sum(axis=(1, 2))
+        gap += (self.dual * self.price).sum(axis=(1, 2))
+        excess = cap - self.dual - o.to_server(X[..., None] * g).sum(axis=1)
+        wrong = (
+            np.abs(X * lag).sum(axis=(1, 2))
+            + np.abs((cap * self.price).sum(axis=(1, 2)) + r.sum(axis=1))
+            + (np.abs(excess) * self.price).sum(axis=(1, 2))
+        )
+        ended = (gap < self.close * total) & (wrong < 10 * self.close * total)
+        if ended.all():
+            return ended
+
+        # The Newton system, users eliminated.
+        target = np.where(many, theta[..., None] / np.where(many, w, 1), single * X)
+        d = np.where(many, X / np.where(many, w, 1), 0.0)
+        sigma = np.where(self.single, 1.0, d.sum(axis=-1))
+        gain = np.where(self.single, 0.0, target.sum(axis=-1) - 1)
+        gain = (gain - (d * lag).sum(axis=-1)) / sigma
+        dg = d[..., None] * g
+        V = o.to_server(dg)  # [S, N, M, D]
+        V_r = np.where(single[..., None], o.to_server(X[..., None] * g), 0) + (
+            V / sigma[..., None, None]
+        )
+        c_d = (d * a.cost).sum(axis=-1)
+        c_r = np.where(self.single, (X * a.cost).sum(axis=-1), c_d / sigma)
+        matrix = self._matrix(a, g, dg, V, sigma)
+        bend_y = np.stack([a.bend_by, a.bend_fy, 0 * a.bend_by], axis=-1)
+        h = X[..., None] * bend_y[..., : cap.shape[-1]] + dg * a.cost[..., None]
+        h = o.to_server(h).sum(axis=1) - (V * (c_d / sigma)[..., None, None]).sum(1)
+        push = target[..., None] * g - dg * lag[..., None]
+        rhs = theta[..., None] / self.price - cap + o.to_server(push).sum(axis=1)
+        rhs = rhs - (V * gain[..., None, None]).sum(axis=1)
+        size = cap[0].size
+        both = np.stack([rhs, h], axis=-1).reshape(len(cap), size, 2)
+        solved = np.linalg.solve(matrix, both)
+        row = (cap - V_r.sum(axis=1)).reshape(len(cap), size)
+        balance = (cap * self.price).sum(axis=(1, 2)) + r.sum(axis=1) + gain.sum(axis=1)
+        along = (row[..., None] * solved).sum(axis=1)
+        slope = along[:, 1] + c_r.sum(axis=1)
+        dy = np.clip((balance + along[:, 0]) / slope, -0.5 * self.y, 1.0 * self.y)
+        dp = (solved[..., 0] - solved[..., 1] * dy[:, None]).reshape(cap.shape)
+        self._move(a, g, r, lag, target, d, dp, dy, gain, V_r, c_r, many)
+        return ended
+
+    def _remember(self, better: Array, bound: Array, cost: Array) -> None:
+        def mix(new: Array, old: Array) -> Array:
+            return np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        self.best_y = mix(bound, self.best_y)
+        self.best_ratio = mix(bound, self.best_ratio)
+        self.best_price = mix(self.price, self.best_price)
+        self.best_choice = mix(self.X, self.best_choice)
+        self.best_cost = mix(cost, self.best_cost)
+
+    def _matrix(
+        self, a: Response, g: Array, dg: Array, V: Array, sigma: Array
+    ) -> Array:
+        """The Hessian in the prices, [S, M D, M D]."""
+        o = self.options
+        S, _, M, D = V.shape
+        blocks = self.X[..., None, None] * _bend(a, D) + dg[..., None] * g[..., None, :]
+        blocks = o.to_server(blocks).sum(axis=1)  # [S, M, D, D]
+        flat = V.reshape(S, -1, M * D)
+        matrix = -np.matmul(flat.swapaxes(1, 2), flat / sigma[..., None])
+        view = matrix.reshape(S, M, D, M, D)
+        index = np.arange(M)
+        view[:, index, :, index] += blocks.swapaxes(0, 1)
+        ridge = (self.dual / self.price).reshape(S, -1) + 1e-12
+        matrix[:, np.arange(M * D), np.arange(M * D)] += ridge
+        return matrix
+
+    def _move(
+        self,
+        a: Response,
+        g: Array,
+        r: Array,
+        lag: Array,
+        target: Array,
+        d: Array,
+        dp: Array,
+        dy: Array,
+        gain: Array,
+        V_r: Array,
+        c_r: Array,
+        many: Array,
+    ) -> None:
+        """Goes along the step, as far as everything stays positive."""
+        dr = gain - (V_r * dp[:, None]).sum(axis=(2, 3)) - c_r * dy[:, None]
+        at = self.options.of_server(dp)
+        dw = dr[..., None] + (g * at).sum(-1) + a.cost * dy[:, None, None] + lag
+        dX = np.where(many, target - self.X - d * dw, 0.0)
+        dw = np.where(many, dw, 0.0)
+        dual = self.theta[:, None, None] / self.price
+        d_dual = dual - self.dual - self.dual / self.price * dp
+        primal = np.minimum(_longest(self.w, dw), _longest(self.price, dp))
+        primal = np.minimum(1.0, 0.98 * primal)
+        step = np.minimum(
+            1.0, 0.98 * np.minimum(_longest(self.X, dX), _longest(self.dual, d_dual))
+        )
+        one, two, three = (primal.reshape(-1, *[1] * i) for i in range(3))
+        self.y = self.y + one * dy
+        self.price = self.price + three * dp
+        self.r = r + two * dr
+        self.w = self.w + three * dw
+        self.X = self.X + step[:, None, None] * dX
+        self.X = self.X / self.X.sum(axis=-1, keepdims=True)
+        self.dual = self.dual + step[:, None, None] * d_dual
+        gap = np.where(many, self.X * self.w, 0).sum(axis=(1, 2))
+        gap += (self.dual * self.price).sum(axis=(1, 2))
+        mean = gap / (many.sum(axis=(1, 2)) + self.price[0].size)
+        shortest = np.minimum(primal, step)
+        self.theta = mean * np.where(
+            shortest > 0.7, 0.1, np.where(shortest > 0.3, 0.3, 0.7)
+        )
+
+
+def _bend(a: Response, D: int) -> Array:
+    """Second derivatives of the benefit by the prices, [S, N, J, D, D]."""
+    bend = np.zeros((*a.band.shape, D, D))
+    bend[..., 0, 0], bend[..., 1, 1] = a.bend_bb, a.bend_ff
+    bend[..., 0, 1] = bend[..., 1, 0] = a.bend_bf
+    return bend
+
+
+def _longest(value: Array, change: Array) -> Array:
+    """How far along `change` the values of each scenario stay positive, [S]."""
+    falling = change < 0
+    ratio = np.where(falling, -value / np.where(falling, change, -1.0), np.inf)
+    return ratio.reshape(len(ratio), -1).min(axis=1)
