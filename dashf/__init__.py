@@ -10,9 +10,14 @@ from dashf.association import (
     relax,
     round_assignment,
 )
-from dashf.baselines import solve_aauco, solve_edge, solve_gucro, solve_local
 from dashf.continuous import optimise_continuous
 from dashf.dinkelbach import DinkelbachResult, dinkelbach
+from dashf.optimised_baselines import (
+    solve_aauco,
+    solve_edge,
+    solve_gucro,
+    solve_local,
+)
 from dashf.policy import SolverPolicy
 from dashf.registry import SOLVERS, decide
 from dashf.resources import ResourceResult, allocate, local_frequency, shadow_prices

@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from dashf.algorithm import solve
-from dashf.baselines import solve_aauco, solve_edge, solve_gucro, solve_local
+from dashf.optimised_baselines import (
+    solve_aauco,
+    solve_edge,
+    solve_gucro,
+    solve_local,
+)
 from dashf.result import SolveResult
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 
