@@ -17,7 +17,7 @@ import numpy as np
 from dashf.baselines import average_allocation, strongest_channel
 from dashf.compiled import certify
 from dashf.kernels import share_bounds
-from dashf.pairs import Pairs, make_pairs, score_constants
+from dashf.pairs import Pairs, make_pairs, part_edges, score_constants
 from dashf.pricing import Options, Prices, find_prices
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
@@ -118,7 +118,7 @@ class Problem:
             return full.reshape(S, N, M * PARTS).copy()
 
         low, high = pairs.fraction_min[..., None], pairs.fraction_max[..., None]
-        edges = low + (high - low) * np.linspace(0, 1, PARTS + 1)
+        edges = part_edges(low, high, PARTS)
         allowed = np.ones((S, N, M * PARTS), dtype=bool)
         capacity = np.ones((S, M, 2))
         if (flat.max_users < N).any():
@@ -226,7 +226,7 @@ class Problem:
 
 
 def _least_cost(options: Options, k: tuple[float, ...]) -> Array:
-    """Returns a lower bound of the cost of every option, [S, N, J].
+    """Returns a lower bound of the cost of every pair, for its options [S, N, J].
 
     With the score's terms and the prices at zero the priced maximum is minus the least
     cost. For given shares the cost is linear in φ, so it is least at an end.
@@ -242,4 +242,6 @@ def _least_cost(options: Options, k: tuple[float, ...]) -> Array:
             )
             for end in (options.low, options.high)
         ]
-    return np.maximum(-np.maximum(*ends), 0)
+    least = np.maximum(-np.maximum(*ends), 0)
+    by_pair = least.reshape(*least.shape[:2], -1, PARTS).min(axis=-1)
+    return np.repeat(by_pair, PARTS, axis=-1)

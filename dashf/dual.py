@@ -12,16 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from dashf.bounds import PARTS, Bound, Problem, check_tolerance
-from dashf.pricing import Prices, find_prices
+from dashf.bounds import Bound, Problem, check_tolerance
+from dashf.pricing import find_prices
 from dashf.result import Iteration, SolveResult, Status
-from dashf.sharing import share_options
+from dashf.rounding import Best, best_moves, likely_choices
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
-from mec_llm_env.assignment import round_assignment
 
 Array = Any  # NumPy only
 
-_SPLIT = 1e-3  # a choice above it is one of several of its user
 _GAIN = 1e-6  # relative gain of SCR below which moves end
 
 
@@ -117,7 +115,7 @@ def _solve(
     bound = problem.bound(prices, value, ratio, tolerance, time.perf_counter() - start)
 
     # The likeliest roundings, then single moves.
-    rows, option = likely_choices(problem, prices, candidates)
+    rows, option = likely_choices(problem.options, prices, candidates)
     best = Best(problem, prices)
     best.offer(rows, option)
     none = np.zeros(len(value), dtype=int)
@@ -138,140 +136,8 @@ def _solve(
         )
         closed = value <= best.scr * (1 + tolerance)
         open_rows = np.flatnonzero(gained & ~closed)
+    best.polish(value * (1 - tolerance))
+    history.append(("polish", best.scr.copy(), none, time.perf_counter()))
     batch = problem.batch_shape
     allocation = best.allocation().map(lambda a: a.reshape((*batch, *a.shape[1:])))
     return allocation, history, bound
-
-
-class Best:
-    """The best allocation of each scenario so far."""
-
-    def __init__(self, problem: Problem, prices: Prices) -> None:
-        self.problem, self.prices = problem, prices
-        n_scenarios, n_users, _ = problem.options.low.shape
-        self.scr = np.zeros(n_scenarios)
-        self.option = np.zeros((n_scenarios, n_users), dtype=int)
-        self._allocations: list[Allocation | None] = [None] * n_scenarios
-
-    def offer(self, rows: Array, option: Array) -> None:
-        """Shares resources for candidates and keeps what is better."""
-        p = self.prices
-        start = Prices(
-            ratio=p.ratio[rows],
-            price=p.price[rows][..., :2],
-            choice=np.ones((*option.shape, 1)),
-            cost=p.cost[rows],
-            iterations=p.iterations[rows],
-        )
-        allocation, scr, _ = share_options(self.problem, rows, option, start=start)
-        for i in np.argsort(scr, kind="stable"):
-            row = rows[i]
-            if scr[i] > self.scr[row]:
-                self.scr[row], self.option[row] = scr[i], option[i]
-                self._allocations[row] = allocation[int(i)]
-
-    def allocation(self) -> Allocation:
-        """Returns the best allocations, batch shape [S]."""
-        found = [allocation for allocation in self._allocations if allocation]
-        assert len(found) == len(self._allocations)
-        return Allocation.stack(found)
-
-
-def likely_choices(problem: Problem, prices: Prices, count: int) -> tuple[Array, Array]:
-    """Returns the most likely roundings of the fractional choice.
-
-    Users that the choice does not split keep their option. The others take, together,
-    the combinations of highest product of their choices.
-
-    Returns:
-        rows [C] of the scenarios, options [C, N].
-    """
-    rows: list[int] = []
-    options: list[Array] = []
-    limited = problem.options.capacity.shape[-1] == 3
-    for row, choice in enumerate(prices.choice):
-        order = np.argsort(-choice, axis=-1, kind="stable")
-        first = order[:, 0]
-        if limited:
-            by_server = choice.reshape(len(choice), -1, PARTS)
-            slots = problem.options.capacity[row, :, 2]
-            server = round_assignment(by_server.max(axis=-1), slots).argmax(axis=-1)
-            users = np.arange(len(choice))
-            first = server * PARTS + by_server[users, server].argmax(axis=-1)
-        split = np.flatnonzero(
-            np.take_along_axis(choice, order, axis=-1)[:, 1] > _SPLIT
-        )
-        log_choice = np.log(np.maximum(choice, 1e-12))
-        beam = [(0.0, first)]
-        for user in split:
-            second = order[user, 0] if order[user, 0] != first[user] else order[user, 1]
-            loss = log_choice[user, first[user]] - log_choice[user, second]
-            other = []
-            for total, option in beam:
-                changed = option.copy()
-                changed[user] = second
-                other.append((total + loss, changed))
-            beam = sorted(beam + other, key=lambda item: item[0])[:count]
-        for _, option in beam:
-            if not limited or _fits(problem, row, option):
-                rows.append(row)
-                options.append(option)
-    return np.array(rows, dtype=int), np.stack(options)
-
-
-def _fits(problem: Problem, row: int, option: Array) -> bool:
-    slots = problem.options.capacity[row, :, 2]
-    load = np.bincount(option // PARTS, minlength=len(slots))
-    return bool((load <= slots).all())
-
-
-def best_moves(
-    problem: Problem,
-    prices: Prices,
-    best: Best,
-    open_rows: Array,
-    count: int,
-    tried: set[bytes],
-) -> tuple[Array, Array]:
-    """Returns the single moves that lose least at the prices, not tried before.
-
-    With finite `max_users` a move into a full server takes a user of it along: a swap.
-    """
-    options = problem.options.take(open_rows)
-    answer = options.respond(
-        prices.ratio[open_rows], prices.price[open_rows], problem.constants
-    )
-    rows: list[int] = []
-    found: list[Array] = []
-    for row, benefit in zip(open_rows, answer.benefit, strict=True):
-        current = best.option[row]
-        users = np.arange(len(current))
-        loss = benefit[users, current][:, None] - benefit
-        loss[users, current] = np.inf
-        taken = 0
-        for index in np.argsort(loss, axis=None, kind="stable")[: 8 * count]:
-            user, option = np.unravel_index(index, loss.shape)
-            if not np.isfinite(loss[user, option]):
-                break
-            moved = current.copy()
-            moved[user] = option
-            if options.capacity.shape[-1] == 3 and not _fits(problem, row, moved):
-                inside = np.flatnonzero(current // PARTS == option // PARTS)
-                swaps = loss[inside][:, current[user]]
-                if not len(inside):
-                    continue
-                moved[inside[swaps.argmin()]] = current[user]
-                if not _fits(problem, row, moved):
-                    continue
-            key = np.append(moved, row).tobytes()
-            if key in tried:
-                continue
-            tried.add(key)
-            rows.append(row)
-            found.append(moved)
-            taken += 1
-            if taken == count:
-                break
-    if not found:
-        return np.array([], dtype=int), np.zeros((0, len(best.option[0])), dtype=int)
-    return np.array(rows, dtype=int), np.stack(found)

@@ -24,7 +24,7 @@ Number = Any  # an array under NumPy, a number when compiled
 
 _SMALL = 0.02  # below it the remainder takes its series
 _TINY = 1e-30
-_CLOSE = 1e-13  # Newton steps this small, in logarithms, end an iteration
+_CLOSE = 1e-11  # Newton steps this small, in logarithms, end an iteration
 
 
 def select(condition: Number, yes: Number, no: Number) -> Number:
@@ -334,16 +334,22 @@ def solve_interval(
         φ, then what `solve_fraction` returns there.
     """
     start = 0 * low + 0.2
+    middle = halfway(low, high)
     a = solve_fraction(low, y, price_b, price_f, c, k, x_full, start, x_full)
-    z = solve_fraction(high, y, price_b, price_f, c, k, x_full, a[3], a[4])
+    m = solve_fraction(middle, y, price_b, price_f, c, k, x_full, a[3], a[4])
+    z = solve_fraction(high, y, price_b, price_f, c, k, x_full, m[3], m[4])
+    # Where the slope falls through zero the answer is the root: Illinois.
+    first = (a[1] > 0) & (m[1] <= 0)
+    inside = first | ((m[1] > 0) & (z[1] < 0))
     take_high = z[0] > a[0]
-    inside = (a[1] > 0) & (z[1] < 0)
-    # Where the slope changes sign the answer is the root between the ends: Illinois.
-    left, right, f_left, f_right = low, high, a[1], z[1]
+    end = choose(take_high, z, a)
     fraction = select(take_high, high, low)
-    best = choose(take_high, z, a)
+    end_fraction = fraction
+    best = end
     if every(~inside):
         return (fraction, *best)
+    left, right = select(first, low, middle), select(first, middle, high)
+    f_left, f_right = select(first, a[1], m[1]), select(first, m[1], z[1])
     side = 0 * low
     for _ in range(60):
         drop = select(inside, f_left - f_right, 1.0)
@@ -359,12 +365,20 @@ def solve_interval(
         moved = np.abs(guess - fraction)
         fraction = guess
         best = at
-        if every((moved <= 1e-10) | (right - left <= 1e-10) | ~inside | (at[1] == 0)):
+        if every((moved <= 1e-9) | (right - left <= 1e-9) | ~inside | (at[1] == 0)):
             break
-    take_end = inside & (np.maximum(a[0], z[0]) > best[0])
-    end = choose(take_high, z, a)
-    fraction = select(take_end, select(take_high, high, low), fraction)
+    take_end = inside & (end[0] > best[0])
+    fraction = select(take_end, end_fraction, fraction)
     return (fraction, *choose(take_end, end, best))
+
+
+def halfway(low: Number, high: Number) -> Number:
+    """The φ between two that is halfway in sqrt(1 − φ), in which benefits are smooth.
+
+    The best server frequency, and with it the rent, goes with that root.
+    """
+    root = (np.sqrt(1 - low) + np.sqrt(1 - high)) / 2
+    return np.minimum(np.maximum(1 - root * root, low), high)
 
 
 def choose(
@@ -538,7 +552,7 @@ def interval_bound(
     x_full = c[8]
     if wp > 0:
         x_full = snr_at_full_band(c[3], wt, c[4], p_min, p_max)
-    middle = (low + high) / 2
+    middle = halfway(low, high)
     start = 0 * low + 0.2
     t, x, _, _, _, _, _, _ = solve_shares(
         middle, p_max, y, price_b, price_f, c8, k, p_min, p_max, x_full, start, x_full
@@ -561,5 +575,5 @@ SCALAR = (
     *(remainder, power_on_curve, snr_at_full_band, solve_bandwidth, solve_compute),
     *(solve_shares, pair_cost, solve_fraction, best_credited_power),
     *(credited_power_slope, solve_interval, choose, solve_option, curvature),
-    *(share_bounds, interval_bound),
+    *(share_bounds, interval_bound, halfway),
 )

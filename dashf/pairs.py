@@ -124,3 +124,12 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
         fraction_min=by_user(s.local_fraction_min),
         fraction_max=by_user(s.local_fraction_max),
     )
+
+
+def part_edges(low: Array, high: Array, parts: int) -> Array:
+    """Cuts ranges of φ [..., 1] evenly in sqrt(1 − φ), [..., parts + 1]."""
+    first, last = np.sqrt(1 - low), np.sqrt(1 - high)
+    root = first + (last - first) * np.linspace(0, 1, parts + 1)
+    edges = np.clip(1 - root * root, low, high)
+    edges[..., :1], edges[..., -1:] = low, high
+    return edges

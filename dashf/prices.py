@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 
 from dashf.compiled import respond
-from dashf.pairs import best_user_frequency, make_pairs, score_constants
+from dashf.pairs import (
+    best_user_frequency,
+    make_pairs,
+    part_edges,
+    score_constants,
+)
 from mec_llm_env import ObjectiveConfig, Scenario
 from mec_llm_env.record import describe_index, first_index
 
@@ -83,8 +88,7 @@ def best_response(
     low = pairs.fraction_min if fraction_min is None else fraction_min
     high = pairs.fraction_max if fraction_max is None else fraction_max
     low, high = (np.broadcast_to(value, shape) for value in (low, high))
-    parts = np.linspace(0, 1, _PARTS + 1)
-    edges = low[..., None] + (high - low)[..., None] * parts  # [..., N, M, parts + 1]
+    edges = part_edges(low[..., None], high[..., None], _PARTS)
     answer = respond(
         edges[..., :-1],
         edges[..., 1:],
