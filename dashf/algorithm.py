@@ -43,6 +43,7 @@ from dashf.continuous import (
 from dashf.convex import SOLVERS
 from dashf.resources import compiled_program
 from dashf.result import Recorder, SolveResult, Status, single
+from dashf.sdr import compiled_relaxation
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 
 Array = Any
@@ -141,6 +142,8 @@ def solve(
     recorder = Recorder()
     with recorder.building():
         compiled_program(s.n_users, s.n_servers)
+        if c.formulation(s) != "closed_form" and s.n_servers > 1:
+            compiled_relaxation(c.formulation(s), s.n_users, s.n_servers)
     first, *others = _starts(s, c)
     status, best = _climb(s, o, c, first, recorder)
     for association in others:

@@ -41,7 +41,8 @@ def solve_convex(problem: cp.Problem, solver: str) -> bool:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
         try:
-            problem.solve(solver=solver, **_SETTINGS.get(solver, {}))
+            # No warm start: an answer must not depend on what was solved before.
+            problem.solve(solver=solver, warm_start=False, **_SETTINGS.get(solver, {}))
         except (cp.SolverError, ArithmeticError):
             return False
     if problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):

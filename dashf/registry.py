@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dashf.algorithm import solve
-from dashf.baselines import solve_aauco, solve_edge, solve_gucro, solve_local
+from dashf.dual import solve_dual, solve_dual_batch
+from dashf.optimised_baselines import (
+    solve_aauco,
+    solve_edge,
+    solve_gucro,
+    solve_local,
+)
 from dashf.result import SolveResult
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 
 Solver = Callable[..., SolveResult]
 
+
+@functools.wraps(solve_dual)
+def _dual(*arguments: Any, **options: Any) -> SolveResult:
+    return solve_dual(*arguments, **options)[0]
+
+
+@functools.wraps(solve_dual_batch)
+def _dual_batch(*arguments: Any, **options: Any) -> Allocation:
+    return solve_dual_batch(*arguments, **options)[0]
+
+
 #: `(scenario, objective) -> SolveResult` by id, for a single scenario.
 SOLVERS: dict[str, Solver] = {
     "aauco": solve_aauco,
     "dashf": solve,
+    "dual": _dual,
     "edge": solve_edge,
     "gucro": solve_gucro,
     "local": solve_local,
 }
+
+#: `(scenarios, objective) -> Allocation` of the solvers that take a whole batch.
+BATCHED: dict[str, Callable[..., Allocation]] = {"dual": _dual_batch}
 
 
 def decide(
@@ -34,13 +57,15 @@ def decide(
     progress: Callable[[int], Any] | None = None,
     **options: Any,
 ) -> Allocation:
-    """Returns a solver's allocations for a scenario or a batch, one after another.
+    """Returns a solver's allocations for a scenario or a batch.
+
+    One scenario after another, unless the solver takes a batch as a whole.
 
     Args:
         name: key of `SOLVERS`.
         scenario: batch shape `[...]`, any.
         objective: weights and references; the default ones if None.
-        progress: called with the number of scenarios done after each.
+        progress: called with the number of scenarios done, after each if it can be.
         **options: passed on to the solver, such as `config` for "dashf".
 
     Raises:
@@ -51,6 +76,11 @@ def decide(
     s = scenario.to_numpy()
     if s.batch_shape == ():
         return solver(s, objective, **options).allocation
+    if name in BATCHED and 0 not in s.batch_shape:
+        whole = BATCHED[name](s, objective, **options)
+        if progress is not None:
+            progress(math.prod(s.batch_shape))
+        return whole
     allocations = []
     for index in np.ndindex(*s.batch_shape):
         allocations.append(solver(s[index], objective, **options).allocation)

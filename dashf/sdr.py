@@ -123,7 +123,7 @@ def solve_relaxation(
     the numbers are of order one; the value returned is that of the problem given.
     """
     n, m = constant.shape
-    relaxation = _relaxation(formulation, n, m)
+    relaxation = compiled_relaxation(formulation, n, m)
     best = constant.max(axis=1, keepdims=True)
     behind = constant - best
     sizes = np.median(np.abs(behind)), np.abs(linear).max(), curvature.max()
@@ -142,8 +142,9 @@ def solve_relaxation(
 
 
 @functools.lru_cache(maxsize=8)
-def _relaxation(
+def compiled_relaxation(
     formulation: str, n_users: int, n_servers: int
 ) -> SparseRelaxation | FullRelaxation:
+    """Returns the relaxation of a shape, compiled at the first call."""
     kind = SparseRelaxation if formulation == "sparse" else FullRelaxation
     return kind(n_users, n_servers)

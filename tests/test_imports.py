@@ -31,8 +31,9 @@ MODEL = [
 ]
 # The solver's modules in the order in which they build on one another.
 SOLVER = [
-    *("result", "convex", "dinkelbach", "resources", "split", "prices", "sdr"),
-    *("association", "continuous", "baselines", "algorithm", "registry", "policy"),
+    *("result", "convex", "dinkelbach", "resources", "split", "baselines", "prices"),
+    *("bounds", "sharing", "sdr", "association", "continuous", "optimised_baselines"),
+    *("algorithm", "registry", "policy"),
 ]
 # Optional libraries, imported inside the functions that need them.
 OPTIONAL = {"matplotlib", "torch", "stable_baselines3", "numba", "pyscipopt"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dashf.algorithm import DashfConfig, solve
-from dashf.baselines import solve_gucro
+from dashf.optimised_baselines import solve_gucro
 from dashf.result import Status
 from mec_llm_env import ObjectiveConfig, Scenario, evaluate
 from tests.dashf.cases import (
@@ -94,6 +94,14 @@ def test_restarts_never_hurt_and_are_reproducible():
     assert first.scr == second.scr
     assert first.scr > once.scr  # on this scenario another start is better
     assert "restart" in [row.block for row in first.history]
+
+
+def test_an_answer_does_not_depend_on_what_was_solved_before():
+    s, other = benchmark_scenario(1), benchmark_scenario(2)
+    first = solve(s, OBJECTIVE)
+    solve(other, OBJECTIVE)
+    second = solve(s, OBJECTIVE)
+    assert [row.scr for row in first.history] == [row.scr for row in second.history]
 
 
 def test_inputs_are_not_changed():
