@@ -15,7 +15,6 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from agents.candidates import choose_best
 from agents.set_network import NetworkConfig, SetNetwork
@@ -39,10 +38,10 @@ class Apg:
         seed: of the first weights and of the sampled associations.
         learning_rate: of Adam; `lin_X` falls linearly from X to 0.
         warmup: updates over which the learning rate rises.
-        temperature: of the noise in sampled associations.
+        temperature: of the Gumbel-softmax at the beginning.
+        final_temperature: at the end; it falls geometrically.
         averaging: the policy decides with an exponential average of the weights, of
             which each update replaces 1 − `averaging`.
-        counterfactuals: users a scenario, at most, whose other servers are tried.
         candidates: associations beside the network's own that a decision considers.
         max_grad_norm: longer gradients are scaled down to it.
         policy_kwargs: of `NetworkConfig`.
@@ -60,9 +59,9 @@ class Apg:
         seed: int = 0,
         learning_rate: Schedule = 2e-3,
         warmup: int = 50,
-        temperature: Schedule = 1.0,
+        temperature: float = 1.0,
+        final_temperature: float = 0.1,
         averaging: float = 0.99,
-        counterfactuals: int = 10,
         candidates: int = 4,
         max_grad_norm: float = 1.0,
         policy_kwargs: dict[str, Any] | None = None,
@@ -71,14 +70,16 @@ class Apg:
             raise ValueError(f"`policy` must be 'SetPolicy'; got {policy!r}.")
         _check_range("averaging", averaging, 0, 1)
         _check_range("warmup", warmup, 1, np.inf)
-        _check_range("counterfactuals", counterfactuals, 1, np.inf)
         _check_range("candidates", candidates, 0, np.inf)
         _check_range("max_grad_norm", max_grad_norm, 0, np.inf)
+        _check_range("temperature", temperature, 1e-3, 1e3)
+        _check_range("final_temperature", final_temperature, 1e-3, 1e3)
         _check_encoding(task)
         self.task, self.candidates = task, candidates
-        self.learning_rate, self.temperature = learning_rate, temperature
+        self.learning_rate = learning_rate
+        self.temperatures = temperature, final_temperature
         self.warmup, self.averaging = warmup, averaging
-        self.counterfactuals, self.max_grad_norm = counterfactuals, max_grad_norm
+        self.max_grad_norm = max_grad_norm
         self.num_timesteps = self.updates = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -103,14 +104,16 @@ class Apg:
             Figures of the update, by their names in TensorBoard.
         """
         given = _as_float32(scenario)
-        temperature = _value(self.temperature, remaining)
+        first, last = self.temperatures
+        temperature = last * (first / last) ** remaining
         pairs = self.network.pairs(*self._tokens(observation))
         scores = self.network.scores(pairs)
-        association = self._sample(scores.detach(), scenario.max_users, temperature)
-        gain = torch.log(self._scr(self.network, pairs, association, given))
-        advantage = self._advantages(pairs.detach(), association, given, gain.detach())
-        probability = torch.softmax(scores, dim=-1)
-        loss = -gain.mean() - (probability * advantage).sum(dim=(-2, -1)).mean()
+        association = self._sample(scores, scenario.max_users, temperature)
+        resources = self.network.resources(pairs, association)
+        allocation = decode_resources(given, association, resources)
+        objective = self.task.config.objective
+        scr = evaluate(given, allocation, objective, check=False).scr  # [B]
+        loss = -torch.log(scr).mean()
 
         rate = _value(self.learning_rate, remaining)
         rate *= min(1.0, (self.updates + 1) / self.warmup)
@@ -125,58 +128,27 @@ class Apg:
         self._average()
         self.updates += 1
         self.num_timesteps += scenario.batch_shape[0]
-        entropy = -(probability * torch.log(probability + 1e-12)).sum(dim=-1).mean()
+        probability = torch.softmax(scores.detach(), dim=-1)
+        entropy = torch.special.entr(probability).sum(dim=-1).mean()
         return {
             "train/loss": loss.item(),
-            "train/scr": torch.exp(gain).mean().item(),
-            "train/association_entropy": entropy.item(),
-            "train/gradient_norm": float(norm),
+            "train/scr": scr.mean().item(),
+            "train/association_entropy_nat": entropy.item(),
+            "train/gradient_norm": norm.item(),
             "train/learning_rate": rate,
             "train/temperature": temperature,
         }
 
-    def _scr(
-        self, network: SetNetwork, pairs: Tensor, association: Tensor, given: Scenario
-    ) -> Tensor:
-        """Returns the SCR [...] of the network's resources for associations."""
-        resources = network.resources(pairs, association)
-        allocation = decode_resources(given, association, resources)
-        objective = self.task.config.objective
-        return evaluate(given, allocation, objective, check=False).scr
-
     def _sample(self, scores: Tensor, max_users: Any, temperature: float) -> Tensor:
-        """Samples an association [B, N, M] by Gumbel noise; feasible."""
-        uniform = torch.rand(scores.shape, generator=self.generator)
-        noise = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
-        noisy = (scores + temperature * noise).numpy()
-        return torch.from_numpy(round_assignment(noisy, max_users)).float()
+        """Samples an association [B, N, M]; straight-through Gumbel-softmax.
 
-    def _advantages(
-        self, pairs: Tensor, association: Tensor, given: Scenario, gain: Tensor
-    ) -> Tensor:
-        """Returns what ln SCR would gain if one user changed its server, [B, N, M].
-
-        Zero for servers that are not tried: the user's own, those that have no room,
-        and all of the users that are left out, for whom the others count more.
+        Its values are 0 and 1 and feasible, its gradient is that of the softmax.
         """
-        n_batch, n_users, n_servers = association.shape
-        count = min(self.counterfactuals, n_users)
-        order = torch.rand(n_batch, n_users, generator=self.generator).argsort(dim=-1)
-        user = order[:, :count].repeat_interleave(n_servers - 1, dim=-1)  # [B, C]
-        step = torch.arange(1, n_servers).repeat(count)
-        own = association.argmax(dim=-1)
-        server = (own.gather(1, user) + step) % n_servers  # [B, C]
-        row = torch.arange(n_batch)[:, None]
-        tried = association[:, None].repeat(1, user.shape[1], 1, 1)  # [B, C, N, M]
-        column = torch.arange(user.shape[1])[None]
-        tried[row, column, user] = functional.one_hot(server, n_servers).float()
-        with torch.no_grad():
-            many = given.map(lambda a: a[:, None].expand(-1, user.shape[1], *a.shape[1:]))
-            there = torch.log(self._scr(self.network, pairs[:, None], tried, many))
-        room = (tried.sum(dim=-2) <= many.max_users).all(dim=-1)
-        advantage = torch.zeros_like(association)
-        advantage[row, user, server] = torch.where(room, there - gain[:, None], 0.0)
-        return advantage * (n_users / count)
+        uniform = torch.rand(scores.shape, generator=self.generator)
+        noisy = scores - torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
+        soft = torch.softmax(noisy / temperature, dim=-1)
+        hard = round_assignment(noisy.detach().numpy(), max_users)
+        return torch.from_numpy(hard).float() + soft - soft.detach()
 
     def _average(self) -> None:
         kept = min(self.averaging, (self.updates + 1) / (self.updates + 10))
@@ -211,7 +183,11 @@ class Apg:
                 users.reshape(*size[:2], -1), servers.reshape(size[0], size[2], -1)
             )
             association, resources = choose_best(
-                self.policy, pairs, scenario, self.task.config.objective, self.candidates
+                self.policy,
+                pairs,
+                scenario,
+                self.task.config.objective,
+                self.candidates,
             )
         action = np.concatenate([2 * association - 1, resources], axis=-1)
         return action.reshape(*batch, -1).astype(np.float32), state

@@ -34,7 +34,10 @@ def read_weights(file: str | Path) -> tuple[Arrays, dict[str, Any]]:
         FileNotFoundError: there is no such file.
     """
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with (
+            open(file, "rb") as stream,
+            np.load(stream, allow_pickle=False) as archive,
+        ):
             arrays = dict(archive)
         about = json.loads(arrays.pop(_ABOUT).tobytes())
         if not isinstance(about, dict):

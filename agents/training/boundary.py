@@ -29,9 +29,7 @@ class Boundary:
         flag: raised when the user wants to stop.
     """
 
-    def __init__(
-        self, trainer: Trainer, display: Display, flag: InterruptFlag
-    ) -> None:
+    def __init__(self, trainer: Trainer, display: Display, flag: InterruptFlag) -> None:
         self.trainer, self.display, self.flag = trainer, display, flag
         self._saved_at = trainer.resumed_at  # decisions at the last checkpoint
 

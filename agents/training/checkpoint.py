@@ -1,8 +1,8 @@
 """Checkpoints: all that training needs to go on bit for bit, in one folder.
 
 A model's own `save` keeps model, optimiser and counters; what Stable-Baselines3's
-leaves out is the environments, the random states, the replay buffer and the callbacks. A
-checkpoint is written at a rollout boundary beside its final place and renamed there.
+leaves out is the environments, the random states, the replay buffer and the callbacks.
+A checkpoint is written at a boundary beside its final place and renamed there.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import gymnasium as gym
 from stable_baselines3.common.logger import Logger, configure
 
-
 from agents.algorithms import ALGORITHMS
 from agents.training.boundary import Boundary, save_model
 from agents.training.checkpoint import (
@@ -219,6 +218,7 @@ class Trainer(ABC):
 
     def _set_own_state(self, state: dict[str, Any]) -> None:
         """Inverse of `_own_state`."""
+        assert not state
 
 
 def _make_envs(config: TrainingConfig) -> MecLlmVectorEnv:

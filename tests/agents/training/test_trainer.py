@@ -28,7 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "policy_kwargs": {"net_arch": [16]},
     },
     "apg": {
-        **{"candidates": 1, "counterfactuals": 2},
+        "candidates": 1,
         "policy_kwargs": {"width": 8, "pair_layers": 1, "user_layers": 1, "pooled": 2},
     },
 }
