@@ -9,11 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Algorithm:
-    """A Stable-Baselines3 algorithm and what `--policy` may be for it."""
+    """A learning algorithm, what trains it, and what `--policy` may be for it."""
 
     module: str
     name: str  # of the class
     policies: dict[str, str]  # `--policy` → policy as the class knows it
+    any_size: frozenset[str] = frozenset()  # policies for any number of users, servers
+    trainer: str = "agents.training.sb3_trainer:SB3Trainer"  # module:class
     extra: str = "train"  # of setup.cfg, which installs it
 
     def load_class(self) -> Any:
@@ -30,9 +32,21 @@ class Algorithm:
                 f"pip install '.[{self.extra}]'."
             ) from error
 
+    def load_trainer(self) -> Any:
+        """Imports the `Trainer` of the algorithm."""
+        module, _, name = self.trainer.partition(":")
+        return getattr(importlib.import_module(module), name)
+
 
 _MLP = {"mlp": "MlpPolicy"}
 
 ALGORITHMS: dict[str, Algorithm] = {
     "ppo": Algorithm(module="stable_baselines3", name="PPO", policies=_MLP),
+    "apg": Algorithm(
+        module="agents.apg",
+        name="Apg",
+        policies={"set": "SetPolicy"},
+        any_size=frozenset({"set"}),
+        trainer="agents.training.apg_trainer:ApgTrainer",
+    ),
 }

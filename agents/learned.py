@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -9,18 +10,23 @@ from typing import Any, Self
 import numpy as np
 
 from agents.algorithms import ALGORITHMS
-from agents.training.runs import load_config
+from agents.training.runs import TrainingConfig, load_config
 from mec_llm_env import Allocation, Scenario
+from mec_llm_env.actions import ActionCodec
+from mec_llm_env.observations import ObservationCodec
 from mec_llm_env.task import Task
+
+#: Weights without pickles, of the policies that come with the repository.
+WEIGHTS = "policy.npz"
 
 
 class LearnedAgent:
-    """A Stable-Baselines3 policy that decides, on scenarios or on observations.
+    """A trained policy that decides, on scenarios or on observations.
 
     Args:
         name: shown in tables.
-        model: of Stable-Baselines3; only its `predict` is used.
-        task: what it was trained for: its encodings and sizes.
+        model: only its `predict` is used, as Stable-Baselines3 has it.
+        task: what it decides, in the encodings that it was trained with.
     """
 
     def __init__(self, name: str, model: Any, task: Task) -> None:
@@ -31,21 +37,15 @@ class LearnedAgent:
         """Loads the best model of a training run, by its validation scenarios.
 
         Raises:
-            ValueError: the folder is no run, has no model yet or a damaged one, or
-                it was trained for other numbers of users and servers than `task`.
+            ValueError: the folder is no run, has no model yet or a damaged one, or its
+                policy is tied to other numbers of users and servers than `task` has.
         """
         config = load_config(run)
         trained = Task(**config.env_kwargs)
-        size = trained.config.users, trained.config.servers
-        wanted = task.config.users, task.config.servers
-        if size != wanted:
-            raise ValueError(
-                f"{os.fspath(run)!r} was trained for {size[0]} users and {size[1]} "
-                f"servers, which its policy is tied to; asked for {wanted[0]} and "
-                f"{wanted[1]}. Evaluate it with the --preset it was trained on."
-            )
-        model = _load_model(Path(run), ALGORITHMS[config.agent].load_class())
-        return cls(config.agent, model, trained)
+        if config.policy not in ALGORITHMS[config.agent].any_size:
+            _check_size(run, trained, task)
+        usable = _with_encodings(task, trained)
+        return cls(config.agent, _load_model(Path(run), config, usable), usable)
 
     def decide(self, scenario: Scenario) -> Allocation:
         """Returns the decoded actions for scenarios of any batch shape."""
@@ -76,18 +76,49 @@ def _flattened(n_batch: int) -> Any:
     return lambda a: np.reshape(a, (-1, *np.shape(a)[n_batch:]))
 
 
-def _load_model(run: Path, algorithm_class: Any) -> Any:
-    paths = [run / name for name in ("best_model.zip", "model.zip")]
+def _check_size(run: str | os.PathLike[str], trained: Task, task: Task) -> None:
+    size = trained.config.users, trained.config.servers
+    wanted = task.config.users, task.config.servers
+    if size != wanted:
+        raise ValueError(
+            f"{os.fspath(run)!r} was trained for {size[0]} users and {size[1]} "
+            f"servers, which its policy is tied to; asked for {wanted[0]} and "
+            f"{wanted[1]}. Evaluate it with the --preset it was trained on."
+        )
+
+
+def _with_encodings(task: Task, trained: Task) -> Task:
+    """Returns a task of the size of one and with the encodings of another."""
+    size = task.config.users, task.config.servers
+    usable = copy.copy(task)
+    usable.action_codec = ActionCodec(*size, trained.action_codec.encoding)
+    usable.observation_codec = ObservationCodec(
+        *size, trained.observation_codec.encoding
+    )
+    return usable
+
+
+def find_model(run: Path, config: TrainingConfig) -> Path:
+    """Returns the best model of a run, or the last where there is no best one.
+
+    Raises:
+        ValueError: there is none yet.
+    """
+    file = ALGORITHMS[config.agent].load_trainer().model_file
+    paths = [run / name for name in (WEIGHTS, f"best_{file}", file)]
     for path in paths:
         if path.is_file():
-            break
-    else:
-        raise ValueError(
-            f"{os.fspath(run)!r} has no model yet: neither best_model.zip nor "
-            f"model.zip. Go on with python train.py --resume {os.fspath(run)}."
-        )
+            return path
+    raise ValueError(
+        f"{os.fspath(run)!r} has no model yet: neither best_{file} nor {file}. Go on "
+        f"with python train.py --resume {os.fspath(run)}."
+    )
+
+
+def _load_model(run: Path, config: TrainingConfig, task: Task) -> Any:
+    path = find_model(run, config)
     try:
-        return algorithm_class.load(path, device="cpu")
+        return ALGORITHMS[config.agent].load_trainer().load_policy(path, config, task)
     except Exception as error:  # zipfile, pickle and PyTorch raise many kinds
         raise ValueError(
             f"{os.fspath(path)!r} cannot be loaded: {type(error).__name__}: {error}"

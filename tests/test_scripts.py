@@ -12,14 +12,23 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
 
-SMALL = [
-    *("--preset", "tiny-4x2", "--n-envs", "16", "--timesteps", "256"),
-    *("--hyperparameter", "n_steps=4", "--hyperparameter", "batch_size=32"),
-]
+SMALL_RUN = ["--preset", "tiny-4x2", "--n-envs", "16", "--timesteps", "256"]
+SMALL_NETWORK = {"width": 8, "pair_layers": 1, "user_layers": 1, "pooled": 2}
+SMALL = {
+    "ppo": [
+        *SMALL_RUN,
+        *("--hyperparameter", "n_steps=4", "--hyperparameter", "batch_size=32"),
+    ],
+    "apg": [
+        *SMALL_RUN,
+        *("--hyperparameter", f"policy_kwargs={json.dumps(SMALL_NETWORK)}"),
+    ],
+}
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -42,17 +51,18 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one short run in it."""
+    """A folder with one short run of each algorithm in it."""
     folder = tmp_path_factory.mktemp("trained")
-    done = run(folder, "train.py", "--agent", "ppo", *SMALL)
-    assert done.returncode == 0, done.stderr
-    assert "× rucaa" in done.stdout
-    assert "python evaluate.py --agents runs/ppo/MecLlm-v0_1" in done.stdout
+    for agent, words in SMALL.items():
+        done = run(folder, "train.py", "--agent", agent, *words)
+        assert done.returncode == 0, done.stderr
+        assert "× rucaa" in done.stdout
+        assert f"python evaluate.py --agents runs/{agent}/MecLlm-v0_1" in done.stdout
     return folder
 
 
 def test_trained_and_compared(trained: Path) -> None:
-    names = ["runs/ppo/latest", "gucaa", "rucaa", "random"]
+    names = ["runs/ppo/latest", "runs/apg/latest", "gucaa", "rucaa", "random"]
     done = run(trained, "evaluate.py", "--agents", *names, "--instances", "10")
     assert done.returncode == 0, done.stderr
     report = re.search(r"Report: (\S+)", done.stdout)
@@ -61,7 +71,7 @@ def test_trained_and_compared(trained: Path) -> None:
     assert folder.name == "tiny-4x2_1"  # the preset of the run
     content = json.loads((folder / "results.json").read_text())
     assert {agent["agent"] for agent in content["agents"]} == {
-        *("ppo", "gucaa", "rucaa", "random")
+        *("ppo", "apg", "gucaa", "rucaa", "random")
     }
     assert content["instances"] == 10
     assert "evaluate.py --agents runs/ppo/latest" in content["command"]
@@ -69,10 +79,14 @@ def test_trained_and_compared(trained: Path) -> None:
 
 def test_runs_that_differ_in_seed_are_one_row(trained: Path, tmp_path: Path) -> None:
     for seed in ("1", "2"):
-        done = run(tmp_path, "train.py", "--agent", "ppo", *SMALL, "--seed", seed)
+        done = run(
+            tmp_path, "train.py", "--agent", "ppo", *SMALL["ppo"], "--seed", seed
+        )
         assert done.returncode == 0, done.stderr
     other = trained / "runs" / "ppo" / "MecLlm-v0_1"  # the same but for its seed
-    longer = run(tmp_path, "train.py", "--agent", "ppo", *SMALL, "--eval-freq", "99")
+    longer = run(
+        tmp_path, "train.py", "--agent", "ppo", *SMALL["ppo"], "--eval-freq", "99"
+    )
     assert longer.returncode == 0, longer.stderr
     runs = [os.fspath(p) for p in sorted((tmp_path / "runs" / "ppo").glob("MecLlm*"))]
     done = run(
@@ -121,6 +135,18 @@ MISTAKES = {
     "unknown policy": (
         "train.py --agent ppo --policy cnn",
         "--policy must be one of mlp",
+    ),
+    "policy of another agent": (
+        "train.py --agent apg --policy mlp",
+        "--policy must be one of set for apg; got 'mlp'",
+    ),
+    "size of a network": (
+        'train.py --agent apg --hyperparameter policy_kwargs={"width":0}',
+        "`width` must be an integer of at least 1; got 0",
+    ),
+    "unknown size of a network": (
+        'train.py --agent apg --hyperparameter policy_kwargs={"depth":2}',
+        "do not fit Apg",
     ),
     "unknown environment": (
         "train.py --agent ppo --env Other-v0",
@@ -196,29 +222,35 @@ def test_a_mistake_in_a_process_of_its_own(trained: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_model_that_is_damaged(trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("agent", "file"), [("ppo", "model.zip"), ("apg", "model.npz")]
+)
+def test_a_model_that_is_damaged(
+    agent: str, file: str, trained: Path, tmp_path: Path
+) -> None:
     broken = tmp_path / "run"
     broken.mkdir()
-    source = trained / "runs" / "ppo" / "latest"
+    source = trained / "runs" / agent / "latest"
     (broken / "config.json").write_bytes((source / "config.json").read_bytes())
     done = run(tmp_path, "evaluate.py", "--agents", "run")
     assert done.returncode == 2
     assert "no model yet" in done.stderr
-    (broken / "model.zip").write_bytes((source / "model.zip").read_bytes()[:1000])
+    (broken / file).write_bytes((source / file).read_bytes()[:1000])
     done = run(tmp_path, "evaluate.py", "--agents", "run")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert "model.zip' cannot be loaded" in done.stderr
+    assert f"{file}' cannot be loaded" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_interrupted_and_resumed(tmp_path: Path, number: int) -> None:
-    words = [*SMALL, "--timesteps", "8192", "--eval-freq", "512"]
-    command = [sys.executable, ROOT / "train.py", "--agent", "ppo", *words]
+@pytest.mark.parametrize("agent", SMALL)
+def test_interrupted_and_resumed(agent: str, tmp_path: Path, number: int) -> None:
+    words = [*SMALL[agent], "--timesteps", "8192", "--eval-freq", "512"]
+    command = [sys.executable, ROOT / "train.py", "--agent", agent, *words]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    folder = tmp_path / "runs" / "ppo" / "MecLlm-v0_1"
+    folder = tmp_path / "runs" / agent / "MecLlm-v0_1"
     while not list(folder.glob("checkpoints/step_*")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -226,13 +258,17 @@ def test_interrupted_and_resumed(tmp_path: Path, number: int) -> None:
     printed, _ = process.communicate(timeout=120)
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert "python train.py --resume runs/ppo/MecLlm-v0_1" in printed
-    assert not (folder / "model.zip").exists()
-    resumed = run(tmp_path, "train.py", "--resume", "runs/ppo/MecLlm-v0_1")
+        assert f"python train.py --resume runs/{agent}/MecLlm-v0_1" in printed
+    assert not list(folder.glob("model.*"))
+    resumed = run(tmp_path, "train.py", "--resume", f"runs/{agent}/MecLlm-v0_1")
     assert resumed.returncode == 0, resumed.stderr
-    rows = (folder / "monitor.csv").read_text().splitlines()[2:]
-    assert len(rows) == 8192
-    assert all(len(row.split(",")) == 3 for row in rows)
+    assert len(list(folder.glob("model.*"))) == 1
+    with np.load(folder / "evaluations.npz") as archive:
+        assert archive["timesteps"].tolist() == list(range(0, 8193, 512))
+    if agent == "ppo":
+        rows = (folder / "monitor.csv").read_text().splitlines()[2:]
+        assert len(rows) == 8192
+        assert all(len(row.split(",")) == 3 for row in rows)
 
 
 def test_help_shows_the_tuned_settings(tmp_path: Path) -> None:

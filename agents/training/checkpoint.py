@@ -1,8 +1,8 @@
 """Checkpoints: all that training needs to go on bit for bit, in one folder.
 
-Stable-Baselines3's own `save` keeps model, optimiser and counters; what it leaves out
-is the environments, the random states, the replay buffer and the callbacks. A
-checkpoint is written at a rollout boundary beside its final place and renamed there.
+A model's own `save` keeps model, optimiser and counters; what Stable-Baselines3's
+leaves out is the environments, the random states, the replay buffer and the callbacks.
+A checkpoint is written at a boundary beside its final place and renamed there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 FOLDER = "checkpoints"
 KEPT = 2  # the newest ones
 
-_MODEL, _STATE, _BUFFER = "model.zip", "state.pkl", "replay_buffer.pkl"
+_STATE, _BUFFER = "state.pkl", "replay_buffer.pkl"
 _MANIFEST = "checkpoint.json"
 
 
@@ -31,13 +31,16 @@ class TrainingState:
     """What goes into a checkpoint beside the model."""
 
     environments: dict[str, Any]  # of MecLlmVectorEnv.get_state
-    monitor: dict[str, Any]  # returns and lengths of unfinished episodes, time
-    callback: dict[str, Any]  # evaluations so far
+    validation: dict[str, Any]  # evaluations so far
+    pending: dict[str, Any]  # what the logger has not written yet
     randomness: dict[str, Any]  # of `random_states`
+    own: dict[str, Any]  # of one kind of trainer alone
     file_sizes: dict[str, int]  # byte, of the files that grow, by path in the run
 
 
-def save_checkpoint(run: Path, model: Any, state: TrainingState) -> Path:
+def save_checkpoint(
+    run: Path, model: Any, state: TrainingState, model_file: str
+) -> Path:
     """Writes `checkpoints/step_…`, whole or not at all, and drops the oldest ones."""
     parent = run / FOLDER
     parent.mkdir(exist_ok=True)
@@ -45,7 +48,7 @@ def save_checkpoint(run: Path, model: Any, state: TrainingState) -> Path:
     partial = parent / f".{final.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    model.save(partial / _MODEL)
+    model.save(partial / model_file)
     (partial / _STATE).write_bytes(pickle.dumps(state))
     if getattr(model, "replay_buffer", None) is not None:
         model.save_replay_buffer(partial / _BUFFER)
@@ -78,39 +81,37 @@ def newest_checkpoint(run: Path) -> Path:
     return found[-1]
 
 
-def load_checkpoint(
-    checkpoint: Path, algorithm_class: Any, env: Any
-) -> tuple[Any, TrainingState]:
-    """Loads the model, with `env` as it is, and the state beside it."""
-    model = algorithm_class.load(
-        checkpoint / _MODEL, env=env, device="cpu", force_reset=False
-    )
+def load_state(checkpoint: Path) -> TrainingState:
+    """Loads what lies beside the model in a checkpoint."""
     state = pickle.loads((checkpoint / _STATE).read_bytes())
+    assert isinstance(state, TrainingState)
+    return state
+
+
+def load_replay_buffer(checkpoint: Path, model: Any) -> None:
+    """Gives a model the replay buffer of a checkpoint, where there is one."""
     if (checkpoint / _BUFFER).is_file():
         model.load_replay_buffer(checkpoint / _BUFFER)
-    return model, state
 
 
-def random_states(model: Any) -> dict[str, Any]:
-    """Returns the states of every generator that training draws from."""
+def random_states() -> dict[str, Any]:
+    """Returns the states of the generators that every library shares."""
     import torch
 
     return {
         "python": random.getstate(),
         "numpy": np.random.get_state(),
         "torch": torch.get_rng_state(),
-        "action_space": model.action_space.np_random.bit_generator.state,
     }
 
 
-def restore_random_states(model: Any, states: dict[str, Any]) -> None:
+def restore_random_states(states: dict[str, Any]) -> None:
     """Puts every generator back to a state of `random_states`."""
     import torch
 
     random.setstate(states["python"])
     np.random.set_state(states["numpy"])
     torch.set_rng_state(states["torch"])
-    model.action_space.np_random.bit_generator.state = states["action_space"]
 
 
 def cut_back(run: Path, sizes: dict[str, int], folders: tuple[str, ...]) -> None:

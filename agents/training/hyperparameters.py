@@ -20,6 +20,7 @@ RUN_KEYS = ("n_timesteps", "n_envs", "policy")
 
 # Arguments of the algorithms that the training loop sets itself, or cannot resume.
 _RESERVED = {
+    "task",
     *("self", "env", "policy", "seed", "verbose", "tensorboard_log", "device"),
     *("_init_setup_model", "monitor_wrapper", "use_sde", "sde_sample_freq"),
 }

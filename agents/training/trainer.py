@@ -1,90 +1,103 @@
-"""The training of a Stable-Baselines3 algorithm: built, run, interrupted, resumed."""
+"""A training run, whatever the algorithm: begun, run, interrupted, resumed."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import gymnasium as gym
-from stable_baselines3.common.logger import configure
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.logger import Logger, configure
 
-import mec_llm_env.vector_env
 from agents.algorithms import ALGORITHMS
-from agents.training.callback import TENSORBOARD, BoundaryCallback, save_model
+from agents.training.boundary import Boundary, save_model
 from agents.training.checkpoint import (
     TrainingState,
     cut_back,
-    load_checkpoint,
+    load_state,
     newest_checkpoint,
+    random_states,
+    restore_random_states,
 )
 from agents.training.display import Display
 from agents.training.hyperparameters import as_arguments, check_arguments
 from agents.training.interrupt import InterruptFlag, TrainingInterrupted
-from agents.training.monitor import ResumableMonitor
 from agents.training.runs import TrainingConfig, create_run, extend_run, load_config
 from agents.training.validation import Validation
-from mec_llm_env.sb3 import SB3VecEnv
+from mec_llm_env.task import Task
+from mec_llm_env.vector_env import MecLlmVectorEnv
 
-MODEL = "model.zip"
+TENSORBOARD = "tensorboard"  # folder of the event files in a run
+
+# What `logger.record` keeps until the next `dump`.
+_PENDING = ("name_to_value", "name_to_count", "name_to_excluded")
 
 
-class Trainer:
+class Trainer(ABC):
     """A training run; make one with `begin` or `resume`.
+
+    A subclass trains one family of algorithms. Its constructor builds everything and
+    writes nothing.
+
+    Args:
+        config: what is asked for.
+        checkpoint: to go on from; None at the beginning.
 
     Attributes:
         run: its folder.
-        config: what it was asked for.
-        model: the Stable-Baselines3 algorithm.
+        model: the algorithm; it has `num_timesteps`, `predict` and `save`.
+        envs: the batched environment.
+        logger: of Stable-Baselines3, writing TensorBoard files; set by `train`.
+        resumed_at: decisions at the checkpoint it went on from, else 0.
     """
 
-    def __init__(
-        self,
-        run: Path,
-        config: TrainingConfig,
-        model: Any,
-        monitor: ResumableMonitor,
-        resumed: TrainingState | None,
-    ) -> None:
-        self.run, self.config, self.model = run, config, model
-        self._monitor, self._resumed = monitor, resumed
-        self._envs = monitor.envs
-        self._validation = Validation(self._envs.task)
-        if resumed is not None:
-            self._validation.history = resumed.callback["validation"]
+    model_file: ClassVar[str]  # name of the file that `model.save` writes
+    growing: ClassVar[tuple[str, ...]] = ()  # files of the run that rows are added to
 
-    @classmethod
-    def begin(cls, config: TrainingConfig, output: str | os.PathLike[str]) -> Self:
+    run: Path
+    model: Any
+    logger: Logger
+
+    def __init__(self, config: TrainingConfig, checkpoint: Path | None = None) -> None:
+        self.config = config
+        algorithm = ALGORITHMS[config.agent]
+        algorithm_class = algorithm.load_class()
+        arguments = as_arguments(config.hyperparameters)
+        check_arguments(algorithm_class, arguments)
+        self.envs = _make_envs(config)
+        self.validation = Validation(self.envs.task)
+        self._resumed: TrainingState | None = None
+        self.resumed_at = 0
+        if checkpoint is None:
+            policy = algorithm.policies[config.policy]
+            try:
+                self.model = self._build(algorithm_class, policy, arguments)
+            except (TypeError, AssertionError) as error:
+                raise ValueError(
+                    f"The hyperparameters do not fit {algorithm_class.__name__}: "
+                    f"{error}"
+                ) from error
+        else:
+            self.model = self._load(algorithm_class, checkpoint)
+            self._resumed = load_state(checkpoint)
+            self.resumed_at = self.model.num_timesteps
+
+    @staticmethod
+    def begin(config: TrainingConfig, output: str | os.PathLike[str]) -> Trainer:
         """Builds everything, then makes the run folder.
 
         Raises:
             ValueError: the configuration is not valid; no file has changed.
             OSError: the folder cannot be written.
         """
-        algorithm_class = ALGORITHMS[config.agent].load_class()
-        arguments = as_arguments(config.hyperparameters)
-        check_arguments(algorithm_class, arguments)
-        monitor = _make_env(config)
-        try:
-            model = algorithm_class(
-                ALGORITHMS[config.agent].policies[config.policy],
-                monitor,
-                seed=config.seed,
-                device="cpu",
-                **arguments,
-            )
-        except (TypeError, AssertionError) as error:
-            raise ValueError(
-                f"The hyperparameters do not fit {algorithm_class.__name__}: {error}"
-            ) from error
-        monitor.seed(config.first_seed)
-        run = create_run(output, config)
-        return cls(run, config, model, monitor, None)
+        trainer: Trainer = ALGORITHMS[config.agent].load_trainer()(config)
+        trainer.run = create_run(output, config)
+        return trainer
 
-    @classmethod
-    def resume(cls, run: str | os.PathLike[str], timesteps: int | None = None) -> Self:
+    @staticmethod
+    def resume(run: str | os.PathLike[str], timesteps: int | None = None) -> Trainer:
         """Goes on from the newest checkpoint of a run.
 
         Args:
@@ -100,20 +113,18 @@ class Trainer:
         if timesteps is not None:
             config = dataclasses.replace(config, timesteps=timesteps)
         checkpoint = newest_checkpoint(folder)
-        monitor = _make_env(config)
-        algorithm_class = ALGORITHMS[config.agent].load_class()
-        model, state = load_checkpoint(checkpoint, algorithm_class, monitor)
-        if model.num_timesteps >= config.timesteps:
+        trainer: Trainer = ALGORITHMS[config.agent].load_trainer()(config, checkpoint)
+        if trainer.resumed_at >= config.timesteps:
             raise ValueError(
-                f"{os.fspath(run)!r} has taken {model.num_timesteps} decisions of "
+                f"{os.fspath(run)!r} has taken {trainer.resumed_at} decisions of "
                 f"{config.timesteps}: there is nothing left to do. Give a larger "
                 "--timesteps, the total, to train it further."
             )
+        assert trainer._resumed is not None
         extend_run(folder, config)
-        cut_back(folder, state.file_sizes, (TENSORBOARD,))
-        monitor.envs.set_state(state.environments)
-        monitor.set_state(state.monitor)
-        return cls(folder, config, model, monitor, state)
+        cut_back(folder, trainer._resumed.file_sizes, (TENSORBOARD,))
+        trainer.run = folder
+        return trainer
 
     def train(self, bar: bool | None = None) -> bool:
         """Trains to the end, or to the boundary after an interrupt.
@@ -124,49 +135,94 @@ class Trainer:
         Returns:
             Whether training is complete; if not, `resume` goes on with it.
         """
-        config, model = self.config, self.model
-        self._monitor.open(self.run, append=self._resumed is not None)
-        model.set_logger(configure(str(self.run / TENSORBOARD), ["tensorboard"]))
+        self.logger = configure(str(self.run / TENSORBOARD), ["tensorboard"])
         try:
             with (
                 InterruptFlag() as flag,
-                Display(config.agent, config.timesteps, bar) as display,
+                Display(self.config.agent, self.config.timesteps, bar) as display,
             ):
-                callback = BoundaryCallback(
-                    self.run,
-                    config,
-                    envs=self._envs,
-                    monitor=self._monitor,
-                    validation=self._validation,
-                    display=display,
-                    flag=flag,
-                    resumed=self._resumed,
-                )
-                done = model.num_timesteps if self._resumed is not None else 0
-                model.learn(
-                    config.timesteps - done,
-                    callback=callback,
-                    log_interval=self._log_interval,
-                    reset_num_timesteps=self._resumed is None,
-                )
-            save_model(model, self.run / MODEL)
+                self._learn(Boundary(self, display, flag))
+            save_model(self.model, self.run / self.model_file)
         except TrainingInterrupted:
             return False
         finally:
-            model.logger.close()
-            self._monitor.close()
+            self.logger.close()
         return True
 
-    @property
-    def _log_interval(self) -> int:
-        """Rollouts between two lines of the log; episodes if the algorithm says so."""
-        if isinstance(self.model, OffPolicyAlgorithm):
-            return 4 * self.config.n_envs
-        return 1
+    def get_state(self) -> TrainingState:
+        """Returns all that training needs to go on, beside the model."""
+        paths = [self.run / name for name in self.growing]
+        paths += (self.run / TENSORBOARD).iterdir()
+        return TrainingState(
+            environments=self.envs.get_state(),
+            validation=self.validation.history,
+            pending={name: dict(getattr(self.logger, name)) for name in _PENDING},
+            randomness=random_states(),
+            own=self._own_state(),
+            file_sizes={
+                str(path.relative_to(self.run)): path.stat().st_size for path in paths
+            },
+        )
+
+    def restore(self) -> None:
+        """Goes on from the checkpoint that was loaded, once; else does nothing."""
+        state, self._resumed = self._resumed, None
+        if state is None:
+            return
+        self.validation.history = state.validation
+        for name, values in state.pending.items():
+            getattr(self.logger, name).update(values)
+        restore_random_states(state.randomness)
+        self._set_own_state(state.own)
+
+    @classmethod
+    @abstractmethod
+    def load_policy(cls, path: Path, config: TrainingConfig, task: Task) -> Any:
+        """Returns a trained policy, with Stable-Baselines3's `predict`.
+
+        Args:
+            path: of a model, or of weights that `export_policy` wrote.
+            config: of the run.
+            task: what it is to decide.
+
+        Raises:
+            Exception: the file is damaged; of whatever kind the libraries raise.
+        """
+
+    @classmethod
+    @abstractmethod
+    def export_policy(cls, path: Path, config: TrainingConfig, weights: Path) -> None:
+        """Writes the weights of a model without pickles, to `load_policy` them."""
+
+    @abstractmethod
+    def _build(
+        self, algorithm_class: Any, policy: str, arguments: dict[str, Any]
+    ) -> Any:
+        """Returns a new model, and seeds the environment.
+
+        Raises:
+            TypeError, AssertionError, ValueError: an argument does not fit.
+        """
+
+    @abstractmethod
+    def _load(self, algorithm_class: Any, checkpoint: Path) -> Any:
+        """Returns the model of a checkpoint."""
+
+    @abstractmethod
+    def _learn(self, boundary: Boundary) -> None:
+        """Takes the decisions that are left, calling `boundary` between pieces."""
+
+    def _own_state(self) -> dict[str, Any]:
+        """Returns what else this kind of training needs to go on."""
+        return {}
+
+    def _set_own_state(self, state: dict[str, Any]) -> None:
+        """Inverse of `_own_state`."""
+        assert not state
 
 
-def _make_env(config: TrainingConfig) -> ResumableMonitor:
-    """Makes the batched environment behind Stable-Baselines3's interface.
+def _make_envs(config: TrainingConfig) -> MecLlmVectorEnv:
+    """Makes the batched environment.
 
     Raises:
         ValueError: the environment is not known or not one of ours, or its arguments
@@ -176,9 +232,9 @@ def _make_env(config: TrainingConfig) -> ResumableMonitor:
         envs = gym.make_vec(config.env_id, config.n_envs, **config.env_kwargs)
     except gym.error.Error as error:
         raise ValueError(f"--env {config.env_id}: {error}") from None
-    if not isinstance(envs, mec_llm_env.vector_env.MecLlmVectorEnv):
+    if not isinstance(envs, MecLlmVectorEnv):
         raise ValueError(
             f"--env must be one of this project's, such as MecLlm-v0; got "
             f"{config.env_id!r}."
         )
-    return ResumableMonitor(SB3VecEnv(envs), config.env_id)
+    return envs

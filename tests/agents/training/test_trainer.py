@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,22 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import agents.training.callback as callback_module
+from agents import apg
 from agents.algorithms import ALGORITHMS
 from agents.training.hyperparameters import load_hyperparameters
 from agents.training.runs import TrainingConfig, load_config
 from agents.training.trainer import Trainer
 
-# A few rollouts of each algorithm, with small networks.
+# A few rollouts or updates of each algorithm, with small networks.
 SMALL: dict[str, dict[str, Any]] = {
-    "ppo": {"n_steps": 4, "batch_size": 16, "n_epochs": 2},
+    "ppo": {
+        **{"n_steps": 4, "batch_size": 16, "n_epochs": 2},
+        "policy_kwargs": {"net_arch": [16]},
+    },
+    "apg": {
+        "candidates": 1,
+        "policy_kwargs": {"width": 8, "pair_layers": 1, "user_layers": 1, "pooled": 2},
+    },
 }
 assert set(SMALL) == set(ALGORITHMS)
 
@@ -38,11 +47,8 @@ def config(agent: str = "ppo", **changes: Any) -> TrainingConfig:
         "seed": 5,
         "eval_freq": 32,
         "checkpoint_freq": 48,
-        "hyperparameters": {
-            **tuned,
-            **SMALL[agent],
-            "policy_kwargs": {"net_arch": [16]},
-        },
+        "policy": next(iter(ALGORITHMS[agent].policies)),
+        "hyperparameters": {**tuned, **SMALL[agent]},
     }
     return TrainingConfig(**{**settings, **changes})
 
@@ -53,16 +59,30 @@ def train(output: Path, **changes: Any) -> Trainer:
     return trainer
 
 
-def interrupt_at(monkeypatch: pytest.MonkeyPatch, timesteps: int, number: int) -> None:
-    """Sends a signal to this process in the step after so many decisions."""
-    before = callback_module.BoundaryCallback._on_step
+def at_decision(
+    monkeypatch: pytest.MonkeyPatch, timesteps: int, action: Callable[[], Any]
+) -> None:
+    """Does something in the step, or update, that ends after so many decisions."""
+    on_step, update = callback_module.BoundaryCallback._on_step, apg.Apg.update
 
-    def on_step(self: Any) -> bool:
+    def patched_step(self: Any) -> bool:
         if self.num_timesteps == timesteps:
-            os.kill(os.getpid(), number)
-        return before(self)
+            action()
+        return on_step(self)
 
-    monkeypatch.setattr(callback_module.BoundaryCallback, "_on_step", on_step)
+    def patched_update(self: Any, *args: Any) -> Any:
+        figures = update(self, *args)
+        if self.num_timesteps == timesteps:
+            action()
+        return figures
+
+    monkeypatch.setattr(callback_module.BoundaryCallback, "_on_step", patched_step)
+    monkeypatch.setattr(apg.Apg, "update", patched_update)
+
+
+def send(*numbers: int) -> Callable[[], None]:
+    """Returns what sends signals to this process."""
+    return lambda: [os.kill(os.getpid(), number) for number in numbers] and None
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -78,6 +98,8 @@ def assert_same_weights(one: Trainer, other: Trainer) -> None:
 
 def monitor_rows(run: Path) -> list[list[str]]:
     """Returns and lengths; the time of day is not part of the result."""
+    if not (run / "monitor.csv").exists():
+        return []
     lines = (run / "monitor.csv").read_text().splitlines()
     return [line.split(",")[:2] for line in lines[1:]]
 
@@ -114,9 +136,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     whole = train(tmp_path / "whole", agent=agent, env_kwargs=kwargs)
     begun = Trainer.begin(config(agent, env_kwargs=kwargs), tmp_path / "cut")
     with monkeypatch.context() as patch:
-        interrupt_at(patch, 56, signal.SIGINT)
+        at_decision(patch, 56, send(signal.SIGINT))
         assert not begun.train(bar=False)
-    assert not (begun.run / "model.zip").exists()
+    assert not (begun.run / begun.model_file).exists()
     np.random.seed(0)  # whatever happens between
     torch.rand(3)
     resumed = Trainer.resume(begun.run)
@@ -135,26 +157,26 @@ def test_interrupted_and_resumed_equals_uninterrupted(
             np.testing.assert_array_equal(one[name], other[name])
 
 
+@pytest.mark.parametrize("agent", ALGORITHMS)
 def test_resumed_after_a_crash_cuts_files_back_to_the_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train(tmp_path / "whole")
-    begun = Trainer.begin(config(), tmp_path / "cut")
+    whole = train(tmp_path / "whole", agent=agent)
+    begun = Trainer.begin(config(agent), tmp_path / "cut")
 
     class CrashError(Exception):
         pass
 
-    def crash(self: Any) -> bool:
-        if self.num_timesteps == 104:  # after the checkpoint at 96
-            raise CrashError
-        return True
+    def crash() -> None:
+        raise CrashError
 
     with monkeypatch.context() as patch:
-        patch.setattr(callback_module.BoundaryCallback, "_on_step", crash)
+        at_decision(patch, 104, crash)  # after the checkpoint at 96
         with pytest.raises(CrashError):
             begun.train(bar=False)
-    with (begun.run / "monitor.csv").open("a") as file:
-        file.write("1.0,1,half a li")
+    for name in begun.growing:
+        with (begun.run / name).open("a") as file:
+            file.write("1.0,1,half a li")
     resumed = Trainer.resume(begun.run)
     assert resumed.model.num_timesteps == 96
     assert resumed.train(bar=False)
@@ -163,42 +185,40 @@ def test_resumed_after_a_crash_cuts_files_back_to_the_checkpoint(
     assert scalars(whole.run) == scalars(resumed.run)
 
 
+@pytest.mark.parametrize("agent", ALGORITHMS)
 def test_a_second_signal_does_not_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = callback_module.BoundaryCallback._on_step
-
-    def on_step(self: Any) -> bool:
-        if self.num_timesteps == 56:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
-        return before(self)
-
-    monkeypatch.setattr(callback_module.BoundaryCallback, "_on_step", on_step)
+    at_decision(monkeypatch, 56, send(signal.SIGINT, signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        Trainer.begin(config(), tmp_path).train(bar=False)
+        Trainer.begin(config(agent), tmp_path).train(bar=False)
 
 
-def test_what_a_run_leaves(tmp_path: Path) -> None:
-    trainer = train(tmp_path)
+@pytest.mark.parametrize("agent", ALGORITHMS)
+def test_what_a_run_leaves(agent: str, tmp_path: Path) -> None:
+    trainer = train(tmp_path, agent=agent)
     names = {path.name for path in trainer.run.iterdir()}
+    file = trainer.model_file
     assert names == {
-        *("config.json", "model.zip", "best_model.zip", "evaluations.npz"),
-        *("monitor.csv", "tensorboard", "checkpoints"),
+        *("config.json", file, f"best_{file}", "evaluations.npz"),
+        *("tensorboard", "checkpoints", *trainer.growing),
     }
     assert {path.name for path in (trainer.run / "checkpoints").iterdir()} == {
         *("step_000000000096", "step_000000000128")
     }
     tags = set(scalars(trainer.run))
-    assert {"eval/scr", "eval/delay_s", "eval/energy_j", "rollout/ep_rew_mean"} <= tags
+    assert {"eval/scr", "eval/delay_s", "eval/energy_j"} <= tags
+    assert {"ppo": "rollout/ep_rew_mean", "apg": "train/scr"}[agent] in tags
     with np.load(trainer.run / "evaluations.npz") as archive:
         assert archive["timesteps"].tolist() == [0, 32, 64, 96, 128]
         assert archive["results"].shape == (5, 100)
-    assert len(monitor_rows(trainer.run)) == 1 + 128  # heading and decisions
+    if "monitor.csv" in names:
+        assert len(monitor_rows(trainer.run)) == 1 + 128  # heading and decisions
 
 
-def test_resumed_to_more_timesteps(tmp_path: Path) -> None:
-    run = train(tmp_path).run
+@pytest.mark.parametrize("agent", ALGORITHMS)
+def test_resumed_to_more_timesteps(agent: str, tmp_path: Path) -> None:
+    run = train(tmp_path, agent=agent).run
     with pytest.raises(ValueError, match="128 decisions of 128: there is nothing left"):
         Trainer.resume(run)
     longer = Trainer.resume(run, timesteps=160)
@@ -207,13 +227,17 @@ def test_resumed_to_more_timesteps(tmp_path: Path) -> None:
     assert load_config(run).timesteps == 160
 
 
-def test_damaged_checkpoints_are_named(tmp_path: Path) -> None:
-    run = train(tmp_path).run
+@pytest.mark.parametrize("agent", ALGORITHMS)
+def test_damaged_checkpoints_are_named(agent: str, tmp_path: Path) -> None:
+    trainer = train(tmp_path, agent=agent)
+    run = trainer.run
     newest = run / "checkpoints" / "step_000000000128"
-    state = newest / "state.pkl"
-    state.write_bytes(state.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=r"step_000000000128.*damaged: state\.pkl"):
-        Trainer.resume(run, timesteps=160)
+    for name in (trainer.model_file, "state.pkl"):
+        whole = (newest / name).read_bytes()
+        (newest / name).write_bytes(whole[:-1])
+        with pytest.raises(ValueError, match=rf"step_000000000128.*damaged: {name}"):
+            Trainer.resume(run, timesteps=160)
+        (newest / name).write_bytes(whole)
     (newest / "checkpoint.json").write_text(json.dumps([]))
     with pytest.raises(ValueError, match=r"damaged: checkpoint\.json"):
         Trainer.resume(run, timesteps=160)
@@ -227,6 +251,15 @@ def test_nothing_is_written_for_a_bad_configuration(tmp_path: Path) -> None:
     bad = {"n_steps": 4, "batch_sise": 16}
     with pytest.raises(ValueError, match="Did you mean 'batch_size'"):
         Trainer.begin(config(hyperparameters=bad), tmp_path / "runs")
+    bad = {"candidate": 4}
+    with pytest.raises(ValueError, match="Did you mean 'candidates'"):
+        Trainer.begin(config("apg", hyperparameters=bad), tmp_path / "runs")
+    bad = {"averaging": 2}
+    with pytest.raises(ValueError, match="`averaging` must lie between 0 and 1; got 2"):
+        Trainer.begin(config("apg", hyperparameters=bad), tmp_path / "runs")
+    discrete = {"action_encoding": "multi_discrete"}
+    with pytest.raises(ValueError, match="apg needs --action-encoding box"):
+        Trainer.begin(config("apg", env_kwargs=discrete), tmp_path / "runs")
     with pytest.raises(ValueError, match="--env Nothing-v0"):
         Trainer.begin(config(env_id="Nothing-v0"), tmp_path / "runs")
     with pytest.raises(ValueError, match="one of this project's"):

@@ -1,0 +1,296 @@
+"""Analytic policy gradient: the network is trained through the model's equations.
+
+The SCR of a decision is a differentiable function of the resources, so that its
+gradient needs no estimate. See `docs/training.md` for the equations.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.candidates import choose_best
+from agents.set_network import NetworkConfig, SetNetwork
+from agents.weights import read_weights, write_weights
+from mec_llm_env import Scenario, evaluate
+from mec_llm_env.actions import decode_resources
+from mec_llm_env.assignment import round_assignment
+from mec_llm_env.task import Task
+
+Schedule = float | Callable[[float], float]  # of the share of training that is left
+
+FORMAT = "mec-llm-env apg 1"
+
+
+class Apg:
+    """A set network, trained by back-propagating −ln SCR, that decides on observations.
+
+    Args:
+        policy: "SetPolicy".
+        task: what it decides.
+        seed: of the first weights and of the sampled associations.
+        learning_rate: of Adam; `lin_X` falls linearly from X to 0.
+        warmup: updates over which the learning rate rises.
+        temperature: of the Gumbel-softmax at the beginning.
+        final_temperature: at the end; it falls geometrically.
+        averaging: the policy decides with an exponential average of the weights, of
+            which each update replaces 1 − `averaging`.
+        candidates: associations beside the network's own that a decision considers.
+        max_grad_norm: longer gradients are scaled down to it.
+        policy_kwargs: of `NetworkConfig`.
+
+    Raises:
+        ValueError: an argument is out of range, or the encoding is not `box`.
+        TypeError: `policy_kwargs` has an unknown key.
+    """
+
+    def __init__(
+        self,
+        policy: str,
+        task: Task,
+        *,
+        seed: int = 0,
+        learning_rate: Schedule = 2e-3,
+        warmup: int = 50,
+        temperature: float = 1.0,
+        final_temperature: float = 0.1,
+        averaging: float = 0.99,
+        candidates: int = 4,
+        max_grad_norm: float = 1.0,
+        policy_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        if policy != "SetPolicy":
+            raise ValueError(f"`policy` must be 'SetPolicy'; got {policy!r}.")
+        _check_range("averaging", averaging, 0, 1)
+        _check_range("warmup", warmup, 1, np.inf)
+        _check_range("candidates", candidates, 0, np.inf)
+        _check_range("max_grad_norm", max_grad_norm, 0, np.inf)
+        _check_range("temperature", temperature, 1e-3, 1e3)
+        _check_range("final_temperature", final_temperature, 1e-3, 1e3)
+        _check_encoding(task)
+        self.task, self.candidates = task, candidates
+        self.learning_rate = learning_rate
+        self.temperatures = temperature, final_temperature
+        self.warmup, self.averaging = warmup, averaging
+        self.max_grad_norm = max_grad_norm
+        self.num_timesteps = self.updates = 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = SetNetwork(NetworkConfig(**(policy_kwargs or {})))
+        self.policy = copy.deepcopy(self.network)  # the average, which decides
+        self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.98))
+        self.generator = torch.Generator().manual_seed(seed)
+
+    # Training.
+
+    def update(
+        self, scenario: Scenario, observation: Any, remaining: float
+    ) -> dict[str, float]:
+        """Decides on scenarios [B] and improves the network by one step of Adam.
+
+        Args:
+            scenario: to decide on.
+            observation: of them.
+            remaining: share of training that is left, from 1 to 0.
+
+        Returns:
+            Figures of the update, by their names in TensorBoard.
+        """
+        given = _as_float32(scenario)
+        first, last = self.temperatures
+        temperature = last * (first / last) ** remaining
+        pairs = self.network.pairs(*self._tokens(observation))
+        scores = self.network.scores(pairs)
+        association = self._sample(scores, scenario.max_users, temperature)
+        resources = self.network.resources(pairs, association)
+        allocation = decode_resources(given, association, resources)
+        objective = self.task.config.objective
+        scr = evaluate(given, allocation, objective, check=False).scr  # [B]
+        loss = -torch.log(scr).mean()
+
+        rate = _value(self.learning_rate, remaining)
+        rate *= min(1.0, (self.updates + 1) / self.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.network.parameters(), self.max_grad_norm
+        )
+        self.optimizer.step()
+        self._average()
+        self.updates += 1
+        self.num_timesteps += scenario.batch_shape[0]
+        probability = torch.softmax(scores.detach(), dim=-1)
+        entropy = torch.special.entr(probability).sum(dim=-1).mean()
+        return {
+            "train/loss": loss.item(),
+            "train/scr": scr.mean().item(),
+            "train/association_entropy_nat": entropy.item(),
+            "train/gradient_norm": norm.item(),
+            "train/learning_rate": rate,
+            "train/temperature": temperature,
+        }
+
+    def _sample(self, scores: Tensor, max_users: Any, temperature: float) -> Tensor:
+        """Samples an association [B, N, M]; straight-through Gumbel-softmax.
+
+        Its values are 0 and 1 and feasible, its gradient is that of the softmax.
+        """
+        uniform = torch.rand(scores.shape, generator=self.generator)
+        noisy = scores - torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
+        soft = torch.softmax(noisy / temperature, dim=-1)
+        hard = round_assignment(noisy.detach().numpy(), max_users)
+        return torch.from_numpy(hard).float() + soft - soft.detach()
+
+    def _average(self) -> None:
+        kept = min(self.averaging, (self.updates + 1) / (self.updates + 10))
+        with torch.no_grad():
+            for average, value in zip(
+                self.policy.parameters(), self.network.parameters(), strict=True
+            ):
+                average.lerp_(value, 1 - kept)
+
+    # Deciding.
+
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[Any, ...] | None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, tuple[Any, ...] | None]:
+        """Returns the action, or batch of actions; the same whatever `deterministic`.
+
+        It considers the association of the highest scores and `candidates` others, in
+        each of which one user changes its server, and takes the best by the model.
+        """
+        scenario = self.task.observation_codec.decode(observation)
+        batch = scenario.batch_shape
+        if not batch:
+            scenario = scenario[None]
+        with torch.no_grad():
+            users, servers = self._tokens(observation)
+            size = scenario.channel_gain.shape
+            pairs = self.policy.pairs(
+                users.reshape(*size[:2], -1), servers.reshape(size[0], size[2], -1)
+            )
+            association, resources = choose_best(
+                self.policy,
+                pairs,
+                scenario,
+                self.task.config.objective,
+                self.candidates,
+            )
+        action = np.concatenate([2 * association - 1, resources], axis=-1)
+        return action.reshape(*batch, -1).astype(np.float32), state
+
+    def _tokens(self, observation: Any) -> tuple[Tensor, Tensor]:
+        users, servers = self.task.observation_codec.unpack(observation)
+        return torch.from_numpy(users), torch.from_numpy(servers)
+
+    # Files.
+
+    def save(self, file: str | Path | BinaryIO) -> None:
+        """Writes all that `load` needs, training included, without pickles."""
+        arrays = {
+            **_arrays("network", self.network.state_dict()),
+            **_arrays("policy", self.policy.state_dict()),
+            "generator": self.generator.get_state().numpy(),
+        }
+        for i, moments in self.optimizer.state_dict()["state"].items():
+            arrays |= _arrays(f"adam.{i}", moments)
+        write_weights(file, arrays, self._about())
+
+    def save_policy(self, file: str | Path | BinaryIO) -> None:
+        """Writes what deciding needs, and nothing else."""
+        write_weights(file, _arrays("policy", self.policy.state_dict()), self._about())
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "network": dataclasses.asdict(self.network.config),
+            "candidates": self.candidates,
+            "num_timesteps": self.num_timesteps,
+            "updates": self.updates,
+        }
+
+    @classmethod
+    def load(cls, path: str | Path, task: Task, **settings: Any) -> Self:
+        """Reads what `save` or `save_policy` wrote.
+
+        Args:
+            path: of the file.
+            task: what it is to decide: any numbers of users and servers.
+            **settings: of training, as the constructor takes them.
+
+        Raises:
+            ValueError: the file is not one that this class wrote.
+        """
+        arrays, about = read_weights(path)
+        if about.get("format") != FORMAT:
+            raise ValueError(
+                f"{str(path)!r} has the format {about.get('format')!r}, not {FORMAT!r}."
+            )
+        settings = {"candidates": about["candidates"]} | settings
+        settings["policy_kwargs"] = about["network"]
+        model = cls("SetPolicy", task, **settings)
+        model.num_timesteps, model.updates = about["num_timesteps"], about["updates"]
+        model.policy.load_state_dict(_tensors("policy", arrays))
+        if "generator" in arrays:
+            model.network.load_state_dict(_tensors("network", arrays))
+            model.generator.set_state(torch.from_numpy(arrays["generator"]))
+            model._load_optimizer(arrays)
+        return model
+
+    def _load_optimizer(self, arrays: dict[str, Any]) -> None:
+        state = self.optimizer.state_dict()
+        state["state"] = {
+            i: moments
+            for i in range(len(state["param_groups"][0]["params"]))
+            if (moments := _tensors(f"adam.{i}", arrays))
+        }
+        self.optimizer.load_state_dict(state)
+
+
+def _arrays(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    return {f"{prefix}.{name}": tensor.numpy() for name, tensor in tensors.items()}
+
+
+def _tensors(prefix: str, arrays: dict[str, Any]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(f"{prefix}."): torch.from_numpy(array)
+        for name, array in arrays.items()
+        if name.startswith(f"{prefix}.")
+    }
+
+
+def _as_float32(scenario: Scenario) -> Scenario:
+    fields = scenario.to_dict() | {"user_position_m": None, "server_position_m": None}
+    return Scenario.unchecked(**fields).to_torch(dtype=torch.float32)
+
+
+def _value(schedule: Schedule, remaining: float) -> float:
+    return float(schedule(remaining) if callable(schedule) else schedule)
+
+
+def _check_range(name: str, value: float, lowest: float, highest: float) -> None:
+    if not lowest <= value <= highest:
+        raise ValueError(
+            f"`{name}` must lie between {lowest} and {highest}; got {value!r}."
+        )
+
+
+def _check_encoding(task: Task) -> None:
+    if task.action_codec.encoding != "box":
+        raise ValueError(
+            "apg needs --action-encoding box, as it differentiates with respect to "
+            f"the resources; got {task.action_codec.encoding!r}."
+        )

@@ -1,0 +1,66 @@
+"""The training of `apg`: an update on fresh scenarios, again and again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from agents.apg import Apg
+from agents.training.boundary import Boundary
+from agents.training.hyperparameters import as_arguments
+from agents.training.runs import TrainingConfig
+from agents.training.trainer import Trainer
+from mec_llm_env.task import Task
+
+#: Updates between two lines of the log, which are means over them.
+LOG_INTERVAL = 10
+
+
+class ApgTrainer(Trainer):
+    """Trains `Apg` on the scenarios that the environments draw, `n_envs` an update."""
+
+    model_file = "model.npz"
+
+    @classmethod
+    def load_policy(cls, path: Path, config: TrainingConfig, task: Task) -> Any:
+        """Returns the `Apg` of a model or of exported weights."""
+        return Apg.load(path, task)
+
+    @classmethod
+    def export_policy(cls, path: Path, config: TrainingConfig, weights: Path) -> None:
+        """Writes the averaged weights, which are those that decide."""
+        Apg.load(path, Task(**config.env_kwargs)).save_policy(weights)
+
+    def _build(
+        self, algorithm_class: Any, policy: str, arguments: dict[str, Any]
+    ) -> Any:
+        model = algorithm_class(
+            policy, self.envs.task, seed=self.config.seed, **arguments
+        )
+        self.envs.reset(seed=self.config.first_seed)
+        return model
+
+    def _load(self, algorithm_class: Any, checkpoint: Path) -> Any:
+        arguments = as_arguments(self.config.hyperparameters)
+        return algorithm_class.load(
+            checkpoint / self.model_file, self.envs.task, **arguments
+        )
+
+    def _learn(self, boundary: Boundary) -> None:
+        model, envs, total = self.model, self.envs, self.config.timesteps
+        if self._resumed is not None:
+            envs.set_state(self._resumed.environments)
+        while True:
+            boundary.reached()
+            if model.num_timesteps >= total:
+                break
+            assert envs.scenario is not None
+            remaining = 1 - model.num_timesteps / total
+            observation = envs.task.observation_codec.encode(envs.scenario)
+            figures = model.update(envs.scenario, observation, remaining)
+            for name, value in figures.items():
+                self.logger.record_mean(name, value)
+            if model.updates % LOG_INTERVAL == 0:
+                self.logger.dump(model.num_timesteps)
+            envs.reset()  # goes on with the random streams
+        boundary.ended()

@@ -1,0 +1,95 @@
+"""What happens between two pieces of training, whatever the algorithm."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents.training.checkpoint import save_checkpoint
+from agents.training.display import Display
+from agents.training.interrupt import InterruptFlag, TrainingInterrupted
+from mec_llm_env.files import write_whole
+
+if TYPE_CHECKING:
+    from agents.training.trainer import Trainer
+
+EVALUATIONS = "evaluations.npz"
+
+
+class Boundary:
+    """Evaluates, writes checkpoints, shows progress and honours interrupts.
+
+    All of it where there is no unfinished work in the algorithm: between two rollouts,
+    or two updates.
+
+    Args:
+        trainer: whose run it is.
+        display: shows progress.
+        flag: raised when the user wants to stop.
+    """
+
+    def __init__(self, trainer: Trainer, display: Display, flag: InterruptFlag) -> None:
+        self.trainer, self.display, self.flag = trainer, display, flag
+        self._saved_at = trainer.resumed_at  # decisions at the last checkpoint
+
+    def reached(self) -> None:
+        """Does what is due now that training stands between two pieces.
+
+        Raises:
+            TrainingInterrupted: the user wants to stop, and a checkpoint is written.
+        """
+        trainer = self.trainer
+        trainer.restore()  # here, as what leads up to it may draw random numbers
+        self.display.advance(self._done)
+        if self._is_due(trainer.config.eval_freq, trainer.validation.last_timesteps):
+            self.evaluate()
+        if self.flag.raised:
+            self.save()
+            raise TrainingInterrupted
+        if self._is_due(trainer.config.checkpoint_freq, self._saved_at):
+            self.save()
+
+    def ended(self) -> None:
+        """Evaluates the final policy and writes the final checkpoint."""
+        if self.trainer.validation.last_timesteps < self._done:
+            self.evaluate()
+        self.save()
+
+    def evaluate(self) -> None:
+        """Measures the policy on the validation scenarios and keeps the best one."""
+        trainer, validation = self.trainer, self.trainer.validation
+        figures = validation.measure(trainer.model)
+        for name, value in figures.items():
+            trainer.logger.record(f"eval/{name}", value)
+        trainer.logger.dump(self._done)
+        best = validation.is_best()
+        if best:
+            save_model(trainer.model, trainer.run / f"best_{trainer.model_file}")
+        validation.save(trainer.run / EVALUATIONS)
+        self.display.evaluated(self._done, figures["scr"], best)
+
+    def save(self) -> None:
+        """Writes a checkpoint."""
+        trainer = self.trainer
+        for output in trainer.logger.output_formats:
+            getattr(output, "writer").flush()  # noqa: B009 - TensorBoard's
+        state = trainer.get_state()
+        save_checkpoint(trainer.run, trainer.model, state, trainer.model_file)
+        self._saved_at = self._done
+
+    @property
+    def _done(self) -> int:
+        """Decisions so far."""
+        return int(self.trainer.model.num_timesteps)
+
+    def _is_due(self, frequency: int, last: int) -> bool:
+        """Returns whether a multiple of `frequency` lies behind `last`."""
+        return last < 0 or self._done // frequency > last // frequency
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Writes a model in its own format, whole or not at all."""
+    buffer = io.BytesIO()
+    model.save(buffer)
+    write_whole(path, buffer.getvalue())

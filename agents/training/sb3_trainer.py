@@ -1,0 +1,118 @@
+"""The training of Stable-Baselines3's algorithms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+from agents.algorithms import ALGORITHMS
+from agents.training.boundary import Boundary
+from agents.training.callback import BoundaryCallback
+from agents.training.checkpoint import load_replay_buffer
+from agents.training.hyperparameters import as_arguments
+from agents.training.monitor import FILE as MONITOR
+from agents.training.monitor import ResumableMonitor
+from agents.training.runs import TrainingConfig
+from agents.training.trainer import Trainer
+from agents.weights import read_weights, write_weights
+from mec_llm_env.sb3 import SB3VecEnv
+from mec_llm_env.task import Task
+
+FORMAT = "mec-llm-env sb3 policy 1"
+
+
+class SB3Trainer(Trainer):
+    """Trains an algorithm of Stable-Baselines3, with a `monitor.csv` in the run."""
+
+    model_file = "model.zip"
+    growing = (MONITOR,)
+
+    @classmethod
+    def load_policy(cls, path: Path, config: TrainingConfig, task: Task) -> Any:
+        """Returns the algorithm of a model, or the policy of exported weights."""
+        algorithm = ALGORITHMS[config.agent]
+        if path.suffix != ".npz":
+            return algorithm.load_class().load(path, device="cpu")
+        arrays, _ = read_weights(path)
+        policy = _policy_of(config, task)
+        policy.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
+        return policy
+
+    @classmethod
+    def export_policy(cls, path: Path, config: TrainingConfig, weights: Path) -> None:
+        """Writes the weights of the policy."""
+        policy = ALGORITHMS[config.agent].load_class().load(path, device="cpu").policy
+        arrays = {name: tensor.numpy() for name, tensor in policy.state_dict().items()}
+        write_weights(weights, arrays, {"format": FORMAT})
+
+    def _build(
+        self, algorithm_class: Any, policy: str, arguments: dict[str, Any]
+    ) -> Any:
+        self._monitor = ResumableMonitor(SB3VecEnv(self.envs), self.config.env_id)
+        model = algorithm_class(
+            policy, self._monitor, seed=self.config.seed, device="cpu", **arguments
+        )
+        self._monitor.seed(self.config.first_seed)
+        return model
+
+    def _load(self, algorithm_class: Any, checkpoint: Path) -> Any:
+        self._monitor = ResumableMonitor(SB3VecEnv(self.envs), self.config.env_id)
+        model = algorithm_class.load(
+            checkpoint / self.model_file,
+            env=self._monitor,
+            device="cpu",
+            force_reset=False,
+        )
+        load_replay_buffer(checkpoint, model)
+        return model
+
+    def _learn(self, boundary: Boundary) -> None:
+        model, is_new = self.model, self._resumed is None
+        if self._resumed is not None:
+            self.envs.set_state(self._resumed.environments)
+            self._monitor.set_state(self._resumed.own["monitor"])
+        self._monitor.open(self.run, append=not is_new)
+        model.set_logger(self.logger)
+        try:
+            model.learn(
+                self.config.timesteps - self.resumed_at,
+                callback=BoundaryCallback(boundary),
+                log_interval=self._log_interval,
+                reset_num_timesteps=is_new,
+            )
+        finally:
+            self._monitor.close()
+
+    def _own_state(self) -> dict[str, Any]:
+        return {
+            "monitor": self._monitor.get_state(),
+            "action_space": self.model.action_space.np_random.bit_generator.state,
+        }
+
+    def _set_own_state(self, state: dict[str, Any]) -> None:
+        random = self.model.action_space.np_random
+        random.bit_generator.state = state["action_space"]
+
+    @property
+    def _log_interval(self) -> int:
+        """Rollouts between two lines of the log; episodes if the algorithm says so."""
+        if isinstance(self.model, OffPolicyAlgorithm):
+            return 4 * self.config.n_envs
+        return 1
+
+
+def _policy_of(config: TrainingConfig, task: Task) -> Any:
+    """Returns an untrained policy as the run's algorithm would make it."""
+    algorithm = ALGORITHMS[config.agent]
+    arguments = as_arguments(config.hyperparameters)
+    name = algorithm.policies[config.policy]
+    policy_class = algorithm.load_class().policy_aliases[name]
+    return policy_class(
+        task.observation_codec.space,
+        task.action_codec.space,
+        lambda remaining: 0.0,  # it learns no more
+        **arguments.get("policy_kwargs", {}),
+    )
