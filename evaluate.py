@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -26,13 +27,15 @@ from agents.command_line import (
     seed_number,
     task_arguments,
 )
-from agents.evaluation.comparison import compare
+from agents.evaluation.bounds import certified_bounds
+from agents.evaluation.comparison import Array, compare
 from agents.evaluation.instances import held_out_instances
 from agents.evaluation.output import create_folder, write_results
 from agents.evaluation.results import AgentResult, table
 from agents.evaluation.selection import common_task_arguments, select
 from agents.provenance import provenance
 from agents.registry import agent_names
+from mec_llm_env import Scenario
 from mec_llm_env.task import Task
 
 
@@ -49,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scenario = held_out_instances(task.config, options.instances)
         folder = create_folder(options.output, arguments_of_task["preset"])
 
+    bound = None if options.no_bound else _bounds(scenario, task, arguments_of_task)
     names = [name for entry in entries for name in entry.names]
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         bar = progress.add_task("", total=1.0)
@@ -69,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             label=entry.label,
             runs=entry.names if entry.trained else ("",),
             measurements=tuple(next(measured) for _ in entry.names),
-            bound=None,
+            bound=bound,
             seed=options.seed,
         )
         for entry in entries
@@ -107,6 +111,12 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--seed", type=seed_number, default=0, help="of random agents and intervals (0)"
     )
+    add(
+        "--no-bound",
+        action="store_true",
+        help="leave out shares of the certified bound; bounds that are not in the bank "
+        "are computed, which takes long for large scenarios, and cached",
+    )
     add("--output", default="results", help="where a new folder is made (results)")
     add(
         "--jobs",
@@ -116,6 +126,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="processes that decide (1); decisions are timed serially all the same",
     )
     return parser
+
+
+def _bounds(scenario: Scenario, task: Task, kwargs: Mapping[str, Any]) -> Array:
+    with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
+        bar = progress.add_task("certified bounds", total=scenario.batch_shape[0])
+        return certified_bounds(
+            scenario,
+            task.config.objective,
+            None if "overrides" in kwargs else kwargs["preset"],
+            advance=lambda count: progress.update(bar, advance=count),
+        )
 
 
 def _print_table(results: Sequence[AgentResult]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 import dashf
 from mec_llm_env import ObjectiveConfig, Scenario
-from mec_llm_env.bank import load_bank
+from mec_llm_env.bank import bank_presets, load_bank
 from mec_llm_env.files import write_whole
 
 Array = np.ndarray[Any, Any]
@@ -49,15 +49,21 @@ def certified_bounds(
 
 
 def _banked(scenario: Scenario, preset: str | None) -> Array:
-    """Returns the bank's bounds, after seeing that its scenarios are these."""
-    if preset is None:
-        return np.empty(0)
-    if not has_bank(preset):
+    """Returns the bank's bounds, after seeing that its scenarios are these.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if preset not in bank_presets():
         return np.empty(0)
     bank = load_bank(preset)
     common = min(len(bank.bound), scenario.batch_shape[0])
     stored, given = bank.scenario.channel_gain[:common], scenario.channel_gain[:common]
-    assert np.allclose(stored, given, rtol=1e-9), "the bank holds other scenarios"
+    if not np.allclose(stored, given, rtol=1e-9):
+        raise ValueError(
+            f"The instance bank of {preset!r} holds other scenarios than are sampled "
+            "now. Make it anew with benchmarks/make_bank.py."
+        )
     return np.asarray(bank.bound)
 
 

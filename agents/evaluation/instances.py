@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mec_llm_env import Scenario, ScenarioConfig, sample_scenario
+from mec_llm_env.bank import FIRST_SEED
 
 VALIDATION_SEED = 10_000_000  # + i is the seed of validation scenario i
-TEST_SEED = 20_000_000  # + i is the seed of test scenario i
+TEST_SEED = FIRST_SEED  # + i is the seed of test scenario i
 _MOST = VALIDATION_SEED  # scenarios of either kind, so that they stay apart
 
 

@@ -70,6 +70,8 @@ def to_html(
         introduction=(
             f"Every agent decided on the same {about['instances']} test scenarios. SCR "
             "is the service-cost ratio, total score over total cost: higher is better. "
+            "Optimality is its share of the certified upper bound, which no allocation "
+            "can exceed; the gap is bound / SCR − 1. "
             "IQM is the mean of the middle half; intervals are 95 % bootstrap. Delay "
             "and energy are means over users. Decisions were timed one after another "
             "on one thread."

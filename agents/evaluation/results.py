@@ -119,7 +119,7 @@ def table(results: Sequence[AgentResult]) -> tuple[list[str], list[list[str]]]:
     """Returns the heading and the rows that people read, best agent first."""
     bounded = bool(results) and results[0].bound is not None
     heading = ["agent", "SCR mean [95 % CI]"]
-    heading += ["optimality IQM [95 % CI]", "worst", "gap"] if bounded else ["IQM"]
+    heading += ["optimality", "IQM [95 % CI]", "worst", "gap"] if bounded else ["IQM"]
     heading += [] if bounded else ["worst"]
     heading += ["delay s", "energy J", "decision ms, p95", "batched ms", "violation"]
     return heading, [_row(result, bounded) for result in by_scr(results)]
@@ -131,6 +131,7 @@ def _row(result: AgentResult, bounded: bool) -> list[str]:
     low, high = f["iqm_ci95"]
     if bounded:
         quality = [
+            f"{f['optimality_mean']:.4f}",
             f"{f['optimality_iqm']:.4f} [{low:.4f}, {high:.4f}]",
             f"{f['optimality_worst']:.4f}",
             f"{100 * f['gap_mean']:.2f} %",

@@ -67,7 +67,7 @@ class Boundary:
         if best:
             save_model(trainer.model, trainer.run / f"best_{trainer.model_file}")
         validation.save(trainer.run / EVALUATIONS)
-        self.display.evaluated(self._done, figures["scr"], best)
+        self.display.evaluated(self._done, figures, best)
 
     def save(self) -> None:
         """Writes a checkpoint."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -56,14 +57,18 @@ class Display:
         """Shows how many decisions have been taken."""
         self._progress.update(self._task, completed=timesteps)
 
-    def evaluated(self, timesteps: int, scr: float, best: bool) -> None:
-        """Shows the mean SCR on the validation scenarios."""
-        self._progress.update(self._task, completed=timesteps, scr=f"{scr:.2f}")
+    def evaluated(
+        self, timesteps: int, figures: Mapping[str, float], best: bool
+    ) -> None:
+        """Shows the mean SCR on validation scenarios, and its share of the bound."""
+        scr = f"{figures['scr']:.2f}"
+        if "optimality" in figures:
+            scr += f" ({100 * figures['optimality']:.1f} % of the bound)"
+        self._progress.update(self._task, completed=timesteps, scr=scr)
         if not self._bar:
+            star = "  best so far" if best else ""
             print(
-                f"{timesteps:>12,} decisions   validation SCR {scr:7.2f}"
-                f"{'  best so far' if best else ''}",
-                flush=True,
+                f"{timesteps:>12,} decisions   validation SCR {scr}{star}", flush=True
             )
 
     def say(self, text: str) -> None:

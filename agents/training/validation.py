@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from agents.evaluation.bounds import certified_bounds
 from agents.evaluation.instances import validation_instances
 from mec_llm_env.files import write_whole
 from mec_llm_env.task import Task
+
+Array = np.ndarray[Any, Any]
+
+LARGEST_BOUNDED = 500  # N·M up to which the validation scenarios are bounded
 
 
 class Validation:
@@ -28,6 +34,14 @@ class Validation:
             name: [] for name in ("timesteps", "results", "delay_s", "energy_j")
         }
 
+    @cached_property
+    def bound(self) -> Array | None:
+        """[100] certified upper bounds; None where they would take minutes to find."""
+        config = self.task.config
+        if config.users * config.servers > LARGEST_BOUNDED:
+            return None
+        return certified_bounds(self.scenario, config.objective)
+
     @property
     def last_timesteps(self) -> int:
         """Decisions before the last evaluation; −1 before the first."""
@@ -42,6 +56,8 @@ class Validation:
             "delay_s": float(outcome.delay_s.mean()),
             "energy_j": float(outcome.energy_j.mean()),
         }
+        if self.bound is not None:
+            figures["optimality"] = float((outcome.scr / self.bound).mean())
         self.history["timesteps"].append(int(model.num_timesteps))
         self.history["results"].append(outcome.scr)
         self.history["delay_s"].append(figures["delay_s"])
@@ -64,5 +80,6 @@ class Validation:
             ep_lengths=np.ones(results.shape, dtype=np.int64),
             delay_s=np.array(self.history["delay_s"]),
             energy_j=np.array(self.history["energy_j"]),
+            bound=[] if self.bound is None else self.bound,
         )
         write_whole(path, buffer.getvalue())

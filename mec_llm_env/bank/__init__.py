@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import numpy as np
 
@@ -53,13 +54,13 @@ def load_bank(preset: str) -> Bank:
     Raises:
         ValueError: there is no bank of that preset, or its file is damaged.
     """
-    file = resources.files(__name__).joinpath(f"{preset}.npz")
-    if preset not in PRESETS or not file.is_file():
-        known = [p for p in PRESETS if _exists(p)]
+    if preset not in bank_presets():
         raise ValueError(
-            f"There is no instance bank of {preset!r}. Choose from {', '.join(known)}."
+            f"There is no instance bank of {preset!r}. Choose from "
+            f"{', '.join(bank_presets())}."
         )
-    with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
+    content = _file(preset).read_bytes()
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         arrays = dict(archive)
     stored = str(arrays.pop("sha256", ""))
     if digest(arrays) != stored:
@@ -71,8 +72,13 @@ def load_bank(preset: str) -> Bank:
     return _from_arrays(preset, arrays, stored)
 
 
-def _exists(preset: str) -> bool:
-    return resources.files(__name__).joinpath(f"{preset}.npz").is_file()
+def bank_presets() -> tuple[str, ...]:
+    """Returns the presets that have a bank."""
+    return tuple(preset for preset in PRESETS if _file(preset).is_file())
+
+
+def _file(preset: str) -> Traversable:
+    return resources.files(__name__).joinpath(f"{preset}.npz")
 
 
 def digest(arrays: Mapping[str, Array]) -> str:

@@ -207,7 +207,7 @@ def test_what_a_run_leaves(agent: str, tmp_path: Path) -> None:
         *("step_000000000096", "step_000000000128")
     }
     tags = set(scalars(trainer.run))
-    assert {"eval/scr", "eval/delay_s", "eval/energy_j"} <= tags
+    assert {"eval/scr", "eval/optimality", "eval/delay_s", "eval/energy_j"} <= tags
     assert {"ppo": "rollout/ep_rew_mean", "apg": "train/scr"}[agent] in tags
     with np.load(trainer.run / "evaluations.npz") as archive:
         assert archive["timesteps"].tolist() == [0, 32, 64, 96, 128]

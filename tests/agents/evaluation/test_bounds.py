@@ -1,0 +1,65 @@
+"""Bounds of the instances, from the bank and from the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dashf
+from agents.evaluation import bounds
+from agents.evaluation.bounds import certified_bounds
+from agents.evaluation.instances import held_out_instances, validation_instances
+from mec_llm_env import ObjectiveConfig, ScenarioConfig
+from mec_llm_env.bank import load_bank
+
+TINY = ScenarioConfig.preset("tiny-4x2")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(bounds, "CACHE", tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+def test_the_bank_is_used_where_it_holds_the_instances(cache: Path) -> None:
+    scenario = held_out_instances(TINY, 12)
+    value = certified_bounds(scenario, TINY.objective, "tiny-4x2")
+    np.testing.assert_array_equal(value, load_bank("tiny-4x2").bound[:12])
+    assert not cache.exists()
+
+
+def test_what_the_bank_lacks_is_computed_once(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = validation_instances(TINY, 12)
+    done: list[int] = []
+    value = certified_bounds(scenario, TINY.objective, advance=done.append)
+    np.testing.assert_allclose(
+        value, dashf.upper_bound(scenario, TINY.objective).value, rtol=1e-6
+    )
+    assert done == [0, 10, 2]
+    assert len(list(cache.iterdir())) == 2
+
+    def never(*arguments: Any) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(dashf, "upper_bound", never)
+    np.testing.assert_array_equal(certified_bounds(scenario, TINY.objective), value)
+    with pytest.raises(AssertionError, match="computed again"):  # another objective
+        certified_bounds(scenario, ObjectiveConfig(delay_reference_s=50.0))
+
+
+def test_instances_beyond_the_bank() -> None:
+    stored = len(load_bank("tiny-4x2"))
+    scenario = held_out_instances(TINY, stored + 1)
+    value = certified_bounds(scenario, TINY.objective, "tiny-4x2")
+    assert len(value) == stored + 1
+    assert (value > 0).all()
+
+
+def test_a_bank_of_other_scenarios_is_refused() -> None:
+    with pytest.raises(ValueError, match="holds other scenarios than are sampled"):
+        certified_bounds(validation_instances(TINY, 3), TINY.objective, "tiny-4x2")
