@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--action-encoding", metavar="E", help="box, or multi_discrete (box)")
     add("--timesteps", type=positive_integer, metavar="T", help="decisions in all")
     add("--n-envs", type=positive_integer, metavar="B", help="environments at once")
-    add("--policy", help="network: mlp")
+    add("--policy", help="network: mlp, or set, which takes any number of users")
     add("--seed", type=seed_number, help="0 … 999 (0); another seed is another run")
     add(
         "--eval-freq",

@@ -13,7 +13,7 @@ class Algorithm:
 
     module: str
     name: str  # of the class
-    policies: dict[str, str]  # `--policy` → policy as the class knows it
+    policies: dict[str, str]  # `--policy` → name that the class knows, or module:class
     any_size: frozenset[str] = frozenset()  # policies for any number of users, servers
     trainer: str = "agents.training.sb3_trainer:SB3Trainer"  # module:class
     extra: str = "train"  # of setup.cfg, which installs it
@@ -34,19 +34,27 @@ class Algorithm:
 
     def load_trainer(self) -> Any:
         """Imports the `Trainer` of the algorithm."""
-        module, _, name = self.trainer.partition(":")
-        return getattr(importlib.import_module(module), name)
+        return load_object(self.trainer)
 
 
-_MLP = {"mlp": "MlpPolicy"}
+def load_object(path: str) -> Any:
+    """Imports what `module:name` names."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+_ON_POLICY = {"mlp": "MlpPolicy", "set": "agents.set_policy:SetPolicy"}
+_SET = frozenset({"set"})
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "ppo": Algorithm(module="stable_baselines3", name="PPO", policies=_MLP),
+    "ppo": Algorithm(
+        module="stable_baselines3", name="PPO", policies=_ON_POLICY, any_size=_SET
+    ),
     "apg": Algorithm(
         module="agents.apg",
         name="Apg",
         policies={"set": "SetPolicy"},
-        any_size=frozenset({"set"}),
+        any_size=_SET,
         trainer="agents.training.apg_trainer:ApgTrainer",
     ),
 }

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from agents.candidates import choose_best
-from agents.set_network import NetworkConfig, SetNetwork
+from agents.numpy_network import NumpyNetwork
+from agents.set_network import NetworkConfig, SetNetwork, TorchNetwork
 from agents.weights import read_weights, write_weights
 from mec_llm_env import Scenario, evaluate
 from mec_llm_env.actions import decode_resources
@@ -25,6 +26,9 @@ from mec_llm_env.assignment import round_assignment
 from mec_llm_env.task import Task
 
 Schedule = float | Callable[[float], float]  # of the share of training that is left
+
+#: Scenarios at once that NumPy decides on faster than PyTorch.
+MOST_IN_NUMPY = 8
 
 FORMAT = "mec-llm-env apg 1"
 
@@ -40,6 +44,9 @@ class Apg:
         warmup: updates over which the learning rate rises.
         temperature: of the Gumbel-softmax at the beginning.
         final_temperature: at the end; it falls geometrically.
+        subsets: share of the updates that decide on a random number of the users
+            alone, so that the network learns what other numbers of users change.
+        fewest_users: of a subset.
         averaging: the policy decides with an exponential average of the weights, of
             which each update replaces 1 − `averaging`.
         candidates: associations beside the network's own that a decision considers.
@@ -61,6 +68,8 @@ class Apg:
         warmup: int = 50,
         temperature: float = 1.0,
         final_temperature: float = 0.1,
+        subsets: float = 0.5,
+        fewest_users: int = 4,
         averaging: float = 0.99,
         candidates: int = 4,
         max_grad_norm: float = 1.0,
@@ -70,6 +79,8 @@ class Apg:
             raise ValueError(f"`policy` must be 'SetPolicy'; got {policy!r}.")
         _check_range("averaging", averaging, 0, 1)
         _check_range("warmup", warmup, 1, np.inf)
+        _check_range("subsets", subsets, 0, 1)
+        _check_range("fewest_users", fewest_users, 1, np.inf)
         _check_range("candidates", candidates, 0, np.inf)
         _check_range("max_grad_norm", max_grad_norm, 0, np.inf)
         _check_range("temperature", temperature, 1e-3, 1e3)
@@ -80,11 +91,13 @@ class Apg:
         self.temperatures = temperature, final_temperature
         self.warmup, self.averaging = warmup, averaging
         self.max_grad_norm = max_grad_norm
+        self.subsets, self.fewest_users = subsets, fewest_users
         self.num_timesteps = self.updates = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = SetNetwork(NetworkConfig(**(policy_kwargs or {})))
         self.policy = copy.deepcopy(self.network)  # the average, which decides
+        self._frozen: NumpyNetwork | None = None  # copy of it, to decide on a few
         self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.98))
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -103,10 +116,11 @@ class Apg:
         Returns:
             Figures of the update, by their names in TensorBoard.
         """
-        given = _as_float32(scenario)
+        users, servers = self._tokens(observation)
+        users, given = self._subset(users, _as_float32(scenario))
         first, last = self.temperatures
         temperature = last * (first / last) ** remaining
-        pairs = self.network.pairs(*self._tokens(observation))
+        pairs = self.network.pairs(users, servers)
         scores = self.network.scores(pairs)
         association = self._sample(scores, scenario.max_users, temperature)
         resources = self.network.resources(pairs, association)
@@ -139,6 +153,18 @@ class Apg:
             "train/temperature": temperature,
         }
 
+    def _subset(self, users: Tensor, given: Scenario) -> tuple[Tensor, Scenario]:
+        """Keeps the first users alone, a random number, in some of the updates.
+
+        Which ones does not matter, as the users of a scenario are drawn alike.
+        """
+        n_users = given.n_users
+        chance, share = torch.rand(2, generator=self.generator).tolist()
+        if chance >= self.subsets or n_users <= self.fewest_users:
+            return users, given
+        kept = self.fewest_users + int(share * (n_users + 1 - self.fewest_users))
+        return users[:, :kept], _first_users(given, kept)
+
     def _sample(self, scores: Tensor, max_users: Any, temperature: float) -> Tensor:
         """Samples an association [B, N, M]; straight-through Gumbel-softmax.
 
@@ -157,6 +183,7 @@ class Apg:
                 self.policy.parameters(), self.network.parameters(), strict=True
             ):
                 average.lerp_(value, 1 - kept)
+        self._frozen = None
 
     # Deciding.
 
@@ -176,21 +203,28 @@ class Apg:
         batch = scenario.batch_shape
         if not batch:
             scenario = scenario[None]
-        with torch.no_grad():
-            users, servers = self._tokens(observation)
-            size = scenario.channel_gain.shape
-            pairs = self.policy.pairs(
-                users.reshape(*size[:2], -1), servers.reshape(size[0], size[2], -1)
-            )
-            association, resources = choose_best(
-                self.policy,
-                pairs,
-                scenario,
-                self.task.config.objective,
-                self.candidates,
-            )
+        n_batch, n_users, n_servers = scenario.channel_gain.shape
+        users, servers = self.task.observation_codec.unpack(observation)
+        users = users.reshape(n_batch, n_users, -1)
+        servers = servers.reshape(n_batch, n_servers, -1)
+        association, resources = choose_best(
+            self._decider(n_batch),
+            users,
+            servers,
+            scenario,
+            self.task.config.objective,
+            self.candidates,
+        )
         action = np.concatenate([2 * association - 1, resources], axis=-1)
         return action.reshape(*batch, -1).astype(np.float32), state
+
+    def _decider(self, n_batch: int) -> NumpyNetwork | TorchNetwork:
+        """Returns the network in what decides on so many scenarios fastest."""
+        if n_batch > MOST_IN_NUMPY:
+            return TorchNetwork(self.policy)
+        if self._frozen is None:
+            self._frozen = NumpyNetwork(self.policy)
+        return self._frozen
 
     def _tokens(self, observation: Any) -> tuple[Tensor, Tensor]:
         users, servers = self.task.observation_codec.unpack(observation)
@@ -275,6 +309,16 @@ def _tensors(prefix: str, arrays: dict[str, Any]) -> dict[str, Tensor]:
 def _as_float32(scenario: Scenario) -> Scenario:
     fields = scenario.to_dict() | {"user_position_m": None, "server_position_m": None}
     return Scenario.unchecked(**fields).to_torch(dtype=torch.float32)
+
+
+def _first_users(scenario: Scenario, count: int) -> Scenario:
+    """Returns scenarios [B] of the first `count` users alone."""
+    per_user = {
+        spec.name: getattr(scenario, spec.name)[:, :count]
+        for spec in dataclasses.fields(Scenario)
+        if spec.metadata["axes"] in ("N", "NM")
+    }
+    return Scenario.unchecked(**scenario.to_dict() | per_user)
 
 
 def _value(schedule: Schedule, remaining: float) -> float:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from agents.set_network import SetNetwork
+from agents.numpy_network import NumpyNetwork
+from agents.set_network import TorchNetwork
 from mec_llm_env import ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.actions import decode_resources
 from mec_llm_env.assignment import round_assignment
@@ -17,9 +16,10 @@ Array = np.ndarray[Any, Any]
 
 
 def choose_best(
-    network: SetNetwork,
-    pairs: Tensor,  # [B, N, M, D]
-    scenario: Scenario,  # [B], NumPy
+    network: NumpyNetwork | TorchNetwork,
+    users: Array,  # [B, N, M + 9]
+    servers: Array,  # [B, M, 7]
+    scenario: Scenario,  # [B], of these tokens
     objective: ObjectiveConfig,
     count: int,
 ) -> tuple[Array, Array]:
@@ -28,22 +28,29 @@ def choose_best(
     Considered are the association of the highest scores and `count` neighbours of it,
     each with the resources that the network gives it.
     """
-    scores = network.scores(pairs).numpy()
+    pairs: Any = network.pairs(users, servers)
+    scores = network.scores(pairs)
     first = round_assignment(scores, scenario.max_users)
     tried = neighbours(scores, first, count)  # [B, C, N, M]
-    association = torch.from_numpy(tried.astype(np.float32))
-    resources = network.resources(pairs[:, None], association).numpy()
+    resources = network.resources(pairs[:, None], tried.astype(np.float32))
     if tried.shape[1] == 1:
         return first, resources[:, 0]
-    many = scenario.map(
-        lambda a: np.broadcast_to(a[:, None], (*tried.shape[:2], *a.shape[1:]))
-    )
+    many = _broadcast(scenario, tried.shape)
     allocation = decode_resources(many, tried, resources.astype(np.float64))
     scr = evaluate(many, allocation, objective, check=False).scr  # [B, C]
-    fits = (tried.sum(axis=-2) <= many.max_users).all(axis=-1)
-    best = np.where(fits, scr, -np.inf).argmax(axis=-1)
+    if (scenario.max_users < scenario.n_users).any():
+        fits = (tried.sum(axis=-2) <= many.max_users).all(axis=-1)
+        scr = np.where(fits, scr, -np.inf)
+    best = scr.argmax(axis=-1)
     row = np.arange(len(best))
     return tried[row, best], resources[row, best]
+
+
+def _broadcast(scenario: Scenario, shape: tuple[int, ...]) -> Scenario:
+    """Returns scenarios [B] with an axis C for associations of shape [B, C, N, M]."""
+    fields = scenario.map(lambda a: a[:, None]).to_dict()
+    gain = np.broadcast_to(fields["channel_gain"], shape)
+    return Scenario.unchecked(**fields | {"channel_gain": gain})
 
 
 def neighbours(scores: Array, association: Array, count: int) -> Array:

@@ -1,10 +1,14 @@
-"""`make_agent`: every agent by its name, trained ones by their run folder."""
+"""`make_agent`: every agent by its name, trained ones by their run folder.
+
+A trained policy that comes with the repository is `<agent>:pretrained`.
+"""
 
 from __future__ import annotations
 
 import difflib
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import dashf
 from agents.algorithms import ALGORITHMS
@@ -26,18 +30,36 @@ UNTRAINED: dict[str, Callable[[Task, int], Agent]] = {
     **{name: _solver(name) for name in dashf.SOLVERS},
 }
 
+#: Policies that come with the repository, a folder each, made by `agents.export`.
+PRETRAINED = Path(__file__).parent / "pretrained"
+_SUFFIX = ":pretrained"
+
 
 def agent_names() -> tuple[str, ...]:
-    """Returns the names of the agents that need no training."""
-    return tuple(UNTRAINED)
+    """Returns the names of the agents that need no training of the user's own."""
+    return (*UNTRAINED, *pretrained_names())
+
+
+def pretrained_names() -> tuple[str, ...]:
+    """Returns the names of the policies that come with the repository."""
+    return tuple(
+        f"{path.name}{_SUFFIX}" for path in sorted(PRETRAINED.glob("*")) if is_run(path)
+    )
+
+
+def run_folder(name: str) -> str:
+    """Returns where a trained agent lies: the name itself, if it is a folder's."""
+    if name in pretrained_names():
+        return os.fspath(PRETRAINED / name.removesuffix(_SUFFIX))
+    return name
 
 
 def make_agent(name: str, task: Task | None = None, *, seed: int = 0) -> Agent:
     """Makes an agent.
 
     Args:
-        name: a name of `agent_names`, or the folder of a training run, such as
-            "runs/ppo/latest".
+        name: a name of `agent_names`, such as "apg:pretrained", or the folder of a
+            training run, such as "runs/ppo/latest".
         task: what it is to decide; the default one if None.
         seed: of the agent's own randomness.
 
@@ -47,20 +69,22 @@ def make_agent(name: str, task: Task | None = None, *, seed: int = 0) -> Agent:
     task = task or Task()
     if name in UNTRAINED:
         return UNTRAINED[name](task, seed)
-    if is_run(name):
+    folder = run_folder(name)
+    if is_run(folder):
         from agents.learned import LearnedAgent
 
-        return LearnedAgent.from_run(name, task)
+        return LearnedAgent.from_run(folder, task)
     raise ValueError(_not_found(name))
 
 
 def run_config(name: str) -> TrainingConfig | None:
-    """Returns what a run was asked for; None if the name is not a run folder.
+    """Returns what a run was asked for; None if the name is not of a trained agent.
 
     Raises:
         ValueError: the run's configuration cannot be read.
     """
-    return load_config(name) if is_run(name) else None
+    folder = run_folder(name)
+    return load_config(folder) if is_run(folder) else None
 
 
 def _not_found(name: str) -> str:
@@ -69,14 +93,19 @@ def _not_found(name: str) -> str:
             f"{name!r} has to be trained first: python train.py --agent {name}. Then "
             f"give its run folder, such as runs/{name}/latest."
         )
+    if name.endswith(_SUFFIX):
+        known = ", ".join(pretrained_names()) or "none"
+        return (
+            f"There is no pretrained agent {name!r}; with the repository come: {known}."
+        )
     if os.sep in name or os.path.exists(name):
         return (
             f"{name!r} is not a run folder: it has no config.json of a training run. "
             "Runs lie in runs/<agent>/, such as runs/ppo/latest."
         )
-    nearest = difflib.get_close_matches(name, UNTRAINED, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(name, agent_names(), n=1, cutoff=0.5)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     return (
-        f"There is no agent {name!r}.{hint} Choose from {', '.join(UNTRAINED)}, or "
+        f"There is no agent {name!r}.{hint} Choose from {', '.join(agent_names())}, or "
         "give the folder of a training run."
     )

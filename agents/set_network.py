@@ -10,6 +10,7 @@ and compute alone. No parameter depends on the numbers of users N and servers M.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +19,9 @@ from torch.nn import functional
 from mec_llm_env.actions import RESOURCES
 from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
 
-_GAIN_FEATURES = 3  # log-gain; relative to the best of the user; share of the sum
-_LARGEST_EXPONENT = 8.0  # nepers, of the weights in a sum over users
-_FEWEST = 1e-3  # users, so that the logarithm of an empty server's sum is finite
+_GAIN_FEATURES = 3  # log-gain; relative to the best of the user; to all of them
+LARGEST_EXPONENT = 8.0  # nepers, of the terms in a sum over users
+SMALLEST_SUM = 1e-3  # so that the logarithm of an empty server's sum is finite
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,43 +78,64 @@ class SetNetwork(nn.Module):
     ) -> Tensor:
         """Returns a token for every pair, [B, N, M, D]."""
         m = servers.shape[-2]
-        gain, own = users[..., :m], users[..., m:]
-        features = torch.stack(
-            [
-                gain,
-                gain - gain.amax(dim=-1, keepdim=True),
-                gain - torch.logsumexp(gain, dim=-1, keepdim=True),
-            ],
-            dim=-1,
-        )  # [B, N, M, 3]
+        gain, own = users.split([m, users.shape[-1] - m], dim=-1)
+        best = gain.amax(dim=-1, keepdim=True)
+        total = torch.logsumexp(gain, dim=-1, keepdim=True)
+        features = torch.stack([gain, gain - best, gain - total], dim=-1)
         pairs = (
-            self.user_embedding(own)[..., :, None, :]
-            + self.server_embedding(servers)[..., None, :, :]
-            + self.gain_embedding(features)
+            _linear(self.user_embedding, own).unsqueeze(-2)
+            + _linear(self.server_embedding, servers).unsqueeze(-3)
+            + _linear(self.gain_embedding, features)
         )
-        pairs = self.first(pairs)
+        pairs = self.first.forward(pairs)
         for layer in self.pair_layers:
-            pairs = layer(pairs)
+            pairs = layer.forward(pairs)
         return pairs
 
     def scores(self, pairs: Tensor) -> Tensor:
         """Returns the association scores [B, N, M] of pair tokens, unbounded."""
-        return self.score(pairs)[..., 0]
+        return _linear(self.score, pairs).squeeze(-1)
 
-    def resources(
+    def users(
         self,
         pairs: Tensor,  # [B, N, M, D]
         association: Tensor,  # [B, N, M] 0 or 1, or rows that sum to 1
     ) -> Tensor:
-        """Returns the unit resources [B, N, 5] in [−1, 1] for an association."""
-        users = (association[..., None, :] @ pairs)[..., 0, :]  # [B, N, D]
+        """Returns a token for every user at its server, [B, N, D]."""
+        users = (association.unsqueeze(-2) @ pairs).squeeze(-2)
         for layer in self.user_layers:
-            users = layer(users, association)
-        return torch.tanh(self.resource(self.norm(users)))
+            users = layer.forward(users, association)
+        return self.norm.forward(users)
+
+    def resources(self, pairs: Tensor, association: Tensor) -> Tensor:
+        """Returns the unit resources [B, N, 5] in [−1, 1] for an association."""
+        return torch.tanh(_linear(self.resource, self.users(pairs, association)))
+
+
+class TorchNetwork:
+    """A `SetNetwork` that takes and gives NumPy arrays, and keeps no gradients."""
+
+    def __init__(self, network: SetNetwork) -> None:
+        self._network = network
+
+    @torch.inference_mode()
+    def pairs(self, users: Any, servers: Any) -> Tensor:
+        """Returns a token for every pair, [B, N, M, D], in PyTorch."""
+        return self._network.pairs(torch.from_numpy(users), torch.from_numpy(servers))
+
+    @torch.inference_mode()
+    def scores(self, pairs: Tensor) -> Any:
+        """Returns the association scores [B, N, M] of pair tokens, unbounded."""
+        return self._network.scores(pairs).numpy()
+
+    @torch.inference_mode()
+    def resources(self, pairs: Tensor, association: Any) -> Any:
+        """Returns the unit resources [B, N, 5] in [−1, 1] for an association."""
+        return self._network.resources(pairs, torch.from_numpy(association)).numpy()
 
 
 class _Residual(nn.Module):
-    """x + W₂ gelu(W₁ norm(x) + context)."""
+    """x + W₂ silu(W₁ norm(x) + context)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -121,9 +143,10 @@ class _Residual(nn.Module):
         self.inner = nn.Linear(width, width)
         self.outer = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, context: Tensor | float = 0.0) -> Tensor:
-        hidden = self.inner(self.norm(x)) + context
-        return x + self.outer(functional.gelu(hidden, approximate="tanh"))
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        hidden = _linear(self.inner, self.norm.forward(x))
+        hidden = hidden if context is None else hidden + context
+        return x + _linear(self.outer, functional.silu(hidden))
 
 
 class _PairLayer(nn.Module):
@@ -131,24 +154,23 @@ class _PairLayer(nn.Module):
 
     def __init__(self, width: int, pooled: int) -> None:
         super().__init__()
-        self.weight = nn.Linear(width, 1)
-        self.summand = nn.Linear(width, pooled)
+        self.pooled = pooled
+        self.sent = nn.Linear(width, 1 + pooled)  # logit of the share, summands
         self.of_server = nn.Linear(pooled + 1, width, bias=False)
-        self.of_all = nn.Linear(pooled, width, bias=False)
+        self.of_all = nn.Linear(pooled + 1, width, bias=False)
         self.of_user = nn.Linear(width, width, bias=False)
         self.residual = _Residual(width)
 
     def forward(self, pairs: Tensor) -> Tensor:  # [B, N, M, D] → [B, N, M, D]
-        share = torch.softmax(self.weight(pairs)[..., 0], dim=-1)  # [B, N, M]
-        positive = _positive(self.summand(pairs)) * share[..., None]
-        load = torch.cat([positive, share[..., None]], dim=-1).sum(dim=-3)
-        mine = (share[..., None, :] @ pairs)[..., 0, :]  # [B, N, D]
-        context = (
-            self.of_server(_log(load))[..., None, :, :]
-            + self.of_all(_log(positive.sum(dim=-2).mean(dim=-2)))[..., None, None, :]
-            + self.of_user(mine)[..., :, None, :]
-        )
-        return self.residual(pairs, context)
+        sent = _linear(self.sent, pairs)
+        share = torch.softmax(sent.select(-1, 0), dim=-1)  # [B, N, M]
+        terms = _terms(sent.narrow(-1, 1, self.pooled)) * share.unsqueeze(-1)
+        load = _log(terms.sum(dim=-3))  # [B, M, P + 1]
+        mine = (share.unsqueeze(-2) @ pairs).squeeze(-2)  # [B, N, D]
+        server = _linear(self.of_server, load)
+        server = server + _linear(self.of_all, load.mean(dim=-2, keepdim=True))
+        context = server.unsqueeze(-3) + _linear(self.of_user, mine).unsqueeze(-2)
+        return self.residual.forward(pairs, context)
 
 
 class _UserLayer(nn.Module):
@@ -156,26 +178,30 @@ class _UserLayer(nn.Module):
 
     def __init__(self, width: int, pooled: int) -> None:
         super().__init__()
-        self.summand = nn.Linear(width, pooled)
+        self.sent = nn.Linear(width, pooled)
         self.of_server = nn.Linear(pooled + 1, width, bias=False)
-        self.of_all = nn.Linear(pooled, width, bias=False)
+        self.of_all = nn.Linear(pooled + 1, width, bias=False)
         self.residual = _Residual(width)
 
     def forward(self, users: Tensor, association: Tensor) -> Tensor:  # [B, N, D]
-        positive = _positive(self.summand(users))
-        one = torch.ones_like(positive[..., :1])
-        summands = torch.cat([positive, one], dim=-1)  # [B, N, P + 1]
-        load = association.transpose(-1, -2) @ summands  # [B, M, P + 1]
-        context = (
-            association @ self.of_server(_log(load))
-            + self.of_all(_log(positive.mean(dim=-2)))[..., None, :]
-        )
-        return self.residual(users, context)
+        terms = _terms(_linear(self.sent, users))
+        load = _log(association.transpose(-1, -2) @ terms)  # [B, M, P + 1]
+        mean = _log(terms.mean(dim=-2, keepdim=True))  # [B, 1, P + 1]
+        server = _linear(self.of_server, load) + _linear(self.of_all, mean)
+        return self.residual.forward(users, association @ server)
 
 
-def _positive(exponent: Tensor) -> Tensor:
-    return torch.exp(exponent.clamp(-_LARGEST_EXPONENT, _LARGEST_EXPONENT))
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Calls the layer without the hooks of `nn.Module`, which cost twice as much."""
+    return functional.linear(x, layer.weight, layer.bias)
+
+
+def _terms(exponent: Tensor) -> Tensor:
+    """Returns the terms [..., P + 1] of sums over users; the last one counts them."""
+    return torch.exp(
+        functional.pad(exponent.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT), (0, 1))
+    )
 
 
 def _log(total: Tensor) -> Tensor:
-    return torch.log(total + _FEWEST)
+    return torch.log(total + SMALLEST_SUM)

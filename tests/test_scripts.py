@@ -134,11 +134,15 @@ MISTAKES = {
     ),
     "unknown policy": (
         "train.py --agent ppo --policy cnn",
-        "--policy must be one of mlp",
+        "--policy must be one of mlp, set for ppo; got 'cnn'",
     ),
     "policy of another agent": (
         "train.py --agent apg --policy mlp",
         "--policy must be one of set for apg; got 'mlp'",
+    ),
+    "set policy with levels": (
+        "train.py --agent ppo --policy set --action-encoding multi_discrete",
+        "`--policy set` needs --action-encoding box",
     ),
     "size of a network": (
         'train.py --agent apg --hyperparameter policy_kwargs={"width":0}',

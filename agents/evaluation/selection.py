@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.command_line import DEFAULT_PRESET
-from agents.registry import make_agent, run_config
+from agents.registry import make_agent, run_config, run_folder
 from agents.training.runs import TrainingConfig
 from mec_llm_env.task import Task
 
@@ -65,7 +65,7 @@ def select(names: Sequence[str], task: Task) -> list[Entry]:
     for name in names:
         make_agent(name, task)
         config = run_config(name)
-        path = name if config is None else os.path.realpath(name)
+        path = name if config is None else os.path.realpath(run_folder(name))
         key = name if config is None else repr({**config.to_dict(), "seed": None})
         members = groups.setdefault(key, (config, []))[1]
         if path in members:

@@ -26,8 +26,12 @@ _RESERVED = {
 }
 
 
-def load_hyperparameters(algorithm: str, env_id: str) -> dict[str, Any]:
+def load_hyperparameters(
+    algorithm: str, env_id: str, policy: str | None = None
+) -> dict[str, Any]:
     """Reads the tuned settings of an algorithm for an environment.
+
+    Settings for a `policy` of their own stand under "<env_id>:<policy>".
 
     Raises:
         ValueError: the file has no entry for the environment.
@@ -40,7 +44,7 @@ def load_hyperparameters(algorithm: str, env_id: str) -> dict[str, Any]:
             f"hyperparams/{path.name} has no entry {env_id!r}, only "
             f"{', '.join(map(repr, entries))}. Choose one of them or add an entry."
         )
-    settings = dict(entries[env_id])
+    settings = dict(entries.get(f"{env_id}:{policy}", entries[env_id]))
     settings["n_timesteps"] = int(settings["n_timesteps"])
     return settings
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from agents.algorithms import ALGORITHMS
+from agents.algorithms import ALGORITHMS, load_object
 from agents.training.boundary import Boundary
 from agents.training.callback import BoundaryCallback
 from agents.training.checkpoint import load_replay_buffer
@@ -33,9 +33,10 @@ class SB3Trainer(Trainer):
     @classmethod
     def load_policy(cls, path: Path, config: TrainingConfig, task: Task) -> Any:
         """Returns the algorithm of a model, or the policy of exported weights."""
-        algorithm = ALGORITHMS[config.agent]
         if path.suffix != ".npz":
-            return algorithm.load_class().load(path, device="cpu")
+            algorithm_class = ALGORITHMS[config.agent].load_class()
+            other = _for_size(config, task)
+            return algorithm_class.load(path, device="cpu", custom_objects=other)
         arrays, _ = read_weights(path)
         policy = _policy_of(config, task)
         policy.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
@@ -52,8 +53,13 @@ class SB3Trainer(Trainer):
         self, algorithm_class: Any, policy: str, arguments: dict[str, Any]
     ) -> Any:
         self._monitor = ResumableMonitor(SB3VecEnv(self.envs), self.config.env_id)
+        kwargs = _policy_kwargs(self.config, self.envs.task)
         model = algorithm_class(
-            policy, self._monitor, seed=self.config.seed, device="cpu", **arguments
+            load_object(policy) if ":" in policy else policy,
+            self._monitor,
+            seed=self.config.seed,
+            device="cpu",
+            **arguments | {"policy_kwargs": kwargs},
         )
         self._monitor.seed(self.config.first_seed)
         return model
@@ -107,12 +113,39 @@ class SB3Trainer(Trainer):
 def _policy_of(config: TrainingConfig, task: Task) -> Any:
     """Returns an untrained policy as the run's algorithm would make it."""
     algorithm = ALGORITHMS[config.agent]
-    arguments = as_arguments(config.hyperparameters)
     name = algorithm.policies[config.policy]
-    policy_class = algorithm.load_class().policy_aliases[name]
+    policy_class = (
+        load_object(name)
+        if ":" in name
+        else algorithm.load_class().policy_aliases[name]
+    )
     return policy_class(
         task.observation_codec.space,
         task.action_codec.space,
         lambda remaining: 0.0,  # it learns no more
-        **arguments.get("policy_kwargs", {}),
+        **_policy_kwargs(config, task),
     )
+
+
+def _policy_kwargs(config: TrainingConfig, task: Task) -> dict[str, Any]:
+    """Returns the arguments of a policy; those of any size are told the size."""
+    kwargs = as_arguments(config.hyperparameters).get("policy_kwargs") or {}
+    if config.policy not in ALGORITHMS[config.agent].any_size:
+        return dict(kwargs)
+    size = {"n_users": task.config.users, "n_servers": task.config.servers}
+    return dict(kwargs) | size
+
+
+def _for_size(config: TrainingConfig, task: Task) -> dict[str, Any] | None:
+    """Returns what a saved model is loaded with instead, to decide another size."""
+    if config.policy not in ALGORITHMS[config.agent].any_size:
+        return None
+    return {
+        "observation_space": task.observation_codec.space,
+        "action_space": task.action_codec.space,
+        "policy_kwargs": _policy_kwargs(config, task),
+        "_last_obs": None,
+        "_last_original_obs": None,
+        "_last_episode_starts": None,
+        "n_envs": 1,
+    }

@@ -27,7 +27,7 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
     """
     algorithm = _find_algorithm(options.agent)
     env_id = options.env or "MecLlm-v0"
-    tuned = load_hyperparameters(options.agent, env_id)
+    tuned = load_hyperparameters(options.agent, env_id, options.policy)
     given = parse_overrides(options.hyperparameter, "--hyperparameter")
     misplaced = next((name for name in RUN_KEYS if name in given), None)
     if misplaced:
@@ -93,7 +93,7 @@ def _find_algorithm(name: str | None) -> Algorithm:
 
 def _find_policy(options: argparse.Namespace, algorithm: Algorithm, tuned: str) -> str:
     if options.policy is None:
-        return next(k for k, v in algorithm.policies.items() if v == tuned)
+        return next(k for k, v in algorithm.policies.items() if tuned in (k, v))
     if options.policy not in algorithm.policies:
         raise ValueError(
             f"--policy must be one of {', '.join(algorithm.policies)} for "

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from agents.numpy_network import NumpyNetwork
 from agents.set_network import NetworkConfig, SetNetwork
 from mec_llm_env import ScenarioConfig, sample_scenario
 from mec_llm_env.observations import ObservationCodec
@@ -89,3 +90,22 @@ def test_resources_are_units_whatever_comes_in() -> None:
 def test_sizes_are_checked(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"`{name}` must be an integer of at least 1"):
         NetworkConfig(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("n_users", "n_servers"), SIZES)
+def test_in_numpy_it_is_the_same(n_users: int, n_servers: int) -> None:
+    net, (users, servers) = network(), tokens(n_users, n_servers)
+    with torch.no_grad():
+        for parameter in net.parameters():  # norms too, which begin as 1 and 0
+            parameter += 0.1 * torch.randn_like(parameter)
+    copy = NumpyNetwork(net)
+    scores, _ = decisions(net, users, servers)
+    pairs = copy.pairs(users.numpy(), servers.numpy())
+    np.testing.assert_allclose(copy.scores(pairs), scores, atol=1e-4)
+    association = torch.softmax(scores, dim=-1)
+    with torch.no_grad():
+        resources = net.resources(net.pairs(users, servers), association)
+    np.testing.assert_allclose(
+        copy.resources(pairs, association.numpy()), resources, atol=1e-4
+    )
+    assert copy.resources(pairs, association.numpy()).dtype == np.float32

@@ -26,6 +26,14 @@ def test_every_algorithm_has_settings_that_it_takes(name: str) -> None:
     check_arguments(ALGORITHMS[name].load_class(), as_arguments(own))
 
 
+def test_a_policy_may_have_settings_of_its_own() -> None:
+    plain, of_set = (
+        load_hyperparameters("ppo", "MecLlm-v0", p) for p in ("mlp", "set")
+    )
+    assert (plain["policy"], of_set["policy"]) == ("MlpPolicy", "set")
+    assert load_hyperparameters("ppo", "MecLlm-v0") == plain
+
+
 def test_every_file_has_an_algorithm() -> None:
     assert {path.stem for path in FOLDER.glob("*.yml")} == set(ALGORITHMS)
     assert "ppo:\n  MecLlm-v0:" in describe_hyperparameters()

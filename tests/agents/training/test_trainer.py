@@ -127,14 +127,29 @@ def test_one_seed_gives_the_same_weights(agent: str, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("agent", ALGORITHMS)
-@pytest.mark.parametrize("length", [1, 3])
+@pytest.mark.parametrize(
+    ("agent", "length", "policy"),
+    [
+        *((agent, length, None) for agent in ALGORITHMS for length in (1, 3)),
+        ("ppo", 1, "set"),
+    ],
+)
 def test_interrupted_and_resumed_equals_uninterrupted(
-    agent: str, length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    agent: str,
+    length: int,
+    policy: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kwargs = {"preset": "tiny-4x2", "episode_length": length}
-    whole = train(tmp_path / "whole", agent=agent, env_kwargs=kwargs)
-    begun = Trainer.begin(config(agent, env_kwargs=kwargs), tmp_path / "cut")
+    changes: dict[str, Any] = {
+        "env_kwargs": {"preset": "tiny-4x2", "episode_length": length}
+    }
+    if policy is not None:
+        network = SMALL["apg"]["policy_kwargs"]
+        own = SMALL[agent] | {"policy_kwargs": {"network": network}}
+        changes |= {"policy": policy, "hyperparameters": own}
+    whole = train(tmp_path / "whole", agent=agent, **changes)
+    begun = Trainer.begin(config(agent, **changes), tmp_path / "cut")
     with monkeypatch.context() as patch:
         at_decision(patch, 56, send(signal.SIGINT))
         assert not begun.train(bar=False)

@@ -1,0 +1,82 @@
+"""Exports a trained policy as weights without pickles, and JSON.
+
+`python -m agents.export runs/apg/latest` puts the best model of a run where
+`python evaluate.py --agents apg:pretrained` finds it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from agents.algorithms import ALGORITHMS
+from agents.command_line import OneLineParser, one_line_errors
+from agents.evaluation.instances import held_out_instances
+from agents.learned import WEIGHTS, find_model
+from agents.registry import PRETRAINED, make_agent
+from agents.training.runs import CONFIG, load_config
+from mec_llm_env import evaluate
+from mec_llm_env.files import write_whole
+from mec_llm_env.task import Task
+
+#: Test scenarios whose mean SCR is recorded.
+INSTANCES = 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exports; returns the exit status."""
+    parser = OneLineParser(
+        prog="agents.export",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", metavar="RUN", help="folder of a training run")
+    parser.add_argument(
+        "--output", default=os.fspath(PRETRAINED), help="(agents/pretrained)"
+    )
+    options = parser.parse_args(arguments)
+    with one_line_errors(parser.prog):
+        folder = export(Path(options.run), Path(options.output))
+    print(f"Exported: {os.path.relpath(folder)}")
+    return 0
+
+
+def export(run: Path, output: Path) -> Path:
+    """Writes `policy.npz` and `config.json` to a folder named after the agent.
+
+    `config.json` is the run's, provenance included, and what the policy reaches.
+
+    Raises:
+        ValueError: the folder is no run, or has no model yet.
+        OSError: the output cannot be written.
+    """
+    config = load_config(run)
+    model = find_model(run, config)
+    folder = output / config.agent
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = ALGORITHMS[config.agent].load_trainer()
+    trainer.export_policy(model, config, folder / WEIGHTS)
+    content = json.loads((run / CONFIG).read_text())
+    write_whole(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+    content["policy"] = {
+        "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
+        "instances": INSTANCES,
+        "mean_scr": mean_scr(folder, Task(**config.env_kwargs)),
+    }
+    write_whole(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+    return folder
+
+
+def mean_scr(agent: str | os.PathLike[str], task: Task) -> float:
+    """Returns the mean SCR of an agent on the first test scenarios."""
+    scenario = held_out_instances(task.config, INSTANCES)
+    allocation = make_agent(os.fspath(agent), task).decide(scenario)
+    return float(evaluate(scenario, allocation, task.config.objective).scr.mean())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

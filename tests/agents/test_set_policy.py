@@ -1,0 +1,99 @@
+"""The set network as a policy of Stable-Baselines3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from agents.set_policy import SetPolicy
+from mec_llm_env import sample_scenario
+from mec_llm_env.task import Task
+
+SMALL = {"width": 16, "pair_layers": 1, "user_layers": 1, "pooled": 4}
+
+
+def make(n_users: int, n_servers: int, encoding: str = "flat") -> tuple[SetPolicy, Any]:
+    task = Task(
+        preset="tiny-4x2",
+        overrides={"users": n_users, "servers": n_servers},
+        observation_encoding=encoding,
+    )
+    torch.manual_seed(0)
+    policy = SetPolicy(
+        task.observation_codec.space,
+        task.action_codec.space,
+        lambda remaining: 1e-3,
+        n_users=n_users,
+        n_servers=n_servers,
+        network=SMALL,
+    )
+    scenario = sample_scenario(task.config, np.random.default_rng(0), (3,))
+    return policy, policy.obs_to_tensor(task.observation_codec.encode(scenario))[0]
+
+
+def test_weights_of_one_size_fit_another() -> None:
+    (small, _), (large, seen) = make(4, 2), make(5, 3)
+    large.load_state_dict(small.state_dict())
+    actions, values, log_probability = large(seen)
+    assert actions.shape == (3, 5 * 8)
+    assert values.shape == (3, 1)
+    assert log_probability.shape == (3,)
+
+
+def test_flat_observations_and_tokens_are_decided_alike() -> None:
+    (flat, seen), (tokens, same) = make(4, 2), make(4, 2, "tokens")
+    torch.testing.assert_close(
+        flat.get_distribution(seen).mode(), tokens.get_distribution(same).mode()
+    )
+    torch.testing.assert_close(flat.predict_values(seen), tokens.predict_values(same))
+
+
+def test_actions_and_values_follow_the_order_of_users_and_servers() -> None:
+    policy, seen = make(4, 3, "tokens")
+    user, server = [2, 0, 3, 1], [1, 2, 0]
+    gain, own = seen["users"][..., :3], seen["users"][..., 3:]
+    moved = {
+        "users": torch.cat([gain[..., server], own], dim=-1)[:, user],
+        "servers": seen["servers"][:, server],
+    }
+    action, other = (
+        policy.get_distribution(o).mode().reshape(3, 4, 8) for o in (seen, moved)
+    )
+    torch.testing.assert_close(other[..., :3], action[:, user][..., server][..., :3])
+    torch.testing.assert_close(other[..., 3:], action[:, user][..., 3:])
+    torch.testing.assert_close(
+        policy.predict_values(moved), policy.predict_values(seen)
+    )
+
+
+def test_each_field_of_an_action_has_its_own_deviation() -> None:
+    policy, seen = make(4, 2)
+    with torch.no_grad():
+        policy.log_std.copy_(torch.arange(6.0))
+    deviation = policy.get_distribution(seen).distribution.stddev  # type: ignore[union-attr]
+    expected = torch.exp(torch.tensor([0.0, 0, 1, 2, 3, 4, 5]))
+    torch.testing.assert_close(deviation[1].reshape(4, 7)[2], expected)
+
+
+def test_the_likelihood_of_an_action_has_a_gradient_everywhere() -> None:
+    policy, seen = make(4, 2)
+    values, log_probability, entropy = policy.evaluate_actions(seen, policy(seen)[0])
+    assert entropy is not None
+    (values.sum() + log_probability.sum() + entropy.sum()).backward()
+    for name, parameter in policy.named_parameters():
+        assert parameter.grad is not None or name.startswith("critic.resource"), name
+
+
+def test_spaces_of_another_size_are_refused() -> None:
+    task = Task(preset="tiny-4x2")
+    with pytest.raises(ValueError, match=r"of shape \(35,\) for 5 users and 2 servers"):
+        SetPolicy(
+            task.observation_codec.space,
+            task.action_codec.space,
+            lambda remaining: 1e-3,
+            n_users=5,
+            n_servers=2,
+        )
