@@ -108,25 +108,24 @@ def certify(
     c: tuple[Array, ...],
     k: tuple[float, ...],
     target: Array,
-    *,
-    limit: int,
+    slack: Array,
 ) -> Array:
     """Returns upper bounds of the priced maximum of every option, [options].
 
-    Intervals whose bound is above the option's target are halved, at most `limit` times
-    an option; so a bound is at most its target where the maximum allows it.
+    Intervals are halved while their bound is above the option's target and more than
+    its slack above what they attain; so a bound is at most the higher of its target
+    and the maximum plus slack.
     """
     arrays = [low, high, y, price_b, price_f, *c]
     if backend() == "numba":
         out = np.empty(len(low))
-        compiled("certify_loop")(np.stack(arrays, axis=-1), target, limit, k, out)
+        compiled("certify_loop")(np.stack(arrays, axis=-1), target, slack, k, out)
         return out
     out = np.full(len(low), -np.inf)
-    halved = np.zeros(len(low), dtype=int)
     row, p_min, p_max = np.arange(len(low)), np.zeros(len(low)), np.ones(len(low))
     while len(row):
         with np.errstate(all="ignore"):
-            value, by_power = kernels.interval_bound(
+            value, by_power, attained = kernels.interval_bound(
                 low,
                 high,
                 p_min,
@@ -137,11 +136,11 @@ def certify(
                 tuple(value[row] for value in c),
                 k,
             )
-        by_power = by_power > 0.5 * (value - target[row])
+        enough = np.maximum(target[row], attained + slack[row])
+        by_power = by_power > 0.5 * (value - enough)
         wide = np.where(by_power, p_max - p_min > 1e-9, high - low > 1e-7)
-        split = (value > target[row]) & wide & (halved[row] < limit)
+        split = (value > enough) & wide
         np.maximum.at(out, row[~split], value[~split])
-        np.add.at(halved, row[split], 1)
         row, low, high = row[split], low[split], high[split]
         p_min, p_max, by_power = p_min[split], p_max[split], by_power[split]
         middle, p_middle = (low + high) / 2, (p_min + p_max) / 2
