@@ -24,7 +24,7 @@ Number = Any  # an array under NumPy, a number when compiled
 
 _SMALL = 0.02  # below it the remainder takes its series
 _TINY = 1e-30
-_CLOSE = 1e-6  # Newton steps this small end an iteration: the error is its square
+_CLOSE = 1e-9  # Newton steps this small, in logarithms, end an iteration
 
 
 def select(condition: Number, yes: Number, no: Number) -> Number:
