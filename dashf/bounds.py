@@ -25,8 +25,6 @@ Array = Any  # NumPy only
 
 #: Parts of the range of φ, each an option of a user at a server.
 PARTS = 2
-#: Halvings that an option may take; more is not needed at tolerances above 1e-6.
-_HALVINGS = 4000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,7 +194,7 @@ class Problem:
             tuple(c[mask] for c in options.coefficients),
             k,
             target[mask],
-            limit=_HALVINGS,
+            np.broadcast_to(per_user[:, None, None], mask.shape)[mask],
         )
         benefit = (top - slot).max(axis=-1)
         rent = (options.capacity * price).sum(axis=(1, 2))

@@ -25,6 +25,7 @@ Array = Any  # NumPy only
 
 _MAX_ITERATIONS = 60
 _LARGE = 20_000  # options; with more, those far from chosen are laid aside
+_STALL = 4  # iterations without a lower bound: where a best φ jumps they may cycle
 _CLOSE = 1e-6  # complementarity over total score, and residuals over it
 
 
@@ -155,7 +156,7 @@ class _State:
     """The iterate of a batch. `step` makes one Newton step and says who has ended."""
 
     ARRAYS: tuple[str, ...] = (
-        *("y", "price", "dual", "r", "w", "X", "theta", "best_y"),
+        *("y", "price", "dual", "r", "w", "X", "theta", "stalled", "best_y"),
         *("best_price", "best_choice", "best_cost", "best_ratio"),
     )
     close = _CLOSE
@@ -188,6 +189,7 @@ class _State:
         self.theta = np.maximum(gaps / np.maximum(many.sum(axis=(1, 2)), 1), 0.03)
         self.dual = self.theta[:, None, None] / self.price
         self.best_y = np.full(len(y), np.inf)
+        self.stalled = np.zeros(len(y), dtype=int)
         self.best_price, self.best_ratio = self.price.copy(), self.y.copy()
         self.best_choice, self.best_cost = self.X.copy(), np.ones(len(y))
 
@@ -227,6 +229,8 @@ class _State:
         cost = (X * a.cost).sum(axis=(1, 2))
         bound = self.y + ((cap * self.price).sum(axis=(1, 2)) + top.sum(axis=1)) / cost
         better = bound < self.best_y
+        gained = bound < self.best_y * (1 - 0.1 * self.close)
+        self.stalled = np.where(gained, 0, self.stalled + 1)
         self._remember(better, bound, cost)
         total = self.y * cost
         lag = np.where(many, r[..., None] - a.benefit - w, 0.0)
@@ -239,6 +243,7 @@ class _State:
             + (np.abs(excess) * self.price).sum(axis=(1, 2))
         )
         ended = (gap < self.close * total) & (wrong < 10 * self.close * total)
+        ended |= (self.stalled >= _STALL) & (gap < 1e-3 * total)
         if ended.all():
             return ended
 
@@ -264,7 +269,10 @@ class _State:
         rhs = rhs - (V * gain[..., None, None]).sum(axis=1)
         size = cap[0].size
         both = np.stack([rhs, h], axis=-1).reshape(len(cap), size, 2)
-        solved = np.linalg.solve(matrix, both)
+        scale = 1 / np.sqrt(matrix[:, np.arange(size), np.arange(size)])
+        scaled = matrix * scale[:, :, None] * scale[:, None, :]
+        scaled[:, np.arange(size), np.arange(size)] += 1e-11
+        solved = scale[..., None] * np.linalg.solve(scaled, scale[..., None] * both)
         row = (cap - V_r.sum(axis=1)).reshape(len(cap), size)
         balance = (cap * self.price).sum(axis=(1, 2)) + r.sum(axis=1) + gain.sum(axis=1)
         along = (row[..., None] * solved).sum(axis=1)
@@ -279,8 +287,8 @@ class _State:
 
         It makes large scenarios several times faster and can only loosen the bound.
         """
-        near = self.theta < 0.05
-        hopeless = (self.X < 2e-3) & (self.w > 5) & near[:, None, None]
+        near = self.theta < 3e-3
+        hopeless = (self.X < 1e-3) & (self.w > 2) & near[:, None, None]
         hopeless &= self.options.allowed
         if hopeless.any():
             allowed = self.options.allowed & ~hopeless
@@ -347,12 +355,12 @@ class _State:
         )
         one, two, three = (primal.reshape(-1, *[1] * i) for i in range(3))
         self.y = self.y + one * dy
-        self.price = self.price + three * dp
+        self.price = np.maximum(self.price + three * dp, 1e-12)
         self.r = r + two * dr
-        self.w = self.w + three * dw
+        self.w = np.maximum(self.w + three * dw, 1e-12)
         self.X = self.X + step[:, None, None] * dX
         self.X = self.X / self.X.sum(axis=-1, keepdims=True)
-        self.dual = self.dual + step[:, None, None] * d_dual
+        self.dual = np.maximum(self.dual + step[:, None, None] * d_dual, 1e-15)
         gap = np.where(many, self.X * self.w, 0).sum(axis=(1, 2))
         gap += (self.dual * self.price).sum(axis=(1, 2))
         mean = gap / (many.sum(axis=(1, 2)) + self.price[0].size)

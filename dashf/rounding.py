@@ -155,7 +155,8 @@ def _best_fraction(s: Scenario, o: ObjectiveConfig, z: Allocation, y: Array) -> 
     w1 = o.score_scale
     gain = np.maximum(saving, 1e-300)
     # g a φ² + 2 ω1 a φ − g C = 0, in the form without cancellation.
-    root = gain * C / (w1 * a + np.sqrt((w1 * a) ** 2 + gain * gain * a * C))
+    bend = w1 * a + np.sqrt((w1 * a) ** 2 + gain * gain * a * C)
+    root = gain * C / np.maximum(bend, 1e-200)  # far beyond the range where a = 0
     fraction = np.where(saving > 0, root, 0.0)
     return np.clip(fraction, s.local_fraction_min, s.local_fraction_max)
 
