@@ -3,7 +3,7 @@ r"""DASHF: Dinkelbach, alternating optimisation, SDR, Hungarian, fractional prog
     start: an association, φ = 0.3, equal shares
     optimise everything else for it                       `optimise_continuous`
     repeat
-        block 1 proposes associations                     `propose`, `moves`
+        block 1 proposes associations, or another split   `propose`, `moves`
         the first that block 2 makes better is taken      `optimise_continuous`
     until none is
 
@@ -25,6 +25,7 @@ from dashf.association import (
     FORMULATIONS,
     candidates,
     moves,
+    other_split,
     propose,
 )
 from dashf.baselines import (
@@ -198,7 +199,8 @@ def _climb(
             status = Status.CONVERGED
             break
         moved = _moves(best.point[0].association, better.point[0].association)
-        recorder.row("association", better.point, best.scr, moved)
+        block = "association" if moved else "split"
+        recorder.row(block, better.point, best.scr, moved)
         best = better
 
     final = optimise(best.point[0], c.final_tolerance, on_pass=record)
@@ -210,9 +212,18 @@ def _climb(
 def _proposals(
     s: Scenario, o: ObjectiveConfig, c: DashfConfig, z: Allocation, ratio: float
 ) -> Iterator[Allocation]:
-    """Yields block 1's proposal, then its neighbours by priced gain."""
-    if s.n_servers == 1:
-        return
+    """Yields block 1's proposal, its neighbours by priced gain, then another split."""
+    if s.n_servers > 1:
+        yield from _associations(s, o, c, z, ratio)
+    if c.candidates == "price":
+        other = other_split(s, z, o, ratio)
+        if other is not None:
+            yield other
+
+
+def _associations(
+    s: Scenario, o: ObjectiveConfig, c: DashfConfig, z: Allocation, ratio: float
+) -> Iterator[Allocation]:
     options = candidates(s, z, o, ratio, kind=c.candidates)
     sdr = c.formulation(s)
     proposal = propose(s, z, o, ratio, options, sdr=sdr, solvers=c.solvers)

@@ -18,6 +18,7 @@ what it then takes from others.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ from dashf.prices import best_response
 from dashf.resources import fit_capacity, shadow_prices
 from dashf.sdr import solve_relaxation
 from dashf.split import Candidates, PairTerms, pair_terms
-from mec_llm_env import Allocation, ObjectiveConfig, Scenario
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.assignment import round_assignment
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "candidates",
     "minorise",
     "moves",
+    "other_split",
     "propose",
     "relax",
     "round_assignment",
@@ -48,6 +50,8 @@ __all__ = [
 Array = Any
 
 FORMULATIONS = ("sparse", "full", "closed_form")
+#: Gain of a user, as part of Σ score, for which another split is tried.
+_WORTH_IT = 1e-5
 CANDIDATES = ("price", "equal_share")
 
 
@@ -233,8 +237,8 @@ def candidates(
 
     At its present server that is its present allocation. Elsewhere `price` takes the
     pair's own optimum at the shadow prices of the capacities, `equal_share` a share as
-    large as if the server's users and this one shared equally; that is also what an
-    empty server offers, which has no price.
+    large as if the server's users and this one shared equally. An empty server has no
+    price: `price` takes the optimum of a user that has it to itself.
 
     Raises:
         ValueError: `kind` is unknown.
@@ -245,7 +249,7 @@ def candidates(
         )
     s, z, x = scenario, allocation, allocation.association
     band_price, compute_price = shadow_prices(s, z, objective, ratio)
-    free = np.isnan(band_price)  # an empty server
+    # An empty server is free.
     band_price, compute_price = np.nan_to_num(band_price), np.nan_to_num(compute_price)
 
     load = x.sum(axis=0)
@@ -259,10 +263,7 @@ def candidates(
     }
     if kind == "price":
         wish = best_response(s, objective, ratio, band_price, compute_price)
-        offers = {
-            name: np.where(free, offer, getattr(wish, name))
-            for name, offer in offers.items()
-        }
+        offers = {name: getattr(wish, name) for name in offers}
     chosen = {
         name: np.where(x > 0, getattr(z, name)[:, None], offer)
         for name, offer in offers.items()
@@ -272,6 +273,47 @@ def candidates(
         + compute_price * chosen["server_frequency_hz"] / s.server_frequency_max_hz
     )
     return Candidates(**chosen, rent=rent)
+
+
+def other_split(
+    scenario: Scenario, allocation: Allocation, objective: ObjectiveConfig, ratio: float
+) -> Allocation | None:
+    """Returns what users would rather do at their own server's prices, if anything.
+
+    Block 2 and the split take turns and can end where changing one of them alone does
+    not help, though changing both would. A user whose best response at the shadow
+    prices is better than its present part of G takes that instead.
+
+    Returns:
+        An allocation of the same association; None where nobody would change.
+    """
+    s, z, x = scenario, allocation, allocation.association
+    prices = map(np.nan_to_num, shadow_prices(s, z, objective, ratio))
+    band_price, compute_price = prices
+    wish = best_response(s, objective, ratio, band_price, compute_price)
+    outcome = evaluate(s, z, objective)
+    paid = z.bandwidth_hz * (
+        x @ (band_price / s.bandwidth_max_hz)
+    ) + z.server_frequency_hz * (x @ (compute_price / s.server_frequency_max_hz))
+    gain = (x * wish.benefit).sum(axis=-1) - (
+        outcome.score - ratio * outcome.cost - paid
+    )
+    changes = gain > _WORTH_IT * outcome.score.sum()
+    if not changes.any():
+        return None
+    names = ("local_fraction", "transmit_power_w", "bandwidth_hz")
+    return fit_capacity(
+        s,
+        dataclasses.replace(
+            z,
+            **{
+                name: np.where(
+                    changes, (x * getattr(wish, name)).sum(axis=-1), getattr(z, name)
+                )
+                for name in (*names, "server_frequency_hz")
+            },
+        ),
+    )
 
 
 def efficient_power(

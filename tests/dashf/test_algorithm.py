@@ -65,6 +65,21 @@ def test_moves_users_where_the_strongest_channel_is_not_best():
     assert all(row.moves == 0 for row in result.history if row not in taken)
 
 
+def test_uses_a_server_that_is_nobodys_strongest():
+    s = benchmark_scenario(13, "tiny-4x2")
+    assert (s.channel_gain.argmax(axis=-1) == 1).all()
+    result = solve(s, OBJECTIVE)
+    assert result.scr > 1.05 * solve_gucro(s, OBJECTIVE).scr
+    assert result.allocation.association.any(axis=0).all()
+
+
+def test_leaves_a_split_that_only_seems_best():
+    s = benchmark_scenario(6, "tiny-4x2")
+    result = solve(s, OBJECTIVE)
+    assert_sound(s, result)
+    assert result.scr > 166.9  # alternating alone ends at 164.4
+
+
 @pytest.mark.parametrize(
     "change",
     [

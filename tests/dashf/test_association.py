@@ -9,10 +9,12 @@ from dashf.association import (
     efficient_power,
     minorise,
     moves,
+    other_split,
     propose,
     relax,
 )
-from dashf.resources import allocate, shadow_prices
+from dashf.continuous import optimise_continuous
+from dashf.resources import allocate, fit_capacity, shadow_prices
 from dashf.split import pair_terms
 from mec_llm_env import ObjectiveConfig, evaluate
 from tests.dashf.cases import (
@@ -77,8 +79,12 @@ def test_an_empty_server_offers_all_it_has_for_nothing(kind):
     options = candidates(s, z, OBJECTIVE, 80.0, kind=kind)
     assert (options.rent[:, 1] == 0).all()
     assert (options.rent[:, 0] > 0).all()
-    assert (options.bandwidth_hz[:, 1] == s.bandwidth_max_hz[1]).all()
-    assert (options.server_frequency_hz[:, 1] == s.server_frequency_max_hz[1]).all()
+    assert options.bandwidth_hz[:, 1] == pytest.approx(s.bandwidth_max_hz[1])
+    compute = options.server_frequency_hz[:, 1] / s.server_frequency_max_hz[1]
+    if kind == "equal_share":
+        assert (compute == 1).all()
+    else:  # all of it would cost more energy than it is worth
+        assert ((compute > 0.1) & (compute < 1)).all()
 
 
 def test_an_unknown_kind_of_candidates_is_refused():
@@ -186,3 +192,21 @@ def test_moves_by_hand():
     ]
     assert len(moves(association, gain, np.array([3, 3]), limit=2)) == 2
     assert moves(association, -np.abs(gain), np.array([3, 3]), limit=2) == []
+
+
+def test_another_split_leaves_a_local_optimum():
+    s = benchmark_scenario(6, "tiny-4x2")
+    z = dataclasses.replace(
+        start(s),
+        association=np.eye(2)[[0, 1, 1, 1]],
+        local_fraction=np.array([0.9375, 0.3, 0.3, 0.3]),
+    )
+    z = optimise_continuous(s, fit_capacity(s, z), OBJECTIVE, tolerance=1e-9)
+    assert z.point[0].local_fraction[0] == 0.9375
+    other = other_split(s, z.point[0], OBJECTIVE, z.scr)
+    assert_feasible(s, other)
+    assert np.array_equal(other.association, z.point[0].association)
+    better = optimise_continuous(s, other, OBJECTIVE)
+    assert better.scr > z.scr * 1.01
+    # There nobody would change.
+    assert other_split(s, better.point[0], OBJECTIVE, better.scr) is None
