@@ -159,13 +159,13 @@ class _Search:
         self._keep(children)
         root = self.problem.scenario[0]
         cost = evaluate(root, self.allocation, self.problem.objective).cost.sum()
-        ratio = self.bound()
+        limit = self.bound()
         self.history.append(
             Iteration(
                 block="branch",
                 scr=self.scr,
-                ratio=ratio,
-                surplus=float((self.scr - ratio) * cost),
+                ratio=limit,
+                surplus=float((self.scr - limit) * cost),
                 moves=0,
                 time_s=time.perf_counter() - start,
             )
