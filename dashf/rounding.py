@@ -211,6 +211,12 @@ class Best:
         for i, row in enumerate(rows):
             self._allocations[row] = found[i]
 
+    def state(self) -> tuple[Array, Array]:
+        """Returns SCR and total cost of the best allocations, each [S]."""
+        problem = self.problem
+        outcome = evaluate(problem.scenario, self.allocation(), problem.objective)
+        return self.scr.copy(), outcome.cost.sum(axis=-1)
+
     def allocation(self) -> Allocation:
         """Returns the best allocations, batch shape [S]."""
         found = [allocation for allocation in self._allocations if allocation]
