@@ -211,16 +211,15 @@ class Apg:
         users = users.reshape(n_batch, n_users, -1)
         servers = servers.reshape(n_batch, n_servers, -1)
         network, objective = self._decider(n_batch), self.task.config.objective
-        parts = [slice(i, i + CHUNK) for i in range(0, n_batch, CHUNK)]
-        chosen = [
-            choose_best(
-                network, users[k], servers[k], scenario[k], objective, self.candidates
-            )
-            for k in parts
-        ]
-        association, resources = (
-            np.concatenate([pair[i] for pair in chosen]) for i in (0, 1)
-        )
+        settings = network, objective, self.candidates
+        if n_batch <= CHUNK:
+            association, resources = choose_best(users, servers, scenario, *settings)
+        else:
+            parts = [slice(i, i + CHUNK) for i in range(0, n_batch, CHUNK)]
+            chosen = [
+                choose_best(users[k], servers[k], scenario[k], *settings) for k in parts
+            ]
+            association, resources = map(np.concatenate, zip(*chosen, strict=True))
         action = np.concatenate([2 * association - 1, resources], axis=-1)
         return action.reshape(*batch, -1).astype(np.float32), state
 
