@@ -30,6 +30,9 @@ Schedule = float | Callable[[float], float]  # of the share of training that is 
 #: Scenarios at once that NumPy decides on faster than PyTorch.
 MOST_IN_NUMPY = 8
 
+#: Scenarios that are decided on at once, so that their tokens stay in the cache.
+CHUNK = 256
+
 FORMAT = "mec-llm-env apg 1"
 
 
@@ -71,7 +74,7 @@ class Apg:
         subsets: float = 0.5,
         fewest_users: int = 4,
         averaging: float = 0.99,
-        candidates: int = 4,
+        candidates: int = 2,
         max_grad_norm: float = 1.0,
         policy_kwargs: dict[str, Any] | None = None,
     ) -> None:
@@ -207,14 +210,16 @@ class Apg:
         users, servers = self.task.observation_codec.unpack(observation)
         users = users.reshape(n_batch, n_users, -1)
         servers = servers.reshape(n_batch, n_servers, -1)
-        association, resources = choose_best(
-            self._decider(n_batch),
-            users,
-            servers,
-            scenario,
-            self.task.config.objective,
-            self.candidates,
-        )
+        network, objective = self._decider(n_batch), self.task.config.objective
+        settings = network, objective, self.candidates
+        if n_batch <= CHUNK:
+            association, resources = choose_best(users, servers, scenario, *settings)
+        else:
+            parts = [slice(i, i + CHUNK) for i in range(0, n_batch, CHUNK)]
+            chosen = [
+                choose_best(users[k], servers[k], scenario[k], *settings) for k in parts
+            ]
+            association, resources = map(np.concatenate, zip(*chosen, strict=True))
         action = np.concatenate([2 * association - 1, resources], axis=-1)
         return action.reshape(*batch, -1).astype(np.float32), state
 
@@ -251,7 +256,6 @@ class Apg:
         return {
             "format": FORMAT,
             "network": dataclasses.asdict(self.network.config),
-            "candidates": self.candidates,
             "num_timesteps": self.num_timesteps,
             "updates": self.updates,
         }
@@ -263,7 +267,7 @@ class Apg:
         Args:
             path: of the file.
             task: what it is to decide: any numbers of users and servers.
-            **settings: of training, as the constructor takes them.
+            **settings: as the constructor takes them; the network's own size stays.
 
         Raises:
             ValueError: the file is not one that this class wrote.
@@ -273,7 +277,6 @@ class Apg:
             raise ValueError(
                 f"{str(path)!r} has the format {about.get('format')!r}, not {FORMAT!r}."
             )
-        settings = {"candidates": about["candidates"]} | settings
         settings["policy_kwargs"] = about["network"]
         model = cls("SetPolicy", task, **settings)
         model.num_timesteps, model.updates = about["num_timesteps"], about["updates"]

@@ -16,10 +16,10 @@ Array = np.ndarray[Any, Any]
 
 
 def choose_best(
-    network: NumpyNetwork | TorchNetwork,
     users: Array,  # [B, N, M + 9]
     servers: Array,  # [B, M, 7]
     scenario: Scenario,  # [B], of these tokens
+    network: NumpyNetwork | TorchNetwork,
     objective: ObjectiveConfig,
     count: int,
 ) -> tuple[Array, Array]:
@@ -66,10 +66,7 @@ def neighbours(scores: Array, association: Array, count: int) -> Array:
         return tried
     now = (scores * association).sum(axis=-1, keepdims=True)
     loss = np.where(association > 0, np.inf, now - scores).reshape(n_batch, -1)
-    change = loss.argpartition(count - 1, axis=-1)[:, :count]  # [B, C − 1]
-    change = np.take_along_axis(
-        change, np.take_along_axis(loss, change, axis=-1).argsort(axis=-1), axis=-1
-    )
+    change = loss.argsort(axis=-1, kind="stable")[:, :count]  # [B, C − 1]
     user, server = change // n_servers, change % n_servers
     row, column = np.arange(n_batch)[:, None], np.arange(1, 1 + count)[None]
     tried[row, column, user] = 0.0

@@ -10,14 +10,16 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from agents.algorithms import ALGORITHMS
-from agents.command_line import OneLineParser, one_line_errors
+from agents.command_line import OneLineParser, one_line_errors, parse_overrides
 from agents.evaluation.instances import held_out_instances
 from agents.learned import WEIGHTS, find_model
 from agents.registry import PRETRAINED, make_agent
+from agents.training.hyperparameters import check_arguments
 from agents.training.runs import CONFIG, load_config
 from mec_llm_env import evaluate
 from mec_llm_env.files import write_whole
@@ -38,17 +40,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--output", default=os.fspath(PRETRAINED), help="(agents/pretrained)"
     )
+    parser.add_argument(
+        "--hyperparameter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of deciding, that shall differ from the run's, such as candidates=2",
+    )
     options = parser.parse_args(arguments)
     with one_line_errors(parser.prog):
-        folder = export(Path(options.run), Path(options.output))
+        changes = parse_overrides(options.hyperparameter, "--hyperparameter")
+        folder = export(Path(options.run), Path(options.output), changes)
     print(f"Exported: {os.path.relpath(folder)}")
     return 0
 
 
-def export(run: Path, output: Path) -> Path:
+def export(run: Path, output: Path, changes: Mapping[str, Any] | None = None) -> Path:
     """Writes `policy.npz` and `config.json` to a folder named after the agent.
 
     `config.json` is the run's, provenance included, and what the policy reaches.
+
+    Args:
+        run: folder of a training run.
+        output: where the folder is made.
+        changes: of hyperparameters, such as `candidates`, for deciding alone.
 
     Raises:
         ValueError: the folder is no run, or has no model yet.
@@ -61,6 +76,9 @@ def export(run: Path, output: Path) -> Path:
     trainer = ALGORITHMS[config.agent].load_trainer()
     trainer.export_policy(model, config, folder / WEIGHTS)
     content = json.loads((run / CONFIG).read_text())
+    settings = config.hyperparameters | dict(changes or {})
+    check_arguments(ALGORITHMS[config.agent].load_class(), settings)
+    content["config"]["hyperparameters"] = settings
     write_whole(folder / CONFIG, json.dumps(content, indent=2) + "\n")
     content["policy"] = {
         "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),

@@ -24,7 +24,7 @@ class ApgTrainer(Trainer):
     @classmethod
     def load_policy(cls, path: Path, config: TrainingConfig, task: Task) -> Any:
         """Returns the `Apg` of a model or of exported weights."""
-        return Apg.load(path, task)
+        return Apg.load(path, task, **as_arguments(config.hyperparameters))
 
     @classmethod
     def export_policy(cls, path: Path, config: TrainingConfig, weights: Path) -> None:

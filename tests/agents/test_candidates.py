@@ -56,7 +56,7 @@ def test_takes_the_best_feasible_by_the_model(limit: int) -> None:
 
     def scr(count: int) -> np.ndarray:
         network = TorchNetwork(model.policy)
-        x, unit = choose_best(network, *tokens, scenario, objective, count)
+        x, unit = choose_best(*tokens, scenario, network, objective, count)
         allocation = decode_resources(scenario, x, unit.astype(np.float64))
         assert max(v.max() for v in violations(scenario, allocation).values()) < 1e-6
         return evaluate(scenario, allocation, objective).scr
