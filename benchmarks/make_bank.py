@@ -26,7 +26,7 @@ PLAN: dict[str, tuple[int, float, float | None]] = {
     "tiny-4x2": (100, 1e-3, 120.0),
     "paper-10x2": (100, 1e-3, 120.0),
     "medium-50x10": (100, 1e-3, 4.0),
-    "large-1000x50": (2, 1e-3, None),
+    "large-1000x50": (8, 1e-3, None),
 }
 
 

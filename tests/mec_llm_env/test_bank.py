@@ -8,7 +8,7 @@ from mec_llm_env import PRESETS, ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env import bank as module
 from mec_llm_env.bank import FIRST_SEED, digest, load_bank, save_bank
 
-COUNTS = {"paper-10x2": 100, "tiny-4x2": 100, "medium-50x10": 100, "large-1000x50": 2}
+COUNTS = {"paper-10x2": 100, "tiny-4x2": 100, "medium-50x10": 100, "large-1000x50": 8}
 
 
 def file_of(preset):
