@@ -119,7 +119,7 @@ def test_pretrained_policies_beat_the_rules() -> None:
         name: evaluate(scenario, make_agent(name, task).decide(scenario)).scr.mean()
         for name in ("apg:pretrained", "gucaa")
     }
-    assert means["apg:pretrained"] > 1.3 * means["gucaa"]
+    assert means["apg:pretrained"] > 1.15 * means["gucaa"]
     assert "apg:pretrained" in agent_names()
     with pytest.raises(ValueError, match="no pretrained agent 'a:pretrained'; with"):
         make_agent("a:pretrained")
