@@ -25,8 +25,6 @@ Array = Any  # NumPy only
 
 #: Parts of the range of φ, each an option of a user at a server.
 PARTS = 2
-#: Halvings that an option may take; more is not needed at tolerances above 1e-6.
-_HALVINGS = 4000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,11 +186,15 @@ class Problem:
         y = np.broadcast_to(ratio[:, None, None], mask.shape)
         top = np.full(mask.shape, -np.inf)
         top[mask] = certify(
-            *(a[mask] for a in (options.low, options.high, y, at[..., 0], at[..., 1])),
+            options.low[mask],
+            options.high[mask],
+            y[mask],
+            at[mask, 0],
+            at[mask, 1],
             tuple(c[mask] for c in options.coefficients),
             k,
             target[mask],
-            limit=_HALVINGS,
+            np.broadcast_to(per_user[:, None, None], mask.shape)[mask],
         )
         benefit = (top - slot).max(axis=-1)
         rent = (options.capacity * price).sum(axis=(1, 2))

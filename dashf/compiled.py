@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +23,7 @@ Array = Any  # NumPy only
 
 _BACKENDS = ("auto", "numba", "numpy")
 _chosen = "auto"
+_MANY_ROWS = 500  # from here two threads are worth their start
 
 
 def use_backend(name: str) -> None:
@@ -87,7 +90,7 @@ def respond(
         shape = arrays[0].shape
         table = np.stack([a.reshape(-1) for a in arrays], axis=-1)
         out = np.empty((len(table), len(Response._fields)))
-        compiled("respond_loop")(table, k, out)
+        in_parallel(compiled("respond_loop"), (table,), k, out)
         return Response(*np.moveaxis(out.reshape(*shape, -1), -1, 0))
     with np.errstate(all="ignore"):  # in branches that `select` leaves out
         return Response(
@@ -108,25 +111,25 @@ def certify(
     c: tuple[Array, ...],
     k: tuple[float, ...],
     target: Array,
-    *,
-    limit: int,
+    slack: Array,
 ) -> Array:
     """Returns upper bounds of the priced maximum of every option, [options].
 
-    Intervals whose bound is above the option's target are halved, at most `limit` times
-    an option; so a bound is at most its target where the maximum allows it.
+    Intervals are halved while their bound is above the option's target and more than
+    its slack above what they attain; so a bound is at most the higher of its target
+    and the maximum plus slack.
     """
     arrays = [low, high, y, price_b, price_f, *c]
     if backend() == "numba":
         out = np.empty(len(low))
-        compiled("certify_loop")(np.stack(arrays, axis=-1), target, limit, k, out)
+        table = np.stack(arrays, axis=-1)
+        in_parallel(compiled("certify_loop"), (table, target, slack), k, out)
         return out
     out = np.full(len(low), -np.inf)
-    halved = np.zeros(len(low), dtype=int)
     row, p_min, p_max = np.arange(len(low)), np.zeros(len(low)), np.ones(len(low))
     while len(row):
         with np.errstate(all="ignore"):
-            value, by_power = kernels.interval_bound(
+            value, by_power, attained = kernels.interval_bound(
                 low,
                 high,
                 p_min,
@@ -137,11 +140,11 @@ def certify(
                 tuple(value[row] for value in c),
                 k,
             )
-        by_power = by_power > 0.5 * (value - target[row])
+        enough = np.maximum(target[row], attained + slack[row])
+        by_power = by_power > 0.5 * (value - enough)
         wide = np.where(by_power, p_max - p_min > 1e-9, high - low > 1e-7)
-        split = (value > target[row]) & wide & (halved[row] < limit)
+        split = (value > enough) & wide
         np.maximum.at(out, row[~split], value[~split])
-        np.add.at(halved, row[split], 1)
         row, low, high = row[split], low[split], high[split]
         p_min, p_max, by_power = p_min[split], p_max[split], by_power[split]
         middle, p_middle = (low + high) / 2, (p_min + p_max) / 2
@@ -170,7 +173,24 @@ def compiled(name: str) -> Callable[..., Any]:
     source = Path(kernels.__file__).read_bytes()
     function = getattr(loops, name)
     function.__qualname__ = f"{name}_{hashlib.sha256(source).hexdigest()[:16]}"
-    return numba.njit(cache=True)(function)
+    return numba.njit(cache=True, nogil=True)(function)
+
+
+def in_parallel(
+    loop: Callable[..., Any], rows: tuple[Array, ...], k: tuple[float, ...], out: Array
+) -> None:
+    """Runs a compiled loop over rows, in two threads where there are many.
+
+    Rows do not know of one another, so the numbers are the same.
+    """
+    half = len(out) // 2
+    if len(out) < _MANY_ROWS or os.environ.get("OMP_NUM_THREADS") == "1":
+        loop(*rows, k, out)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(loop, *(a[:half] for a in rows), k, out[:half])
+        loop(*(a[half:] for a in rows), k, out[half:])
+        other.result()
 
 
 @functools.cache

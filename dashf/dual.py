@@ -59,11 +59,11 @@ def solve_dual(
             block=block,
             scr=float(scr[0]),
             ratio=float(bound.ratio),
-            surplus=0.0 if i == 0 else float(scr[0] - history[i - 1][1][0]),
+            surplus=float((scr[0] - bound.ratio) * cost[0]),
             moves=int(moves[0]),
             time_s=at_s - start,
         )
-        for i, (block, scr, moves, at_s) in enumerate(history)
+        for block, scr, cost, moves, at_s in history
     )
     result = SolveResult(
         status=Status.CONVERGED,
@@ -101,7 +101,7 @@ def _solve(
     tolerance: float,
     rounds: int,
     candidates: int,
-) -> tuple[Allocation, list[tuple[str, Array, Array, float]], Bound]:
+) -> tuple[Allocation, list[tuple[str, Array, Array, Array, float]], Bound]:
     start = time.perf_counter()
     check_tolerance(tolerance)
     for name, value, least in (("rounds", rounds, 0), ("candidates", candidates, 1)):
@@ -119,7 +119,7 @@ def _solve(
     best = Best(problem, prices)
     best.offer(rows, option)
     none = np.zeros(len(value), dtype=int)
-    history = [("rounding", best.scr.copy(), none, time.perf_counter())]
+    history = [("rounding", *best.state(), none, time.perf_counter())]
     open_rows = np.flatnonzero(value > best.scr * (1 + tolerance))
     tried: set[bytes] = set()
     for _ in range(rounds):
@@ -131,13 +131,11 @@ def _solve(
             break
         best.offer(rows, option)
         gained = best.scr > before * (1 + _GAIN)
-        history.append(
-            ("move", best.scr.copy(), gained.astype(int), time.perf_counter())
-        )
+        history.append(("move", *best.state(), gained.astype(int), time.perf_counter()))
         closed = value <= best.scr * (1 + tolerance)
         open_rows = np.flatnonzero(gained & ~closed)
-    best.polish(value * (1 - tolerance))
-    history.append(("polish", best.scr.copy(), none, time.perf_counter()))
+    best.polish()
+    history.append(("polish", *best.state(), none, time.perf_counter()))
     batch = problem.batch_shape
     allocation = best.allocation().map(lambda a: a.reshape((*batch, *a.shape[1:])))
     return allocation, history, bound

@@ -20,7 +20,7 @@ from dashf.pairs import part_edges
 from dashf.pricing import Options, Prices, find_prices
 from dashf.result import Iteration, SolveResult, Status
 from dashf.rounding import share_options
-from mec_llm_env import Allocation, ObjectiveConfig, Scenario
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
 Array = Any  # NumPy only
 
@@ -147,7 +147,6 @@ class _Search:
         self.nodes += count
         for node, one in zip(nodes, value, strict=True):
             node.value = min(node.value, float(one))
-        before = self.scr
         self._try(options, prices)
         children = [
             child
@@ -158,13 +157,16 @@ class _Search:
         done = [n.value for n in nodes if n.value <= self.scr * (1 + self.gap)]
         self.closed = max([self.closed, *done])
         self._keep(children)
+        root = self.problem.scenario[0]
+        cost = evaluate(root, self.allocation, self.problem.objective).cost.sum()
+        limit = self.bound()
         self.history.append(
             Iteration(
                 block="branch",
                 scr=self.scr,
-                ratio=self.bound(),
-                surplus=self.scr - before,
-                moves=count,
+                ratio=limit,
+                surplus=float((self.scr - limit) * cost),
+                moves=0,
                 time_s=time.perf_counter() - start,
             )
         )

@@ -24,7 +24,7 @@ Number = Any  # an array under NumPy, a number when compiled
 
 _SMALL = 0.02  # below it the remainder takes its series
 _TINY = 1e-30
-_CLOSE = 1e-11  # Newton steps this small, in logarithms, end an iteration
+_CLOSE = 1e-9  # Newton steps this small, in logarithms, end an iteration
 
 
 def select(condition: Number, yes: Number, no: Number) -> Number:
@@ -65,7 +65,7 @@ def snr_at_full_band(
         rest = remainder(x, log1p_x)
         step = np.log(rest / goal) * rest / (x * log1p_x)
         z = z - step
-        if every(np.abs(step) < _CLOSE):
+        if every(np.abs(step) < 1e-13):
             break
     x = np.exp(z)
     return np.minimum(np.maximum(x, snr * p_min), snr * p_max)
@@ -137,7 +137,7 @@ def solve_compute(price: Number, delay: Number, energy: Number) -> Number:
         gap = (twice * F + price) * F * F - delay
         step = gap / select(ceiling, 1.0, (3 * twice * F + 2 * price) * F)
         F = select(ceiling, 1.0, np.maximum(F - step, 0.1 * F))
-        if every(ceiling | (np.abs(step) <= 1e-14 * F)):
+        if every(ceiling | (np.abs(step) <= 1e-8 * F)):
             break
     return np.minimum(F, 1.0)
 
@@ -190,7 +190,7 @@ def solve_shares(
         newton = t - excess / slope
         outside = (newton <= low) | (newton >= high)
         t_next = select(outside, (low + high) / 2, newton)
-        done = np.abs(t_next - t) <= _CLOSE * t
+        done = np.abs(t_next - t) <= 1e-9 * t
         t = t_next
         if every(done):
             break
@@ -541,20 +541,21 @@ def interval_bound(
     price_f: Number,
     c: tuple[Number, ...],
     k: tuple[float, ...],
-) -> tuple[Number, Number]:
+) -> tuple[Number, Number, Number]:
     """An upper bound of the priced problem for φ and p in intervals: docs/bounds.md.
 
     Returns:
-        the bound, and how much of its slack the interval of p may account for.
+        the bound, how much of its slack the interval of p may account for, and the
+        benefit that halfway through φ is attained.
     """
-    wt, w1, w2, wp, _, _, wo = k
+    wt, w1, w2, wp, wb, wc, wo = k
     c8 = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7])
     x_full = c[8]
     if wp > 0:
         x_full = snr_at_full_band(c[3], wt, c[4], p_min, p_max)
     middle = halfway(low, high)
     start = 0 * low + 0.2
-    t, x, _, _, _, _, _, _ = solve_shares(
+    t, x, p, b, F, log1p_x, _, _ = solve_shares(
         middle, p_max, y, price_b, price_f, c8, k, p_min, p_max, x_full, start, x_full
     )
     left = share_bounds(low, t, y, price_b, price_f, c8, k, p_min, p_max, x_full, x)
@@ -567,7 +568,11 @@ def interval_bound(
     credit = w1 * w2 * t * wp
     top = left + slope * (best - low) - bow * best * best
     value = top + bow + credit * p_max + w1 * (t - 1 - np.log(t))
-    return value + 1e-11 * (w1 + bow + credit), credit * (p_max - p_min)
+    cost, _ = pair_cost(middle, p, b, F, log1p_x, c8, wt)
+    quality = wp * p + wb * b + wc * F + wo * (1 - middle * middle)
+    attained = w1 * np.log1p(w2 * quality) - y * cost - price_b * b - price_f * F
+    value = value + 1e-11 * (w1 + bow + credit)
+    return value, credit * (p_max - p_min), attained
 
 
 #: What a compiled loop needs to know of this module, besides `select` and `every`.

@@ -92,7 +92,9 @@ def best_response(
     answer = respond(
         edges[..., :-1],
         edges[..., 1:],
-        *(np.broadcast_to(v, shape)[..., None] for v in (y, price_b, price_f)),
+        np.broadcast_to(y, shape)[..., None],
+        np.broadcast_to(price_b, shape)[..., None],
+        np.broadcast_to(price_f, shape)[..., None],
         tuple(value[..., None] for value in pairs.arrays()),
         score_constants(objective),
     )

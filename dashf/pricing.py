@@ -13,6 +13,7 @@ one linear system as large as the prices. With one option a user it shares resou
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from dashf.compiled import Response, respond
 Array = Any  # NumPy only
 
 _MAX_ITERATIONS = 60
+_LARGE = 20_000  # options; with more, those far from chosen are laid aside
+_STALL = 4  # iterations without a lower bound: where a best φ jumps they may cycle
 _CLOSE = 1e-6  # complementarity over total score, and residuals over it
 
 
@@ -81,7 +84,11 @@ class Options:
             )
         else:
             some = respond(
-                *(a[mask] for a in (self.low, self.high, y, at[..., 0], at[..., 1])),
+                self.low[mask],
+                self.high[mask],
+                y[mask],
+                at[mask, 0],
+                at[mask, 1],
                 tuple(c[mask] for c in self.coefficients),
                 k,
             )
@@ -149,7 +156,7 @@ class _State:
     """The iterate of a batch. `step` makes one Newton step and says who has ended."""
 
     ARRAYS: tuple[str, ...] = (
-        *("y", "price", "dual", "r", "w", "X", "theta", "best_y"),
+        *("y", "price", "dual", "r", "w", "X", "theta", "stalled", "best_y"),
         *("best_price", "best_choice", "best_cost", "best_ratio"),
     )
     close = _CLOSE
@@ -182,6 +189,7 @@ class _State:
         self.theta = np.maximum(gaps / np.maximum(many.sum(axis=(1, 2)), 1), 0.03)
         self.dual = self.theta[:, None, None] / self.price
         self.best_y = np.full(len(y), np.inf)
+        self.stalled = np.zeros(len(y), dtype=int)
         self.best_price, self.best_ratio = self.price.copy(), self.y.copy()
         self.best_choice, self.best_cost = self.X.copy(), np.ones(len(y))
 
@@ -203,18 +211,26 @@ class _State:
 
     def step(self) -> Array:
         """Makes one step. Returns [S] who has ended."""
-        o, X, w, theta = self.options, self.X, self.w, self.theta[:, None]
+        if self.X.size > _LARGE:
+            self._drop_hopeless()
+        o, X, theta = self.options, self.X, self.theta[:, None]
         a = o.respond(self.y, self.price, self.k)
         top = a.benefit.max(axis=-1)
         cap, allowed, single = o.capacity, o.allowed, self.single[..., None]
         many = allowed & ~single
-        r = np.where(self.single, top, self.r)
+        # Slack that the curvature of the benefits took or gave: r − β again.
+        short = np.where(many, a.benefit + 0.3 * self.w, -np.inf).max(axis=-1)
+        r = np.where(self.single, top, np.maximum(self.r, short))
+        self.r, self.w = r, np.where(many, r[..., None] - a.benefit, 1.0)
+        w = self.w
         g = np.stack([a.band, a.compute, allowed * 1.0], axis=-1)[..., : cap.shape[-1]]
 
         # How good the point is.
         cost = (X * a.cost).sum(axis=(1, 2))
         bound = self.y + ((cap * self.price).sum(axis=(1, 2)) + top.sum(axis=1)) / cost
         better = bound < self.best_y
+        gained = bound < self.best_y * (1 - 0.1 * self.close)
+        self.stalled = np.where(gained, 0, self.stalled + 1)
         self._remember(better, bound, cost)
         total = self.y * cost
         lag = np.where(many, r[..., None] - a.benefit - w, 0.0)
@@ -227,6 +243,7 @@ class _State:
             + (np.abs(excess) * self.price).sum(axis=(1, 2))
         )
         ended = (gap < self.close * total) & (wrong < 10 * self.close * total)
+        ended |= (self.stalled >= _STALL) & (gap < 1e-3 * total)
         if ended.all():
             return ended
 
@@ -252,7 +269,10 @@ class _State:
         rhs = rhs - (V * gain[..., None, None]).sum(axis=1)
         size = cap[0].size
         both = np.stack([rhs, h], axis=-1).reshape(len(cap), size, 2)
-        solved = np.linalg.solve(matrix, both)
+        scale = 1 / np.sqrt(matrix[:, np.arange(size), np.arange(size)])
+        scaled = matrix * scale[:, :, None] * scale[:, None, :]
+        scaled[:, np.arange(size), np.arange(size)] += 1e-11
+        solved = scale[..., None] * np.linalg.solve(scaled, scale[..., None] * both)
         row = (cap - V_r.sum(axis=1)).reshape(len(cap), size)
         balance = (cap * self.price).sum(axis=(1, 2)) + r.sum(axis=1) + gain.sum(axis=1)
         along = (row[..., None] * solved).sum(axis=1)
@@ -261,6 +281,22 @@ class _State:
         dp = (solved[..., 0] - solved[..., 1] * dy[:, None]).reshape(cap.shape)
         self._move(a, g, r, lag, target, d, dp, dy, gain, V_r, c_r, many)
         return ended
+
+    def _drop_hopeless(self) -> None:
+        """Lays options aside that are far from chosen; the certificate asks all again.
+
+        It makes large scenarios several times faster and can only loosen the bound.
+        """
+        near = self.theta < 3e-3
+        hopeless = (self.X < 1e-3) & (self.w > 2) & near[:, None, None]
+        hopeless &= self.options.allowed
+        if hopeless.any():
+            allowed = self.options.allowed & ~hopeless
+            self.options = dataclasses.replace(self.options, allowed=allowed)
+            self.single = allowed.sum(axis=-1) == 1
+            self.X = np.where(allowed, self.X, 0)
+            self.X /= self.X.sum(axis=-1, keepdims=True)
+            self.w = np.where(allowed, self.w, 1.0)
 
     def _remember(self, better: Array, bound: Array, cost: Array) -> None:
         def mix(new: Array, old: Array) -> Array:
@@ -319,12 +355,12 @@ class _State:
         )
         one, two, three = (primal.reshape(-1, *[1] * i) for i in range(3))
         self.y = self.y + one * dy
-        self.price = self.price + three * dp
+        self.price = np.maximum(self.price + three * dp, 1e-12)
         self.r = r + two * dr
-        self.w = self.w + three * dw
+        self.w = np.maximum(self.w + three * dw, 1e-12)
         self.X = self.X + step[:, None, None] * dX
         self.X = self.X / self.X.sum(axis=-1, keepdims=True)
-        self.dual = self.dual + step[:, None, None] * d_dual
+        self.dual = np.maximum(self.dual + step[:, None, None] * d_dual, 1e-15)
         gap = np.where(many, self.X * self.w, 0).sum(axis=(1, 2))
         gap += (self.dual * self.price).sum(axis=(1, 2))
         mean = gap / (many.sum(axis=(1, 2)) + self.price[0].size)

@@ -155,7 +155,8 @@ def _best_fraction(s: Scenario, o: ObjectiveConfig, z: Allocation, y: Array) -> 
     w1 = o.score_scale
     gain = np.maximum(saving, 1e-300)
     # g a φ² + 2 ω1 a φ − g C = 0, in the form without cancellation.
-    root = gain * C / (w1 * a + np.sqrt((w1 * a) ** 2 + gain * gain * a * C))
+    bend = w1 * a + np.sqrt((w1 * a) ** 2 + gain * gain * a * C)
+    root = gain * C / np.maximum(bend, 1e-200)  # far beyond the range where a = 0
     fraction = np.where(saving > 0, root, 0.0)
     return np.clip(fraction, s.local_fraction_min, s.local_fraction_max)
 
@@ -167,17 +168,19 @@ class Best:
         self.problem, self.prices = problem, prices
         n_scenarios, n_users, _ = problem.options.low.shape
         self.scr = np.zeros(n_scenarios)
+        self.limit = np.zeros(n_scenarios)  # of the SCR with the options it has
         self.option = np.zeros((n_scenarios, n_users), dtype=int)
         self._allocations: list[Allocation | None] = [None] * n_scenarios
 
     def offer(self, rows: Array, option: Array) -> None:
         """Shares resources for candidates and keeps what is better."""
         start = self._start(rows, option)
-        allocation, scr, _ = share_options(self.problem, rows, option, start=start)
+        allocation, scr, prices = share_options(self.problem, rows, option, start=start)
         for i in np.argsort(scr, kind="stable"):
             row = rows[i]
             if scr[i] > self.scr[row]:
                 self.scr[row], self.option[row] = scr[i], option[i]
+                self.limit[row] = prices.ratio[i]
                 self._allocations[row] = allocation[int(i)]
 
     def _start(self, rows: Array, option: Array) -> Prices:
@@ -190,9 +193,9 @@ class Best:
             iterations=p.iterations[rows],
         )
 
-    def polish(self, target: Array, passes: int = 12) -> None:
-        """Polishes those whose SCR is below a target, [S]."""
-        rows = np.flatnonzero(self.scr < target)
+    def polish(self, passes: int = 12) -> None:
+        """Polishes those whose SCR is below what the prices of their options allow."""
+        rows = np.flatnonzero(self.scr < self.limit * (1 - 1e-5))
         if not len(rows):
             return
         option = self.option[rows]
@@ -207,6 +210,12 @@ class Best:
         self.scr[rows] = scr
         for i, row in enumerate(rows):
             self._allocations[row] = found[i]
+
+    def state(self) -> tuple[Array, Array]:
+        """Returns SCR and total cost of the best allocations, each [S]."""
+        problem = self.problem
+        outcome = evaluate(problem.scenario, self.allocation(), problem.objective)
+        return self.scr.copy(), outcome.cost.sum(axis=-1)
 
     def allocation(self) -> Allocation:
         """Returns the best allocations, batch shape [S]."""

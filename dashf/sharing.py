@@ -51,7 +51,7 @@ def share_resources(
         prices = find_prices(options, problem.constants, problem.first_ratio())
         best = Best(problem, prices)
         best.offer(*likely_choices(options, prices, _COMBINATIONS))
-        best.polish(prices.ratio * (1 - 1e-6), passes=20)
+        best.polish(passes=20)
         found = best.allocation()
     return found.map(lambda a: a.reshape((*batch, *a.shape[1:])))
 

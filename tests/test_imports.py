@@ -36,7 +36,7 @@ SOLVER = [
     *("algorithm", "registry", "policy"),
 ]
 # Optional libraries, imported inside the functions that need them.
-OPTIONAL = {"matplotlib", "torch", "stable_baselines3", "numba"}
+OPTIONAL = {"matplotlib", "torch", "stable_baselines3", "numba", "pyscipopt"}
 
 
 def modules(package: str) -> list[Path]:
@@ -91,6 +91,15 @@ def test_the_library_imports_optional_libraries_late(package: str) -> None:
         if path.name not in adapters:
             for name in imports(path, top_level=True):
                 assert name.split(".")[0] not in OPTIONAL, f"{path} imports {name}"
+
+
+def test_kernels_and_loops_are_plain_functions() -> None:
+    # numba compiles them from their source: numbers in, numbers out, and NumPy.
+    for module, allowed in (("kernels", set()), ("loops", {"dashf.kernels"})):
+        for name in imports(ROOT / "dashf" / f"{module}.py"):
+            top, _, _ = name.rpartition(".")
+            known = {"numpy", "typing", "__future__"}
+            assert name.split(".")[0] in known or top in allowed, name
 
 
 def test_nobody_imports_the_scripts_or_the_tests() -> None:

