@@ -1,4 +1,4 @@
-# make demo    train PPO briefly, compare it with the baselines, show the report
+# make demo    train PPO briefly, compare it with solvers and baselines, show the report
 # make test    the whole test suite
 # make check   formatting, lint, types and the test suite
 # Each creates .venv and installs what it needs; nothing else is touched.
@@ -16,7 +16,8 @@ export OPENBLAS_NUM_THREADS ?= 1
 
 demo: $(VENV)/train.stamp
 	OMP_NUM_THREADS=2 $(BIN)/python train.py --agent ppo --timesteps 100_000
-	$(BIN)/python evaluate.py --agents runs/ppo/latest gucaa rucaa random
+	$(BIN)/python evaluate.py --instances 50 --jobs 2 --agents \
+		runs/ppo/latest apg:pretrained dashf dual gucro gucaa rucaa random
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n 2 --dist worksteal
