@@ -76,7 +76,8 @@ def test_saved_and_loaded(tmp_path, monkeypatch):
             patch.setattr(module.resources, "files", lambda _: tmp_path)
             again = load_bank("tiny-4x2")
         assert again.sha256 == sha256
-        assert np.array_equal(again.scenario.channel_gain, bank.scenario.channel_gain)
+        gain = bank.scenario.channel_gain
+        np.testing.assert_allclose(again.scenario.channel_gain, gain, rtol=1e-9)
         assert np.array_equal(again.allocation.server, bank.allocation.server)
 
 
