@@ -1,6 +1,6 @@
 """Delay against energy, as the weights move from one to the other."""
 
-import numpy as np
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from experiments.figure import (
     LABELS,
@@ -19,6 +19,9 @@ from experiments.weights import SWEEP
 
 #: Those whose decisions depend on the weights; the others are single points.
 HIDDEN = ("random",)
+
+#: s and J; those outside the picture are not drawn.
+TICKS = (10, 15, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500)
 
 
 def main() -> None:
@@ -44,7 +47,8 @@ def main() -> None:
             color=colour,
             marker=MARKERS[name],
             ms=4,
-            elinewidth=0.6,
+            elinewidth=0.5,
+            ecolor=(colour, 0.5),
             label=LABELS[name],
         )
         if name == "dashf":
@@ -53,14 +57,20 @@ def main() -> None:
                     f"weight of delay {values[i]:g}",
                     (x[i], y[i]),
                     textcoords="offset points",
-                    xytext=(6, 6),
+                    horizontalalignment="right",
+                    xytext=(-6, -14),
                     fontsize=8,
                 )
     axes.set_xscale("log")
     axes.set_yscale("log")
+    limits = axes.get_xlim(), axes.get_ylim()
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator(TICKS))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_locator(NullLocator())
     axes.set_xlabel("delay, s, mean over users")
     axes.set_ylabel("energy, J, mean over users")
-    assert np.isfinite(axes.get_xlim()).all()
+    axes.set(xlim=limits[0], ylim=limits[1])
     finish(figure, axes, arguments, "tradeoff")
 
 
