@@ -141,7 +141,7 @@ def _bounds(scenario: Scenario, task: Task, kwargs: Mapping[str, Any]) -> Array:
 
 def _print_table(results: Sequence[AgentResult]) -> None:
     heading, rows = table(results)
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 200)
     shown = Table(*heading, box=SIMPLE_HEAD)
     for column in shown.columns[1:]:
         column.justify = "right"

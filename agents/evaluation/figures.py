@@ -87,13 +87,20 @@ def _draw_latency(results: list[AgentResult]) -> Figure:
         quality = f.get("optimality_mean", f["scr_mean"])
         times_ms = [1e3 * f[f"decision_time_s_{k}"] for k in ("median", "batched")]
         axes.plot(times_ms, [quality, quality], color=colour, alpha=0.4)
-        axes.plot(times_ms[0], quality, "o", color=colour, label=result.label)
+        axes.plot(times_ms[0], quality, "o", color=colour)
         axes.plot(times_ms[1], quality, "o", color=colour, fillstyle="none")
+        axes.annotate(
+            result.label,
+            (times_ms[0], quality),
+            xytext=(4, 5),
+            textcoords="offset points",
+            fontsize=8,
+        )
     bounded = results[0].bound is not None
     axes.set_xscale("log")
+    axes.margins(x=0.12, y=0.08)
     axes.set_xlabel("decision time, ms; filled: one at a time, hollow: batched")
     axes.set_ylabel("share of the certified bound" if bounded else "mean SCR")
-    axes.legend(frameon=False, fontsize=8)
     return figure
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agents.command_line import DEFAULT_PRESET
-from agents.registry import make_agent, run_config, run_folder
-from agents.training.runs import TrainingConfig
+from agents.registry import make_agent, pretrained_names, run_config, run_folder
 from mec_llm_env.task import Task
 
 
@@ -61,27 +61,33 @@ def select(names: Sequence[str], task: Task) -> list[Entry]:
     Raises:
         ValueError: an agent is unknown, named twice or cannot decide this task.
     """
-    groups: dict[str, tuple[TrainingConfig | None, list[str]]] = {}
+    groups: dict[str, Entry] = {}
     for name in names:
         make_agent(name, task)
         config = run_config(name)
-        path = name if config is None else os.path.realpath(run_folder(name))
-        key = name if config is None else repr({**config.to_dict(), "seed": None})
-        members = groups.setdefault(key, (config, []))[1]
-        if path in members:
+        if config is None:
+            key = label = path = name
+        else:
+            key = repr({**config.to_dict(), "seed": None})
+            label = name if name in pretrained_names() else config.agent
+            path = os.path.realpath(run_folder(name))
+        group = groups.get(
+            key, Entry(label=label, names=(), trained=config is not None)
+        )
+        if path in group.names:
             raise ValueError(f"--agents names {name!r} twice; keep one.")
-        members.append(path)
-    labels = _labels([(config, members) for config, members in groups.values()])
-    return [
-        Entry(label=label, names=tuple(members), trained=config is not None)
-        for label, (config, members) in zip(labels, groups.values(), strict=True)
-    ]
+        groups[key] = dataclasses.replace(group, names=(*group.names, path))
+    return _told_apart(list(groups.values()))
 
 
-def _labels(groups: list[tuple[TrainingConfig | None, list[str]]]) -> list[str]:
-    """Names rows by their agent, with the run's folder where that is not unique."""
-    agents = [members[0] if c is None else c.agent for c, members in groups]
+def _told_apart(entries: list[Entry]) -> list[Entry]:
+    """Adds the run's folder to labels that are not unique."""
+    labels = [entry.label for entry in entries]
     return [
-        agent if agents.count(agent) == 1 else f"{agent} {os.path.basename(members[0])}"
-        for agent, (_, members) in zip(agents, groups, strict=True)
+        entry
+        if labels.count(entry.label) == 1
+        else dataclasses.replace(
+            entry, label=f"{entry.label} {os.path.basename(entry.names[0])}"
+        )
+        for entry in entries
     ]
