@@ -25,11 +25,13 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto;
   padding: 0 1rem; color: #222; }}
 .wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: right;
+p, figure, dl {{ max-width: 56rem; }}
+table {{ border-collapse: collapse; font-size: 13px;
+  font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: right;
   white-space: nowrap; }}
 th:first-child, td:first-child {{ text-align: left; }}
 figure {{ margin: 2rem 0; }}
