@@ -2,8 +2,8 @@
 
 For any ratio y and prices π ≥ 0, U = Σ cap·π + Σ_n max_j β_nj is at least Σ v − y Σ c
 of every feasible allocation; so no SCR exceeds y + max(U, 0)/C_min, with C_min at most
-the total cost of any allocation. `pricing` finds good prices, in plain floating point;
-what certifies them is one evaluation of U from above (`compiled.certify`).
+the total cost of any allocation. `interior_point` finds good prices, in plain floating
+point; what certifies them is one evaluation of U from above (`compiled.certify`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 
 from dashf.baselines import average_allocation, strongest_channel
 from dashf.compiled import certify
+from dashf.interior_point import Options, Prices, find_prices
 from dashf.kernels import share_bounds
 from dashf.pairs import Pairs, make_pairs, part_edges, score_constants
-from dashf.pricing import Options, Prices, find_prices
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
 Array = Any  # NumPy only

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dashf.bounds import Bound, Problem, check_tolerance
-from dashf.pricing import find_prices
+from dashf.interior_point import find_prices
 from dashf.result import Iteration, SolveResult, Status
 from dashf.rounding import Best, best_moves, likely_choices
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario

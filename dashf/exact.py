@@ -16,8 +16,8 @@ import numpy as np
 
 from dashf.bounds import PARTS, Bound, Problem
 from dashf.dual import solve_dual_batch
+from dashf.interior_point import Options, Prices, find_prices
 from dashf.pairs import part_edges
-from dashf.pricing import Options, Prices, find_prices
 from dashf.result import Iteration, SolveResult, Status
 from dashf.rounding import share_options
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate

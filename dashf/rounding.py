@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from dashf.bounds import PARTS, Problem
+from dashf.interior_point import Options, Prices, find_prices
 from dashf.pairs import best_user_frequency
-from dashf.pricing import Options, Prices, find_prices
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.assignment import round_assignment
 

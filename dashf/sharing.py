@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dashf.bounds import PARTS, Problem
-from dashf.pricing import Options, find_prices
+from dashf.interior_point import Options, find_prices
 from dashf.rounding import Best, likely_choices, share_options
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 

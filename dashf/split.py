@@ -12,6 +12,7 @@ coefficients are read off `evaluate` at φ = 0 and φ = 1, so nothing is modelle
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,16 +119,7 @@ def pair_terms(
         )
         return outcome.score.T, outcome.cost.T
 
-    score, cost = outcome_at(0.0)
-    _, cost_all_local = outcome_at(1.0)
-    return PairTerms(
-        score_scale=objective.score_scale,
-        quality=np.exp(score / objective.score_scale),
-        quality_loss=objective.score_sensitivity * objective.score_weight_offload,
-        cost=cost,
-        cost_slope=cost_all_local - cost,
-        rent=candidates.rent,
-    )
+    return _terms(outcome_at, objective, candidates.rent)
 
 
 def own_terms(
@@ -142,6 +134,15 @@ def own_terms(
         outcome = evaluate(scenario, z, objective, check=False)
         return outcome.score, outcome.cost
 
+    return _terms(outcome_at, objective, np.zeros(scenario.n_users))
+
+
+def _terms(
+    outcome_at: Callable[[float], tuple[Array, Array]],
+    objective: ObjectiveConfig,
+    rent: Array,
+) -> PairTerms:
+    """Reads the coefficients off the score and the cost at φ = 0 and φ = 1."""
     score, cost = outcome_at(0.0)
     _, cost_all_local = outcome_at(1.0)
     return PairTerms(
@@ -150,7 +151,7 @@ def own_terms(
         quality_loss=objective.score_sensitivity * objective.score_weight_offload,
         cost=cost,
         cost_slope=cost_all_local - cost,
-        rent=np.zeros_like(cost),
+        rent=rent,
     )
 
 

@@ -31,9 +31,10 @@ MODEL = [
 ]
 # The solver's modules in the order in which they build on one another.
 SOLVER = [
-    *("result", "convex", "dinkelbach", "resources", "split", "baselines", "prices"),
-    *("bounds", "sharing", "sdr", "association", "continuous", "optimised_baselines"),
-    *("algorithm", "registry", "policy"),
+    *("result", "kernels", "loops", "compiled", "pairs", "prices", "interior_point"),
+    *("convex", "dinkelbach", "resources", "split", "baselines", "bounds", "rounding"),
+    *("sharing", "dual", "exact", "sdr", "association", "continuous"),
+    *("optimised_baselines", "algorithm", "registry", "policy"),
 ]
 # Optional libraries, imported inside the functions that need them.
 OPTIONAL = {"matplotlib", "torch", "stable_baselines3", "numba", "pyscipopt"}
@@ -77,6 +78,7 @@ def test_the_model_knows_nothing_above_it() -> None:
 
 
 def test_the_solver_is_built_from_its_parts_upwards() -> None:
+    assert set(SOLVER) == {p.stem for p in modules("dashf")} - {"__init__"}
     for i, module in enumerate(SOLVER):
         for name in imports(ROOT / "dashf" / f"{module}.py"):
             top, *rest = name.split(".")

@@ -5,8 +5,8 @@ from dashf.baselines import average_allocation, random_association, strongest_ch
 from dashf.bounds import Problem, gap, upper_bound
 from dashf.compiled import certify, respond, use_backend
 from dashf.dual import solve_dual, solve_dual_batch
+from dashf.interior_point import find_prices
 from dashf.pairs import make_pairs, score_constants
-from dashf.pricing import find_prices
 from mec_llm_env import (
     ObjectiveConfig,
     Scenario,
