@@ -11,7 +11,9 @@ command goes on with the study.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import io
 import json
 import os
 import tempfile
@@ -157,7 +159,8 @@ def run_trial(trial: optuna.Trial, config: TrainingConfig) -> float:
         reporting = ReportingValidation(trainer.validation, trial, tried.eval_freq)
         trainer.validation = reporting
         try:
-            complete = trainer.train(bar=False)
+            with contextlib.redirect_stdout(io.StringIO()):  # a line a trial is enough
+                complete = trainer.train(bar=False)
         except ValueError as error:  # of PyTorch's distributions, and the decoder's
             raise optuna.TrialPruned(f"The policy diverged: {error}") from error
     if not complete:
