@@ -294,7 +294,9 @@ def choose_association(server: Any, scenario: Scenario, name: str) -> Any:
 _REGISTERED: dict[str, Callable[[ScenarioConfig], ActionCodec]] = {}
 
 
-def register_encoding(name: str, maker: Callable[[ScenarioConfig], ActionCodec]) -> None:
+def register_encoding(
+    name: str, maker: Callable[[ScenarioConfig], ActionCodec]
+) -> None:
     """Adds an action encoding from outside of this library, for `action_encoding=`.
 
     Like an environment's id, it is known once the module that registers it is imported.
@@ -323,9 +325,7 @@ def make_codec(config: ScenarioConfig, encoding: str) -> ActionCodec:
         return _REGISTERED[encoding](config)
     if encoding not in ENCODINGS:
         known = ", ".join((*ENCODINGS, *_REGISTERED))
-        raise ValueError(
-            f"`action_encoding` must be one of {known}; got {encoding!r}."
-        )
+        raise ValueError(f"`action_encoding` must be one of {known}; got {encoding!r}.")
     return ActionCodec(config.users, config.servers, encoding)
 
 
