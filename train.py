@@ -61,7 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--agent", help=f"what to train: {', '.join(ALGORITHMS)}")
     add("--env", metavar="ID", help="environment id (MecLlm-v0)")
     add_task_options(parser)
-    add("--action-encoding", metavar="E", help="box, or multi_discrete (box)")
+    add(
+        "--action-encoding",
+        metavar="E",
+        help="box, multi_discrete, or association (box)",
+    )
     add("--timesteps", type=positive_integer, metavar="T", help="decisions in all")
     add("--n-envs", type=positive_integer, metavar="B", help="environments at once")
     add("--policy", help="network: mlp, or set, which takes any number of users")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -15,8 +15,27 @@ class Algorithm:
     name: str  # of the class
     policies: dict[str, str]  # `--policy` → name that the class knows, or module:class
     any_size: frozenset[str] = frozenset()  # policies for any number of users, servers
+    # The same as `policies` for --action-encoding association; empty where it cannot.
+    choosing: dict[str, str] = field(default_factory=dict)
     trainer: str = "agents.training.sb3_trainer:SB3Trainer"  # module:class
     extra: str = "train"  # of setup.cfg, which installs it
+
+    def policy_name(self, policy: str, encoding: str) -> str:
+        """Returns what the class takes for a `--policy` and an action encoding.
+
+        Raises:
+            ValueError: the algorithm cannot learn in this encoding.
+        """
+        if encoding != "association":
+            return self.policies[policy]
+        if policy not in self.choosing:
+            able = [name for name, other in ALGORITHMS.items() if other.choosing]
+            raise ValueError(
+                f"--action-encoding association needs one of {', '.join(able)}; "
+                f"{self.name} decides on resources too. Choose another --agent, or "
+                "leave the encoding out."
+            )
+        return self.choosing[policy]
 
     def load_class(self) -> Any:
         """Imports the algorithm's class.
@@ -44,11 +63,19 @@ def load_object(path: str) -> Any:
 
 
 _ON_POLICY = {"mlp": "MlpPolicy", "set": "agents.set_policy:SetPolicy"}
+_CHOOSING = {
+    "mlp": "agents.association_policy:AssociationMlpPolicy",
+    "set": "agents.association_policy:AssociationSetPolicy",
+}
 _SET = frozenset({"set"})
 
 ALGORITHMS: dict[str, Algorithm] = {
     "ppo": Algorithm(
-        module="stable_baselines3", name="PPO", policies=_ON_POLICY, any_size=_SET
+        module="stable_baselines3",
+        name="PPO",
+        policies=_ON_POLICY,
+        any_size=_SET,
+        choosing=_CHOOSING,
     ),
     "a2c": Algorithm(
         module="stable_baselines3", name="A2C", policies=_ON_POLICY, any_size=_SET

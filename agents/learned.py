@@ -12,7 +12,7 @@ import numpy as np
 from agents.algorithms import ALGORITHMS
 from agents.training.runs import TrainingConfig, load_config
 from mec_llm_env import Allocation, Scenario
-from mec_llm_env.actions import ActionCodec
+from mec_llm_env.actions import make_codec
 from mec_llm_env.observations import ObservationCodec
 from mec_llm_env.task import Task
 
@@ -91,7 +91,7 @@ def _with_encodings(task: Task, trained: Task) -> Task:
     """Returns a task of the size of one and with the encodings of another."""
     size = task.config.users, task.config.servers
     usable = copy.copy(task)
-    usable.action_codec = ActionCodec(*size, trained.action_codec.encoding)
+    usable.action_codec = make_codec(task.config, trained.action_codec.encoding)
     usable.observation_codec = ObservationCodec(
         *size, trained.observation_codec.encoding
     )

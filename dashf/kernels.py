@@ -336,6 +336,8 @@ def solve_interval(
     start = 0 * low + 0.2
     middle = halfway(low, high)
     a = solve_fraction(low, y, price_b, price_f, c, k, x_full, start, x_full)
+    if every(low == high):
+        return (low, *a)
     m = solve_fraction(middle, y, price_b, price_f, c, k, x_full, a[3], a[4])
     z = solve_fraction(high, y, price_b, price_f, c, k, x_full, m[3], m[4])
     # Where the slope falls through zero the answer is the root: Illinois.

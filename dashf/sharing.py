@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dashf.bounds import PARTS, Problem
+from dashf.fast_sharing import share_fast
 from dashf.interior_point import Options, find_prices
 from dashf.rounding import Best, likely_choices, share_options
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
@@ -18,6 +19,7 @@ from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 Array = Any  # NumPy only
 
 _COMBINATIONS = 8  # of parts of φ, at most
+EFFORTS = ("full", "fast")
 
 
 def share_resources(
@@ -26,24 +28,41 @@ def share_resources(
     association: Array,
     *,
     local_fraction: Array | None = None,
+    effort: str = "full",
 ) -> Allocation:
     """Returns the best allocation found for a given association.
 
     For a given `local_fraction` too, and a score that does not count power, it is the
-    optimum: the problem is concave.
+    optimum: the problem is concave. With effort "fast" it is near it, twenty times
+    sooner: for learning.
 
     Args:
         scenario: batch shape `[...]`.
         objective: weights and references.
         association: [..., N, M] 0 or 1, one server a user.
         local_fraction: [..., N] φ; chosen as well if None.
+        effort: "full" or "fast".
+
+    Raises:
+        ValueError: there is no such effort.
     """
-    problem = Problem.of(scenario, objective)
-    S, N, J = problem.options.low.shape
-    flat = np.asarray(association, dtype=np.float64).reshape(S, N, J // PARTS)
-    batch = problem.batch_shape
-    if local_fraction is not None:
-        fraction = np.broadcast_to(local_fraction, (*batch, N)).reshape(S, N)
+    if effort not in EFFORTS:
+        raise ValueError(
+            f"`effort` must be one of {', '.join(EFFORTS)}; got {effort!r}."
+        )
+    s = scenario.to_numpy()
+    batch, (N, M) = s.batch_shape, s.channel_gain.shape[-2:]
+    flat = np.asarray(association, dtype=np.float64).reshape(-1, N, M)
+    fraction = local_fraction
+    if fraction is not None:
+        fraction = np.broadcast_to(fraction, (*batch, N)).reshape(-1, N)
+    if effort == "fast":
+        rows = s.map(lambda a: np.reshape(a, (-1, *np.shape(a)[len(batch) :])))
+        found = share_fast(rows, objective, flat, fraction)
+        return found.map(lambda a: a.reshape((*batch, *a.shape[1:])))
+    problem = Problem.of(s, objective)
+    S = len(flat)
+    if fraction is not None:
         option = flat.argmax(axis=-1) * PARTS
         found, _, _ = share_options(problem, np.arange(S), option, fraction=fraction)
     else:

@@ -7,6 +7,7 @@ result, so a change of it is a new environment version. A test pins it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from gymnasium import spaces
 from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.assignment import round_assignment
+from mec_llm_env.config import ScenarioConfig
 from mec_llm_env.record import describe_index, first_index
 from mec_llm_env.scenario import Scenario
 
@@ -272,6 +274,59 @@ def _used_share(scenario: Scenario, allocation: Allocation) -> Any:
     x = allocation.association
     used = np.einsum("...nm,...n->...m", x, allocation.bandwidth_hz)
     return np.where(x.any(axis=-2), used / scenario.bandwidth_max_hz, 1.0)
+
+
+def choose_association(server: Any, scenario: Scenario, name: str) -> Any:
+    """Returns the association [..., N, M] nearest to chosen servers [..., N].
+
+    With finite `max_users` some choices may have to give way.
+
+    Raises:
+        ValueError: a wrong shape or a server that does not exist; the text names the
+            index, and the array by its `name`.
+    """
+    batch, (n, m) = scenario.batch_shape, scenario.channel_gain.shape[-2:]
+    choices = _checked_choices(server, (*batch, n), np.array(m), name)
+    scores = _scores_of_choices(choices, scenario)
+    return round_assignment(scores, scenario.max_users)
+
+
+_REGISTERED: dict[str, Callable[[ScenarioConfig], ActionCodec]] = {}
+
+
+def register_encoding(
+    name: str, maker: Callable[[ScenarioConfig], ActionCodec]
+) -> None:
+    """Adds an action encoding from outside of this library, for `action_encoding=`.
+
+    Like an environment's id, it is known once the module that registers it is imported.
+
+    Args:
+        name: of the encoding.
+        maker: returns its codec, of a subclass of `ActionCodec`.
+
+    Raises:
+        ValueError: the name is that of one of the library's own.
+    """
+    if name in ENCODINGS:
+        raise ValueError(
+            f"`name` must not be one of {', '.join(ENCODINGS)}; got {name!r}."
+        )
+    _REGISTERED[name] = maker
+
+
+def make_codec(config: ScenarioConfig, encoding: str) -> ActionCodec:
+    """Returns the codec of an encoding, the library's or a registered one.
+
+    Raises:
+        ValueError: the encoding is unknown.
+    """
+    if encoding in _REGISTERED:
+        return _REGISTERED[encoding](config)
+    if encoding not in ENCODINGS:
+        known = ", ".join((*ENCODINGS, *_REGISTERED))
+        raise ValueError(f"`action_encoding` must be one of {known}; got {encoding!r}.")
+    return ActionCodec(config.users, config.servers, encoding)
 
 
 def _scores_of_choices(server: Any, scenario: Scenario) -> Any:

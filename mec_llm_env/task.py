@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mec_llm_env.actions import ActionCodec
+from mec_llm_env.actions import make_codec
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.config import ScenarioConfig
 from mec_llm_env.objective import Outcome, evaluate
@@ -22,7 +22,7 @@ class Task:
     Args:
         preset: name of a scenario configuration, see `PRESETS`.
         overrides: parameters that differ from it, `{"radio.bandwidth_mhz": 20}`.
-        action_encoding: "box", "multi_discrete" or "dict".
+        action_encoding: "box", "multi_discrete", "dict" or one that is registered.
         observation_encoding: "flat" or "tokens".
         episode_length: decisions an episode, each on a scenario of its own.
 
@@ -50,7 +50,7 @@ class Task:
         )
         self.episode_length = int(episode_length)
         size = self.config.users, self.config.servers
-        self.action_codec = ActionCodec(*size, action_encoding)
+        self.action_codec = make_codec(self.config, action_encoding)
         self.observation_codec = ObservationCodec(*size, observation_encoding)
         self.sampler = scenario_sampler(self.config)
 

@@ -33,7 +33,7 @@ MODEL = [
 SOLVER = [
     *("result", "kernels", "loops", "compiled", "pairs", "prices", "interior_point"),
     *("convex", "dinkelbach", "resources", "split", "baselines", "bounds", "rounding"),
-    *("sharing", "dual", "exact", "sdr", "association", "continuous"),
+    *("fast_sharing", "sharing", "dual", "exact", "sdr", "association", "continuous"),
     *("optimised_baselines", "algorithm", "registry", "policy"),
 ]
 # Optional libraries, imported inside the functions that need them.

@@ -27,11 +27,16 @@ _RESERVED = {
 
 
 def load_hyperparameters(
-    algorithm: str, env_id: str, policy: str | None = None
+    algorithm: str,
+    env_id: str,
+    policy: str | None = None,
+    encoding: str | None = None,
 ) -> dict[str, Any]:
     """Reads the tuned settings of an algorithm for an environment.
 
-    Settings for a `policy` of their own stand under "<env_id>:<policy>".
+    Settings for a policy or an action encoding of their own stand under
+    "<env_id>:<policy>", "<env_id>:<encoding>" or "<env_id>:<encoding>:<policy>"; the
+    most specific entry there is counts, as a whole.
 
     Raises:
         ValueError: the file has no entry for the environment.
@@ -44,7 +49,9 @@ def load_hyperparameters(
             f"hyperparams/{path.name} has no entry {env_id!r}, only "
             f"{', '.join(map(repr, entries))}. Choose one of them or add an entry."
         )
-    settings = dict(entries.get(f"{env_id}:{policy}", entries[env_id]))
+    names = (f"{encoding}:{policy}", encoding, policy)
+    found = [entries[k] for k in (f"{env_id}:{n}" for n in names) if k in entries]
+    settings = dict((found or [entries[env_id]])[0])
     settings["n_timesteps"] = int(settings["n_timesteps"])
     return settings
 

@@ -119,7 +119,7 @@ class SB3Trainer(Trainer):
 def _policy_of(config: TrainingConfig, task: Task) -> Any:
     """Returns an untrained policy as the run's algorithm would make it."""
     algorithm = ALGORITHMS[config.agent]
-    name = algorithm.policies[config.policy]
+    name = algorithm.policy_name(config.policy, task.action_codec.encoding)
     policy_class = (
         load_object(name)
         if ":" in name

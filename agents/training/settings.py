@@ -27,7 +27,9 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
     """
     algorithm = _find_algorithm(options.agent)
     env_id = options.env or "MecLlm-v0"
-    tuned = load_hyperparameters(options.agent, env_id, options.policy)
+    tuned = load_hyperparameters(
+        options.agent, env_id, options.policy, options.action_encoding
+    )
     given = parse_overrides(options.hyperparameter, "--hyperparameter")
     misplaced = next((name for name in RUN_KEYS if name in given), None)
     if misplaced:

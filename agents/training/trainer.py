@@ -71,7 +71,8 @@ class Trainer(ABC):
         self._resumed: TrainingState | None = None
         self.resumed_at = 0
         if checkpoint is None:
-            policy = algorithm.policies[config.policy]
+            encoding = self.envs.task.action_codec.encoding
+            policy = algorithm.policy_name(config.policy, encoding)
             try:
                 self.model = self._build(algorithm_class, policy, arguments)
             except (TypeError, AssertionError) as error:

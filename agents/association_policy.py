@@ -1,0 +1,162 @@
+"""Policies for the action encoding `association`, which never fill a server twice.
+
+Users choose one after another. A server that is full is masked for the users that
+come after, so every sampled action is feasible and none has to give way. Where no
+server can be full this is one categorical choice a user, each by itself.
+
+The most likely action is the association of the highest total score that fits, by
+`round_assignment` (the Hungarian method where servers are short), rather than the
+likeliest choice of one user after another: it is the better one and does not depend on
+the order of the users. Shapes: B batch, N users, M servers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import torch
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import Tensor, nn
+from torch.distributions import Categorical
+
+from agents.set_network import SetNetwork
+from agents.set_policy import SetPolicy
+from mec_llm_env.assignment import round_assignment
+from mec_llm_env.observations import SERVER_FEATURES
+
+
+class MaskedChoices:
+    """A distribution over associations that fit.
+
+    Args:
+        scores: [B, N, M] logits of the choices where nothing is full.
+        slots: [B, M] users that a server may serve; together at least N.
+    """
+
+    def __init__(self, scores: Tensor, slots: Tensor) -> None:
+        self.scores, self.slots = scores, slots
+        self.limited = bool((slots < scores.shape[-2]).any())
+
+    def sample(self) -> Tensor:
+        """Returns the server of every user, [B, N] int64."""
+        if not self.limited:
+            return Categorical(logits=self.scores).sample()
+        room = self.slots.clone()
+        chosen = []
+        for scores in self.scores.unbind(dim=-2):  # user by user
+            full = room < 0.5
+            server = Categorical(logits=scores.masked_fill(full, -torch.inf)).sample()
+            room.scatter_add_(-1, server[:, None], -torch.ones_like(room[:, :1]))
+            chosen.append(server)
+        return torch.stack(chosen, dim=-1)
+
+    def mode(self) -> Tensor:
+        """Returns the association of the highest total score that fits, [B, N]."""
+        scores = self.scores.detach().numpy()
+        association = round_assignment(scores, self.slots.numpy())
+        return torch.from_numpy(association.argmax(axis=-1))
+
+    def conditionals(self, actions: Tensor) -> Categorical:
+        """Returns every user's choice given those before it in `actions` [B, N]."""
+        if not self.limited:
+            return Categorical(logits=self.scores)
+        one_hot = nn.functional.one_hot(actions.long(), self.scores.shape[-1])
+        before = one_hot.cumsum(dim=-2) - one_hot  # [B, N, M] users served already
+        full = before > self.slots[:, None] - 0.5
+        # A choice that does not fit has probability 0 and so a logarithm of −∞.
+        return Categorical(logits=self.scores.masked_fill(full, -torch.inf))
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """Returns the log-probability of actions [B, N], [B]."""
+        return self.conditionals(actions).log_prob(actions.long()).sum(dim=-1)
+
+
+class _Choosing(ActorCriticPolicy):
+    """What the two policies have in common: all but the scores and the values."""
+
+    def scores(self, obs: Any) -> Tensor:
+        """Returns the logits of the choices, [B, N, M]."""
+        raise NotImplementedError
+
+    def forward(
+        self, obs: Any, deterministic: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns actions [B, N], values [B, 1], log-probabilities [B]."""
+        choices = self.choices(obs)
+        actions = choices.mode() if deterministic else choices.sample()
+        return actions, self.predict_values(obs), choices.log_prob(actions)
+
+    def evaluate_actions(
+        self, obs: Any, actions: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Returns values [B, 1], log-probabilities [B] and entropies [B].
+
+        The entropy is that of the choices along the action, an estimate of the joint
+        one, and equal to it where no server can be full.
+        """
+        each = self.choices(obs).conditionals(actions)
+        log_probability = each.log_prob(actions.long()).sum(dim=-1)
+        return self.predict_values(obs), log_probability, each.entropy().sum(dim=-1)
+
+    def choices(self, obs: Any) -> MaskedChoices:
+        """Returns the distribution of actions."""
+        servers = obs["servers"] if isinstance(obs, dict) else obs
+        n, m = self._size()
+        # The last feature of a server is 2 min(max_users, N)/N − 1.
+        feature = servers.reshape(len(servers), -1)[:, -m * len(SERVER_FEATURES) :]
+        share = feature.unflatten(-1, (m, -1))[..., -1]
+        return MaskedChoices(self.scores(obs), torch.round((share + 1) / 2 * n))
+
+    def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
+        choices = self.choices(observation)
+        return choices.mode() if deterministic else choices.sample()
+
+    def _size(self) -> tuple[int, int]:
+        """Returns N and M."""
+        assert isinstance(self.action_space, gym.spaces.MultiDiscrete)
+        return len(self.action_space.nvec), int(self.action_space.nvec[0])
+
+
+class AssociationMlpPolicy(_Choosing):
+    """Scores and values from fully connected layers; tied to N and M."""
+
+    def scores(self, obs: Any) -> Tensor:
+        """Returns the logits of the choices, [B, N, M]."""
+        features = self.extract_features(obs, self.pi_features_extractor)
+        hidden = self.mlp_extractor.forward_actor(features)
+        return self.action_net(hidden).unflatten(-1, self._size())
+
+
+class AssociationSetPolicy(_Choosing, SetPolicy):
+    """Scores and values from sets of users and servers; any N and M.
+
+    Arguments are those of `SetPolicy`. The actor is the first stage of a `SetNetwork`.
+    """
+
+    def scores(self, obs: Any) -> Tensor:
+        """Returns the logits of the choices, [B, N, M]."""
+        return self.actor.scores(self.actor.pairs(*self._tokens(obs)))
+
+    def _check_actions(self, action_space: gym.spaces.Space[Any]) -> None:
+        wanted = gym.spaces.MultiDiscrete([self.n_servers] * self.n_users)
+        if action_space != wanted:
+            raise ValueError(
+                f"`action_space` must be {wanted} for {self.n_users} users and "
+                f"{self.n_servers} servers; got {action_space}."
+            )
+
+    def _build(self, lr_schedule: Any) -> None:
+        self.actor = SetNetwork(self.network_config)
+        # The second stage would decide resources, which are not the policy's here.
+        del self.actor.user_layers, self.actor.norm, self.actor.resource
+        self.critic = SetNetwork(self.network_config)
+        del self.critic.resource
+        self.value = nn.Linear(self.network_config.width, 1)
+        nn.init.orthogonal_(self.actor.score.weight, gain=0.01)
+        nn.init.zeros_(self.actor.score.bias)
+        self.optimizer = self.optimizer_class(
+            self.parameters(),
+            lr=lr_schedule(1),  # type: ignore[call-arg]
+            **self.optimizer_kwargs,
+        )
