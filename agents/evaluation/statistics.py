@@ -1,4 +1,4 @@
-"""Statistics of scores with bootstrap intervals, as Agarwal et al. (NeurIPS 2021) advise.
+"""Statistics with bootstrap intervals, as Agarwal et al. (NeurIPS 2021) advise.
 
 Scores are arrays [R, I]: R training runs of one agent on I instances. With several
 runs they are resampled within each instance (stratified bootstrap); a single run

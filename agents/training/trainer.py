@@ -88,6 +88,16 @@ class Trainer(ABC):
             self.resumed_at = self.model.num_timesteps
 
     @staticmethod
+    def build(config: TrainingConfig) -> Trainer:
+        """Builds everything and writes nothing.
+
+        Raises:
+            ValueError: the configuration is not valid, or a library is missing.
+        """
+        trainer: Trainer = ALGORITHMS[config.agent].load_trainer()(config)
+        return trainer
+
+    @staticmethod
     def begin(config: TrainingConfig, output: str | os.PathLike[str]) -> Trainer:
         """Builds everything, then makes the run folder.
 
@@ -95,7 +105,7 @@ class Trainer(ABC):
             ValueError: the configuration is not valid; no file has changed.
             OSError: the folder cannot be written.
         """
-        trainer: Trainer = ALGORITHMS[config.agent].load_trainer()(config)
+        trainer = Trainer.build(config)
         trainer.run = create_run(output, config)
         return trainer
 
