@@ -8,6 +8,7 @@ algorithm's own default. Ctrl-C stops at the next checkpoint; `--resume RUN` goe
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Sequence
 
@@ -38,8 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             refuse_with_resume(options)
             trainer = Trainer.resume(options.resume, options.timesteps)
         else:
-            output = options.output or "runs"
-            trainer = Trainer.begin(config_from_options(options), output)
+            config = config_from_options(options)
+            if options.dry_run:
+                Trainer.build(config)
+                print(json.dumps(config.to_dict(), indent=2))
+                return 0
+            trainer = Trainer.begin(config, options.output or "runs")
     shown = os.path.relpath(trainer.run)
     print(f"Training {trainer.config.agent} in {shown}")
     if not trainer.train(options.progress):
@@ -91,6 +96,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--output", metavar="FOLDER", help="where run folders are made (runs)")
     add("--resume", metavar="RUN", help="go on with a run; --timesteps is the total")
+    add(
+        "--dry-run",
+        action="store_true",
+        default=None,
+        help="check everything, print all settings as JSON, and write nothing",
+    )
     add(
         "--progress",
         action=argparse.BooleanOptionalAction,

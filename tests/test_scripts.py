@@ -160,11 +160,19 @@ MISTAKES = {
         "train.py --agent ppo --action-encoding bits",
         "`action_encoding` must be one of",
     ),
+    "dry run of what does not fit": (
+        "train.py --agent ppo --n-envs 1 --hyperparameter n_steps=1 --dry-run",
+        "do not fit PPO",
+    ),
     "unwritable runs": ("train.py --agent ppo --output /dev/null/runs", "/dev/null"),
     "resume of no run": ("train.py --resume nowhere", "'nowhere' is not a run folder"),
     "resume of a finished run": (
         "train.py --resume runs/ppo/latest",
         "there is nothing left to do",
+    ),
+    "resume as a dry run": (
+        "train.py --resume runs/ppo/latest --dry-run",
+        "--dry-run cannot be given with it",
     ),
     "resume with another preset": (
         "train.py --resume runs/ppo/latest --preset paper-10x2",
@@ -273,6 +281,17 @@ def test_interrupted_and_resumed(agent: str, tmp_path: Path, number: int) -> Non
         rows = (folder / "monitor.csv").read_text().splitlines()[2:]
         assert len(rows) == 8192
         assert all(len(row.split(",")) == 3 for row in rows)
+
+
+def test_a_dry_run_prints_the_settings_and_writes_nothing(
+    trained: Path, tmp_path: Path
+) -> None:
+    words = ["--agent", "apg", *SMALL["apg"], "--dry-run"]
+    done = run(tmp_path, "train.py", *words)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.iterdir())
+    path = trained / "runs" / "apg" / "latest" / "config.json"
+    assert json.loads(done.stdout) == json.loads(path.read_text())["config"]
 
 
 def test_help_shows_the_tuned_settings(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agents.algorithms import ALGORITHMS
 from agents.command_line import DEFAULT_PRESET
 from agents.registry import make_agent, pretrained_names, run_config, run_folder
+from agents.training.runs import TrainingConfig
 from mec_llm_env.task import Task
 
 
@@ -55,6 +57,23 @@ def common_task_arguments(
     return {"preset": DEFAULT_PRESET} | kwargs
 
 
+def run_label(config: TrainingConfig) -> str:
+    """Returns what tells a run from others of its algorithm, such as "ppo set".
+
+    The algorithm; the policy and the action encoding where they are not the default
+    ones; and "warm" after a warm start.
+    """
+    words = [config.agent]
+    if config.policy != next(iter(ALGORITHMS[config.agent].policies)):
+        words.append(config.policy)
+    encoding = config.env_kwargs.get("action_encoding", "box")
+    if encoding != "box":
+        words.append(encoding)
+    if getattr(config, "warm_start", None):
+        words.append("warm")
+    return " ".join(words)
+
+
 def select(names: Sequence[str], task: Task) -> list[Entry]:
     """Groups the names into rows and makes every agent once, to see that it can be.
 
@@ -69,7 +88,7 @@ def select(names: Sequence[str], task: Task) -> list[Entry]:
             key = label = path = name
         else:
             key = repr({**config.to_dict(), "seed": None})
-            label = name if name in pretrained_names() else config.agent
+            label = name if name in pretrained_names() else run_label(config)
             path = os.path.realpath(run_folder(name))
         group = groups.get(
             key, Entry(label=label, names=(), trained=config is not None)

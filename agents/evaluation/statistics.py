@@ -1,4 +1,4 @@
-"""Interquartile means and bootstrap intervals, as Agarwal et al. (NeurIPS 2021) advise.
+"""Statistics with bootstrap intervals, as Agarwal et al. (NeurIPS 2021) advise.
 
 Scores are arrays [R, I]: R training runs of one agent on I instances. With several
 runs they are resampled within each instance (stratified bootstrap); a single run
@@ -51,8 +51,7 @@ def bootstrap(
     """
     scores = _checked(scores)
     resampled = _resample(scores, resamples, np.random.default_rng(seed))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(statistic(resampled), [tail, 1 - tail])
+    low, high = np.quantile(statistic(resampled), _tails(confidence))
     value = float(statistic(scores.ravel()))
     return Estimate(value=value, low=float(low), high=float(high))
 
@@ -63,11 +62,65 @@ def performance_profile(scores: Array, thresholds: Array) -> Array:
     return (scores > np.asarray(thresholds)[..., None]).mean(axis=-1)
 
 
+def profile_band(
+    scores: Array,  # [R, I]
+    thresholds: Array,  # [T]
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+) -> tuple[Array, Array]:
+    """Returns lower and upper edge of the `performance_profile`'s interval, [T] each.
+
+    The band is pointwise: 95 % holds at each threshold, not for the whole curve.
+    """
+    resampled = _resample(_checked(scores), resamples, np.random.default_rng(seed))
+    shares = np.stack([(resampled > t).mean(axis=-1) for t in thresholds])
+    low, high = np.quantile(shares, _tails(confidence), axis=-1)
+    return low, high
+
+
 def probability_of_improvement(ours: Array, theirs: Array) -> float:
     """Returns the probability that a run of ours beats one of theirs on an instance.
 
     Ties count half; averaged over instances.
     """
+    return float(_wins(ours, theirs).mean())
+
+
+def improvement(
+    ours: Array,  # [R, I]
+    theirs: Array,  # [Q, I]
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Returns the `probability_of_improvement` with its percentile bootstrap interval.
+
+    Runs of both are resampled within each instance; where both have a single run, the
+    instances are.
+    """
+    wins = _wins(ours, theirs)
+    rng = np.random.default_rng(seed)
+    runs, others, instances = wins.shape
+    if runs == others == 1:
+        values = wins[0, 0, rng.integers(instances, size=(resamples, instances))]
+        values = values.mean(axis=-1)
+    else:
+        # How often each run is drawn stands for the draw; [resamples, I, R] and Q.
+        ours_drawn, theirs_drawn = (
+            rng.multinomial(n, np.full(n, 1 / n), size=(resamples, instances)) / n
+            for n in (runs, others)
+        )
+        drawn = np.einsum("bir,rqi->biq", ours_drawn, wins)
+        values = np.einsum("biq,biq->b", drawn, theirs_drawn) / instances
+    low, high = np.quantile(values, _tails(confidence))
+    return Estimate(value=float(wins.mean()), low=float(low), high=float(high))
+
+
+def _wins(ours: Array, theirs: Array) -> Array:
+    """Returns 1 where a run of ours beats one of theirs, ties one half; [R, Q, I]."""
     ours, theirs = _checked(ours), _checked(theirs)
     if ours.shape[1] != theirs.shape[1]:
         raise ValueError(
@@ -75,7 +128,11 @@ def probability_of_improvement(ours: Array, theirs: Array) -> float:
             f"{ours.shape[1]} and {theirs.shape[1]}."
         )
     pairs = ours[:, None, :] - theirs[None, :, :]
-    return float(((pairs > 0) + 0.5 * (pairs == 0)).mean())
+    return np.asarray((pairs > 0) + 0.5 * (pairs == 0))
+
+
+def _tails(confidence: float) -> list[float]:
+    return [(1 - confidence) / 2, (1 + confidence) / 2]
 
 
 def _resample(scores: Array, resamples: int, rng: np.random.Generator) -> Array:

@@ -21,7 +21,7 @@ class Boundary:
     """Evaluates, writes checkpoints, shows progress and honours interrupts.
 
     All of it where there is no unfinished work in the algorithm: between two rollouts,
-    or two updates.
+    or two updates. None of it counts as time spent in training.
 
     Args:
         trainer: whose run it is.
@@ -39,19 +39,12 @@ class Boundary:
         Raises:
             TrainingInterrupted: the user wants to stop, and a checkpoint is written.
         """
-        trainer = self.trainer
-        trainer.restore()  # here, as what leads up to it may draw random numbers
-        self.display.advance(self._done)
-        if self._is_due(trainer.config.eval_freq, trainer.validation.last_timesteps):
-            self.evaluate()
-        if self.flag.raised:
-            self.save()
-            raise TrainingInterrupted
-        if self._is_due(trainer.config.checkpoint_freq, self._saved_at):
-            self.save()
+        with self.trainer.stopwatch.paused():
+            self._do_what_is_due()
 
     def ended(self) -> None:
         """Evaluates the final policy and writes the final checkpoint."""
+        self.trainer.stopwatch.stop()
         if self.trainer.validation.last_timesteps < self._done:
             self.evaluate()
         self.save()
@@ -59,7 +52,7 @@ class Boundary:
     def evaluate(self) -> None:
         """Measures the policy on the validation scenarios and keeps the best one."""
         trainer, validation = self.trainer, self.trainer.validation
-        figures = validation.measure(trainer.model)
+        figures = validation.measure(trainer.model, trainer.stopwatch.seconds)
         for name, value in figures.items():
             trainer.logger.record(f"eval/{name}", value)
         trainer.logger.dump(self._done)
@@ -77,6 +70,18 @@ class Boundary:
         state = trainer.get_state()
         save_checkpoint(trainer.run, trainer.model, state, trainer.model_file)
         self._saved_at = self._done
+
+    def _do_what_is_due(self) -> None:
+        trainer = self.trainer
+        trainer.restore()  # here, as what leads up to it may draw random numbers
+        self.display.advance(self._done)
+        if self._is_due(trainer.config.eval_freq, trainer.validation.last_timesteps):
+            self.evaluate()
+        if self.flag.raised:
+            self.save()
+            raise TrainingInterrupted
+        if self._is_due(trainer.config.checkpoint_freq, self._saved_at):
+            self.save()
 
     @property
     def _done(self) -> int:

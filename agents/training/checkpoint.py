@@ -35,6 +35,7 @@ class TrainingState:
     pending: dict[str, Any]  # what the logger has not written yet
     randomness: dict[str, Any]  # of `random_states`
     own: dict[str, Any]  # of one kind of trainer alone
+    training_s: float  # s of wall time spent in training so far
     file_sizes: dict[str, int]  # byte, of the files that grow, by path in the run
 
 

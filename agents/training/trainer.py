@@ -25,6 +25,7 @@ from agents.training.display import Display
 from agents.training.hyperparameters import as_arguments, check_arguments
 from agents.training.interrupt import InterruptFlag, TrainingInterrupted
 from agents.training.runs import TrainingConfig, create_run, extend_run, load_config
+from agents.training.stopwatch import Stopwatch
 from agents.training.validation import Validation
 from mec_llm_env.task import Task
 from mec_llm_env.vector_env import MecLlmVectorEnv
@@ -50,6 +51,7 @@ class Trainer(ABC):
         model: the algorithm; it has `num_timesteps`, `predict` and `save`.
         envs: the batched environment.
         logger: of Stable-Baselines3, writing TensorBoard files; set by `train`.
+        stopwatch: runs while the algorithm is at work, and not at the boundaries.
         resumed_at: decisions at the checkpoint it went on from, else 0.
     """
 
@@ -68,6 +70,7 @@ class Trainer(ABC):
         check_arguments(algorithm_class, arguments)
         self.envs = _make_envs(config)
         self.validation = Validation(self.envs.task)
+        self.stopwatch = Stopwatch()
         self._resumed: TrainingState | None = None
         self.resumed_at = 0
         if checkpoint is None:
@@ -86,6 +89,16 @@ class Trainer(ABC):
             self.resumed_at = self.model.num_timesteps
 
     @staticmethod
+    def build(config: TrainingConfig) -> Trainer:
+        """Builds everything and writes nothing.
+
+        Raises:
+            ValueError: the configuration is not valid, or a library is missing.
+        """
+        trainer: Trainer = ALGORITHMS[config.agent].load_trainer()(config)
+        return trainer
+
+    @staticmethod
     def begin(config: TrainingConfig, output: str | os.PathLike[str]) -> Trainer:
         """Builds everything, then makes the run folder.
 
@@ -93,7 +106,7 @@ class Trainer(ABC):
             ValueError: the configuration is not valid; no file has changed.
             OSError: the folder cannot be written.
         """
-        trainer: Trainer = ALGORITHMS[config.agent].load_trainer()(config)
+        trainer = Trainer.build(config)
         trainer.run = create_run(output, config)
         return trainer
 
@@ -136,6 +149,7 @@ class Trainer(ABC):
         Returns:
             Whether training is complete; if not, `resume` goes on with it.
         """
+        self.stopwatch.start()
         self.logger = configure(str(self.run / TENSORBOARD), ["tensorboard"])
         try:
             with (
@@ -160,6 +174,7 @@ class Trainer(ABC):
             pending={name: dict(getattr(self.logger, name)) for name in _PENDING},
             randomness=random_states(),
             own=self._own_state(),
+            training_s=self.stopwatch.seconds,
             file_sizes={
                 str(path.relative_to(self.run)): path.stat().st_size for path in paths
             },
@@ -171,6 +186,7 @@ class Trainer(ABC):
         if state is None:
             return
         self.validation.history = state.validation
+        self.stopwatch.set(state.training_s)
         for name, values in state.pending.items():
             getattr(self.logger, name).update(values)
         restore_random_states(state.randomness)

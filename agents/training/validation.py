@@ -16,6 +16,8 @@ from mec_llm_env.task import Task
 
 Array = np.ndarray[Any, Any]
 
+_MEANS = ("delay_s", "energy_j")  # over the scenarios
+
 LARGEST_BOUNDED = 500  # N·M up to which the validation scenarios are bounded
 
 
@@ -31,7 +33,7 @@ class Validation:
         self.scenario = validation_instances(task.config)
         self.observation = task.observation_codec.encode(self.scenario)
         self.history: dict[str, list[Any]] = {
-            name: [] for name in ("timesteps", "results", "delay_s", "energy_j")
+            name: [] for name in ("timesteps", "training_s", "results", *_MEANS)
         }
 
     @cached_property
@@ -47,8 +49,13 @@ class Validation:
         """Decisions before the last evaluation; −1 before the first."""
         return self.history["timesteps"][-1] if self.history["timesteps"] else -1
 
-    def measure(self, model: Any) -> dict[str, float]:
-        """Evaluates the policy's deterministic decisions; means over the scenarios."""
+    def measure(self, model: Any, training_s: float) -> dict[str, float]:
+        """Evaluates the policy's deterministic decisions; means over the scenarios.
+
+        Args:
+            model: with `predict` and `num_timesteps`.
+            training_s: s of wall time that were spent in training until now.
+        """
         action, _ = model.predict(self.observation, deterministic=True)
         _, outcome = self.task.decide(action, self.scenario)
         figures = {
@@ -59,9 +66,10 @@ class Validation:
         if self.bound is not None:
             figures["optimality"] = float((outcome.scr / self.bound).mean())
         self.history["timesteps"].append(int(model.num_timesteps))
+        self.history["training_s"].append(training_s)
         self.history["results"].append(outcome.scr)
-        self.history["delay_s"].append(figures["delay_s"])
-        self.history["energy_j"].append(figures["energy_j"])
+        for name in _MEANS:
+            self.history[name].append(figures[name])
         return figures
 
     def is_best(self) -> bool:
@@ -78,8 +86,8 @@ class Validation:
             timesteps=np.array(self.history["timesteps"]),
             results=results,
             ep_lengths=np.ones(results.shape, dtype=np.int64),
-            delay_s=np.array(self.history["delay_s"]),
-            energy_j=np.array(self.history["energy_j"]),
+            training_s=np.array(self.history["training_s"]),
+            **{name: np.array(self.history[name]) for name in _MEANS},
             bound=[] if self.bound is None else self.bound,
         )
         write_whole(path, buffer.getvalue())

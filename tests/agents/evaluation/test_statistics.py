@@ -7,10 +7,12 @@ import pytest
 
 from agents.evaluation.statistics import (
     bootstrap,
+    improvement,
     interquartile_mean,
     mean,
     performance_profile,
     probability_of_improvement,
+    profile_band,
 )
 
 
@@ -67,6 +69,59 @@ def test_probability_of_improvement_by_hand() -> None:
     # Instance 0: 2 > 1, 2 < 3; instance 1: a tie, 1 > 0. (1 + 0 + 0.5 + 1) / 4.
     assert probability_of_improvement(ours, theirs) == 0.625
     assert probability_of_improvement(theirs, ours) == 0.375
+
+
+def test_profile_bands_by_hand() -> None:
+    # Two runs that agree leave no doubt: half of the scores are above 0.5.
+    same = np.array([[0.2, 0.8], [0.2, 0.8]])
+    low, high = profile_band(same, np.array([0.5]))
+    assert (low[0], high[0]) == (0.5, 0.5)
+    # One instance, runs 0 and 1: both draws are 0 in a quarter of the resamples, so
+    # the share above 0.5 is 0, 0.5 or 1, and 95 % of them reach from 0 to 1.
+    low, high = profile_band(np.array([[0.0], [1.0]]), np.array([-1.0, 0.5, 2.0]))
+    assert low.tolist() == [1, 0, 0]
+    assert high.tolist() == [1, 1, 0]
+
+
+def test_profile_bands_hold_the_profile_and_fall() -> None:
+    scores = np.random.default_rng(0).uniform(size=(4, 30))
+    thresholds = np.linspace(0, 1, 21)
+    low, high = profile_band(scores, thresholds, seed=1)
+    profile = performance_profile(scores, thresholds)
+    assert (low <= profile).all()
+    assert (profile <= high).all()
+    assert (np.diff(low) <= 0).all()
+    assert (np.diff(high) <= 0).all()
+
+
+def test_improvement_by_hand() -> None:
+    ours, theirs = np.array([[2.0, 1.0]]), np.array([[1.0, 1.0], [3.0, 0.0]])
+    # Theirs is drawn anew: of instance 0 the wins are (1, 0), of instance 1 (½, 1).
+    # Two draws of the former have the mean 0, ½ or 1, of the latter ½, ¾ or 1; their
+    # mean is lowest, ¼, in 1/16 of the draws, highest, 1, in as many.
+    estimate = improvement(ours, theirs)
+    assert estimate.value == probability_of_improvement(ours, theirs) == 0.625
+    assert (estimate.low, estimate.high) == (0.25, 1.0)
+    assert improvement(theirs, ours).value == 0.375
+
+
+def test_improvement_of_single_runs_resamples_instances() -> None:
+    # Better on one of two instances: the draws win on none, one or both.
+    estimate = improvement(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
+    assert estimate.value == 0.5
+    assert (estimate.low, estimate.high) == (0, 1)
+
+
+def test_improvement_covers_about_95_percent() -> None:
+    # Normal scores of equal mean: the truth is one half.
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        ours, theirs = rng.normal(size=(2, 5, 20))
+        estimate = improvement(ours, theirs, seed=trial, resamples=400)
+        covered += estimate.low <= 0.5 <= estimate.high
+    # Five runs are few, so the interval is a little narrow: 180 to 199 of 200.
+    assert 180 <= covered <= 199
 
 
 def test_bad_scores() -> None:

@@ -17,9 +17,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import agents.training.callback as callback_module
 from agents import apg
 from agents.algorithms import ALGORITHMS
+from agents.training import stopwatch
 from agents.training.hyperparameters import load_hyperparameters
 from agents.training.runs import TrainingConfig, load_config
 from agents.training.trainer import Trainer
+from agents.training.validation import Validation
 
 # A few rollouts or updates of each algorithm, with small networks.
 SMALL: dict[str, dict[str, Any]] = {
@@ -177,8 +179,40 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         np.load(resumed.run / "evaluations.npz") as other,
     ):
         assert set(one) == set(other)
-        for name in one:
+        for name in set(one) - {"training_s"}:  # wall time is no part of the result
             np.testing.assert_array_equal(one[name], other[name])
+        for archive in (one, other):
+            assert (np.diff(archive["training_s"]) > 0).all()
+
+
+@pytest.mark.parametrize("agent", ALGORITHMS)
+def test_the_time_is_that_of_training_alone(
+    agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]  # s; four decisions take one, evaluations and interruptions hundreds
+    monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: now[0])
+
+    def wait(owner: Any, name: str, seconds: float) -> None:
+        method = getattr(owner, name)
+
+        def patched(*arguments: Any) -> Any:
+            now[0] += seconds
+            return method(*arguments)
+
+        monkeypatch.setattr(owner, name, patched)
+
+    wait(callback_module.BoundaryCallback, "_on_step", 1.0)
+    wait(apg.Apg, "update", 1.0)
+    wait(Validation, "measure", 100.0)
+    begun = Trainer.begin(config(agent), tmp_path)
+    with monkeypatch.context() as patch:
+        at_decision(patch, 56, send(signal.SIGINT))
+        assert not begun.train(bar=False)
+    now[0] += 1000
+    assert Trainer.resume(begun.run).train(bar=False)
+    with np.load(begun.run / "evaluations.npz") as archive:
+        assert archive["timesteps"].tolist() == [0, 32, 64, 96, 128]
+        assert archive["training_s"].tolist() == [0, 8, 16, 24, 32]
 
 
 @pytest.mark.parametrize("agent", ALGORITHMS)
