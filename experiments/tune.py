@@ -195,13 +195,13 @@ class ReportingValidation(Validation):
         self.last = float("nan")
         self._trial, self._eval_freq = trial, eval_freq
 
-    def measure(self, model: Any) -> dict[str, float]:
+    def measure(self, model: Any, training_s: float) -> dict[str, float]:
         """Evaluates as `Validation` does.
 
         Raises:
             optuna.TrialPruned: the trial is worse than those before it.
         """
-        figures = super().measure(model)
+        figures = super().measure(model, training_s)
         self.last = figures["optimality"]
         # In evaluations, as the decisions at them differ with the rollouts' length.
         self._trial.report(self.last, round(model.num_timesteps / self._eval_freq))
