@@ -62,10 +62,10 @@ SPACES: dict[str, Space] = {
         "policy_kwargs.log_std_init": _DEVIATION,
     },
     "trpo": {
-        "n_steps": (4, 8, 16),
-        "target_kl": Range(low=3e-4, high=3e-2, log=True),
+        "n_steps": (2, 4, 8, 16),
+        "target_kl": Range(low=1e-3, high=3e-2, log=True),  # a mean over 70 entries
         "cg_damping": Range(low=1e-3, high=0.3, log=True),
-        "cg_max_steps": (5, 10, 15),
+        "cg_max_steps": (3, 5, 10),
         "n_critic_updates": (1, 2, 4),
         "learning_rate": _RATE,
         "policy_kwargs.log_std_init": _DEVIATION,
