@@ -33,6 +33,9 @@ Space = dict[str, "Range | tuple[Any, ...]"]  # a tuple holds the values to choo
 
 _RATE = Range(low=1e-4, high=3e-3, log=True, falling=True)
 _DEVIATION = Range(low=-2.0, high=0.0)  # ln of the actions' first deviation
+# Of the critic's loss. SCRs are of the order of 100, so that with 0.5, the usual one,
+# the critic's gradient is what is clipped at `max_grad_norm`, and the actor's with it.
+_CRITIC = Range(low=1e-4, high=0.5, log=True)
 
 _CLIPPED: Space = {
     "n_steps": (4, 8, 16),
@@ -41,6 +44,7 @@ _CLIPPED: Space = {
     "learning_rate": _RATE,
     "clip_range": Range(low=0.1, high=0.4),
     "ent_coef": Range(low=-0.02, high=0.0),
+    "vf_coef": _CRITIC,
     "policy_kwargs.log_std_init": _DEVIATION,
 }
 _REPLAY: Space = {
@@ -58,14 +62,15 @@ SPACES: dict[str, Space] = {
         "n_steps": (1, 2, 4),
         "learning_rate": _RATE,
         "ent_coef": Range(low=-0.02, high=0.0),
+        "vf_coef": _CRITIC,
         "use_rms_prop": (True, False),
         "policy_kwargs.log_std_init": _DEVIATION,
     },
     "trpo": {
-        "n_steps": (4, 8, 16),
-        "target_kl": Range(low=3e-4, high=3e-2, log=True),
+        "n_steps": (2, 4, 8, 16),
+        "target_kl": Range(low=1e-3, high=3e-2, log=True),  # a mean over 70 entries
         "cg_damping": Range(low=1e-3, high=0.3, log=True),
-        "cg_max_steps": (5, 10, 15),
+        "cg_max_steps": (3, 5, 10),
         "n_critic_updates": (1, 2, 4),
         "learning_rate": _RATE,
         "policy_kwargs.log_std_init": _DEVIATION,
@@ -85,13 +90,13 @@ SPACES: dict[str, Space] = {
 }
 
 
-def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
+def suggest(trial: optuna.trial.BaseTrial, space: Space) -> dict[str, Any]:
     """Returns a value for every name of a space, as `hyperparams/` would have it."""
     return {name: _suggest_one(trial, name, values) for name, values in space.items()}
 
 
 def _suggest_one(
-    trial: optuna.Trial, name: str, values: Range | tuple[Any, ...]
+    trial: optuna.trial.BaseTrial, name: str, values: Range | tuple[Any, ...]
 ) -> Any:
     if isinstance(values, tuple):
         return trial.suggest_categorical(name, values)

@@ -42,6 +42,7 @@ from agents.training.validation import Validation
 from experiments.search_spaces import SPACES, as_parameters, suggest, with_changes
 
 TRIALS = 20
+SEED = 900  # not one of the first, which settings are compared with later
 _RANDOM = 5  # trials before the sampler models what it has seen, and before pruning
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -53,14 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with one_line_errors(parser.prog):
         config = config_from_options(options)
-        path = Path(options.study or f"results/tuning/{config.agent}_{config.policy}")
-        study = open_study(path.with_suffix(".log"), config)
-    print(f"Study in {path.with_suffix('.log')}: {_describe(study)}", flush=True)
+        default = f"results/tuning/{config.agent}_{config.policy}.log"
+        study = open_study(Path(options.study or default), config)
+    print(f"Study in {options.study or default}: {_describe(study)}", flush=True)
     left = options.trials - len(study.get_trials(states=_DONE))
-    if left > 0:
-        study.optimize(
-            lambda trial: run_trial(trial, config), left, callbacks=[_print_trial]
-        )
+    try:
+        if left > 0:
+            study.optimize(
+                lambda trial: run_trial(trial, config), left, callbacks=[_print_trial]
+            )
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on with the study.")
+        return 130
     print(f"{_describe(study)}\n{best_entry(study, config)}")
     return 0
 
@@ -80,7 +85,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("--trials", type=positive_integer, default=TRIALS, help=f"in all ({TRIALS})")
     add("--timesteps", type=positive_integer, metavar="T", help="decisions a trial")
     add("--n-envs", type=positive_integer, metavar="B", help="where it is not searched")
-    add("--seed", type=seed_number, help="of sampler and training (0)")
+    add(
+        "--seed",
+        type=seed_number,
+        default=SEED,
+        help=f"of sampler and training ({SEED}, which no comparison should use)",
+    )
     add(
         "--hyperparameter",
         action="append",
@@ -100,15 +110,21 @@ def open_study(path: Path, config: TrainingConfig) -> optuna.Study:
         ValueError: the file holds a study of something else.
         OSError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     about = json.loads(json.dumps(config.to_dict() | {"space": repr(space_of(config))}))
-    study = optuna.create_study(
-        study_name=config.agent,
-        storage=JournalStorage(JournalFileBackend(os.fspath(path))),
-        direction="maximize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(_RANDOM, n_warmup_steps=5),
-    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        study = optuna.create_study(
+            study_name=config.agent,
+            storage=JournalStorage(JournalFileBackend(os.fspath(path))),
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(_RANDOM, n_warmup_steps=5),
+        )
+    except (ValueError, KeyError, TypeError) as error:  # of the journal's JSON
+        raise ValueError(
+            f"{os.fspath(path)!r} is no study of this script: {error}. Give another "
+            "--study."
+        ) from None
     found = study.user_attrs.setdefault("about", about)
     if found != about:
         differing = next(k for k in about if found.get(k) != about[k])

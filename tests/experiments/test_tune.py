@@ -110,7 +110,19 @@ def test_another_search_does_not_go_on_in_the_same_file(
     with pytest.raises(SystemExit):
         tune.main(words)
     (line,) = capsys.readouterr().err.splitlines()
-    assert "is a study of another 'seed': 0 instead of 1" in line
+    assert "is a study of another 'seed': 900 instead of 1" in line
+
+
+def test_a_file_of_something_else_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("What I know:\nlittle\n")
+    with pytest.raises(SystemExit):
+        tune.main([*WORDS, "--study", str(path)])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "notes.txt' is no study of this script" in line
+    assert path.read_text() == "What I know:\nlittle\n"
 
 
 def test_a_trial_is_pruned_at_an_evaluation() -> None:
