@@ -128,23 +128,30 @@ def test_one_seed_gives_the_same_weights(agent: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("agent", "length", "policy"),
+    ("agent", "length", "policy", "encoding"),
     [
-        *((agent, length, None) for agent in ALGORITHMS for length in (1, 3)),
-        ("ppo", 1, "set"),
+        *((agent, length, None, "box") for agent in ALGORITHMS for length in (1, 3)),
+        ("ppo", 1, "set", "box"),
+        *(
+            (agent, 3, policy, "association")
+            for agent, algorithm in ALGORITHMS.items()
+            for policy in algorithm.choosing
+        ),
     ],
 )
 def test_interrupted_and_resumed_equals_uninterrupted(
     agent: str,
     length: int,
     policy: str | None,
+    encoding: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    changes: dict[str, Any] = {
-        "env_kwargs": {"preset": "tiny-4x2", "episode_length": length}
-    }
-    if policy is not None:
+    kwargs: dict[str, Any] = {"preset": "tiny-4x2", "episode_length": length}
+    if encoding == "association":  # and servers that fill up
+        kwargs |= {"action_encoding": encoding, "overrides": {"server.max_users": 2}}
+    changes: dict[str, Any] = {"env_kwargs": kwargs}
+    if policy == "set":
         network = SMALL["apg"]["policy_kwargs"]
         own = SMALL[agent] | {"policy_kwargs": {"network": network}}
         changes |= {"policy": policy, "hyperparameters": own}
@@ -272,6 +279,9 @@ def test_nothing_is_written_for_a_bad_configuration(tmp_path: Path) -> None:
     bad = {"averaging": 2}
     with pytest.raises(ValueError, match="`averaging` must lie between 0 and 1; got 2"):
         Trainer.begin(config("apg", hyperparameters=bad), tmp_path / "runs")
+    hybrid = {"action_encoding": "association"}
+    with pytest.raises(ValueError, match=r"association needs one of ppo.*; Apg decides"):
+        Trainer.begin(config("apg", env_kwargs=hybrid), tmp_path / "runs")
     discrete = {"action_encoding": "multi_discrete"}
     with pytest.raises(ValueError, match="apg needs --action-encoding box"):
         Trainer.begin(config("apg", env_kwargs=discrete), tmp_path / "runs")
