@@ -26,6 +26,11 @@ from mec_llm_env.assignment import round_assignment
 from mec_llm_env.observations import SERVER_FEATURES
 
 
+#: Order of magnitude of an SCR, a score of up to 100 over costs near 1: a critic that
+#: begins near 0 would take thousands of steps to get there.
+VALUE_SCALE = 100.0
+
+
 class MaskedChoices:
     """A distribution over associations that fit.
 
@@ -98,6 +103,10 @@ class _Choosing(ActorCriticPolicy):
         each = self.choices(obs).conditionals(actions)
         log_probability = each.log_prob(actions.long()).sum(dim=-1)
         return self.predict_values(obs), log_probability, each.entropy().sum(dim=-1)
+
+    def predict_values(self, obs: Any) -> Tensor:
+        """Returns the critic's values, [B, 1]."""
+        return VALUE_SCALE * super().predict_values(obs)
 
     def choices(self, obs: Any) -> MaskedChoices:
         """Returns the distribution of actions."""
