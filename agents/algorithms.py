@@ -31,7 +31,7 @@ class Algorithm:
         if policy not in self.choosing:
             able = [name for name, other in ALGORITHMS.items() if other.choosing]
             raise ValueError(
-                f"--action-encoding association needs one of {', '.join(able)}; "
+                f"--action-encoding association needs --agent {' or '.join(able)}; "
                 f"{self.name} decides on resources too. Choose another --agent, or "
                 "leave the encoding out."
             )

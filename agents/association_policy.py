@@ -128,6 +128,7 @@ class AssociationMlpPolicy(_Choosing):
     def scores(self, obs: Any) -> Tensor:
         """Returns the logits of the choices, [B, N, M]."""
         features = self.extract_features(obs, self.pi_features_extractor)
+        assert isinstance(features, Tensor)  # of one extractor
         hidden = self.mlp_extractor.forward_actor(features)
         return self.action_net(hidden).unflatten(-1, self._size())
 

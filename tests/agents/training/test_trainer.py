@@ -280,7 +280,7 @@ def test_nothing_is_written_for_a_bad_configuration(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="`averaging` must lie between 0 and 1; got 2"):
         Trainer.begin(config("apg", hyperparameters=bad), tmp_path / "runs")
     hybrid = {"action_encoding": "association"}
-    with pytest.raises(ValueError, match=r"needs one of ppo.*; Apg decides"):
+    with pytest.raises(ValueError, match=r"needs --agent ppo.*; Apg decides"):
         Trainer.begin(config("apg", env_kwargs=hybrid), tmp_path / "runs")
     discrete = {"action_encoding": "multi_discrete"}
     with pytest.raises(ValueError, match="apg needs --action-encoding box"):
