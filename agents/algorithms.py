@@ -77,6 +77,22 @@ ALGORITHMS: dict[str, Algorithm] = {
         any_size=_SET,
         choosing=_CHOOSING,
     ),
+    "a2c": Algorithm(
+        module="stable_baselines3", name="A2C", policies=_ON_POLICY, any_size=_SET
+    ),
+    "trpo": Algorithm(
+        module="sb3_contrib",
+        name="TRPO",
+        policies=_ON_POLICY,
+        any_size=_SET,
+        extra="contrib",
+    ),
+    "recurrent_ppo": Algorithm(
+        module="sb3_contrib",
+        name="RecurrentPPO",
+        policies={"lstm": "MlpLstmPolicy"},
+        extra="contrib",
+    ),
     "apg": Algorithm(
         module="agents.apg",
         name="Apg",
