@@ -78,7 +78,11 @@ ALGORITHMS: dict[str, Algorithm] = {
         choosing=_CHOOSING,
     ),
     "a2c": Algorithm(
-        module="stable_baselines3", name="A2C", policies=_ON_POLICY, any_size=_SET
+        module="stable_baselines3",
+        name="A2C",
+        policies=_ON_POLICY,
+        any_size=_SET,
+        choosing=_CHOOSING,
     ),
     "trpo": Algorithm(
         module="sb3_contrib",
