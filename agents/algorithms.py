@@ -31,7 +31,7 @@ class Algorithm:
         if policy not in self.choosing:
             able = [name for name, other in ALGORITHMS.items() if other.choosing]
             raise ValueError(
-                f"--action-encoding association needs one of {', '.join(able)}; "
+                f"--action-encoding association needs --agent {' or '.join(able)}; "
                 f"{self.name} decides on resources too. Choose another --agent, or "
                 "leave the encoding out."
             )
@@ -78,7 +78,11 @@ ALGORITHMS: dict[str, Algorithm] = {
         choosing=_CHOOSING,
     ),
     "a2c": Algorithm(
-        module="stable_baselines3", name="A2C", policies=_ON_POLICY, any_size=_SET
+        module="stable_baselines3",
+        name="A2C",
+        policies=_ON_POLICY,
+        any_size=_SET,
+        choosing=_CHOOSING,
     ),
     "trpo": Algorithm(
         module="sb3_contrib",

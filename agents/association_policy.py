@@ -12,6 +12,7 @@ the order of the users. Shapes: B batch, N users, M servers.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import gymnasium as gym
@@ -20,10 +21,13 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from agents.set_network import SetNetwork
-from agents.set_policy import SetPolicy
+from agents.set_network import NetworkConfig, SetNetwork
 from mec_llm_env.assignment import round_assignment
 from mec_llm_env.observations import SERVER_FEATURES
+
+#: Unit of the critics' last layer. An SCR, a score of up to 100 over costs near 1, is
+#: of that order, and a layer without it takes thousands of steps to get there.
+VALUE_UNIT = 100.0
 
 
 class MaskedChoices:
@@ -124,27 +128,64 @@ class AssociationMlpPolicy(_Choosing):
     def scores(self, obs: Any) -> Tensor:
         """Returns the logits of the choices, [B, N, M]."""
         features = self.extract_features(obs, self.pi_features_extractor)
+        assert isinstance(features, Tensor)  # of one extractor
         hidden = self.mlp_extractor.forward_actor(features)
         return self.action_net(hidden).unflatten(-1, self._size())
 
+    def predict_values(self, obs: Any) -> Tensor:
+        """Returns the critic's values, [B, 1]."""
+        return VALUE_UNIT * super().predict_values(obs)
 
-class AssociationSetPolicy(_Choosing, SetPolicy):
+
+class AssociationSetPolicy(_Choosing):
     """Scores and values from sets of users and servers; any N and M.
 
-    Arguments are those of `SetPolicy`. The actor is the first stage of a `SetNetwork`.
+    The actor is the first stage of a `SetNetwork`, the critic a whole one at the
+    association that it leans to, with a mean over users.
+
+    Args:
+        observation_space: flat, or of tokens.
+        action_space: of the `association` encoding.
+        lr_schedule: of the learning rate.
+        n_users: N, as in the action space.
+        n_servers: M, as in the action space.
+        network: of `NetworkConfig`.
+        **kwargs: of `ActorCriticPolicy`.
+
+    Raises:
+        ValueError: the action space is not that of N users and M servers.
     """
+
+    def __init__(
+        self,
+        observation_space: gym.spaces.Space[Any],
+        action_space: gym.spaces.Space[Any],
+        lr_schedule: Any,
+        *,
+        n_users: int,
+        n_servers: int,
+        network: dict[str, int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        wanted = gym.spaces.MultiDiscrete([n_servers] * n_users)
+        if action_space != wanted:
+            raise ValueError(
+                f"`action_space` must be {wanted} for {n_users} users and {n_servers} "
+                f"servers; got {action_space}."
+            )
+        self.network_config = NetworkConfig(**(network or {}))
+        super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
     def scores(self, obs: Any) -> Tensor:
         """Returns the logits of the choices, [B, N, M]."""
         return self.actor.scores(self.actor.pairs(*self._tokens(obs)))
 
-    def _check_actions(self, action_space: gym.spaces.Space[Any]) -> None:
-        wanted = gym.spaces.MultiDiscrete([self.n_servers] * self.n_users)
-        if action_space != wanted:
-            raise ValueError(
-                f"`action_space` must be {wanted} for {self.n_users} users and "
-                f"{self.n_servers} servers; got {action_space}."
-            )
+    def predict_values(self, obs: Any) -> Tensor:
+        """Returns the critic's values, [B, 1]."""
+        pairs = self.critic.pairs(*self._tokens(obs))
+        association = torch.softmax(self.critic.scores(pairs), dim=-1)
+        users = self.critic.users(pairs, association)
+        return VALUE_UNIT * self.value(users.mean(dim=-2))
 
     def _build(self, lr_schedule: Any) -> None:
         self.actor = SetNetwork(self.network_config)
@@ -160,3 +201,21 @@ class AssociationSetPolicy(_Choosing, SetPolicy):
             lr=lr_schedule(1),  # type: ignore[call-arg]
             **self.optimizer_kwargs,
         )
+
+    def _tokens(self, obs: Any) -> tuple[Tensor, Tensor]:
+        """Splits observations [B] into user and server tokens."""
+        if isinstance(obs, dict):
+            return obs["users"].float(), obs["servers"].float()
+        n, m = self._size()
+        users = obs.float()[:, : -m * len(SERVER_FEATURES)]
+        servers = obs.float()[:, -m * len(SERVER_FEATURES) :]
+        return users.unflatten(-1, (n, -1)), servers.unflatten(-1, (m, -1))
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        n, m = self._size()
+        network = dataclasses.asdict(self.network_config)
+        return super()._get_constructor_parameters() | {
+            "n_users": n,
+            "n_servers": m,
+            "network": network,
+        }

@@ -49,8 +49,14 @@ class SetPolicy(ActorCriticPolicy):
         network: dict[str, int] | None = None,
         **kwargs: Any,
     ) -> None:
+        wanted = (n_users * (n_servers + len(RESOURCES)),)
+        if action_space.shape != wanted:
+            raise ValueError(
+                "`--policy set` needs --action-encoding box with an action of shape "
+                f"{wanted} for {n_users} users and {n_servers} servers; got "
+                f"{action_space}."
+            )
         self.n_users, self.n_servers = n_users, n_servers
-        self._check_actions(action_space)
         self.network_config = NetworkConfig(**(network or {}))
         super().__init__(
             observation_space,
@@ -59,15 +65,6 @@ class SetPolicy(ActorCriticPolicy):
             log_std_init=log_std_init,
             **kwargs,
         )
-
-    def _check_actions(self, action_space: gym.spaces.Space[Any]) -> None:
-        wanted = (self.n_users * (self.n_servers + len(RESOURCES)),)
-        if action_space.shape != wanted:
-            raise ValueError(
-                "`--policy set` needs --action-encoding box with an action of shape "
-                f"{wanted} for {self.n_users} users and {self.n_servers} servers; got "
-                f"{action_space}."
-            )
 
     def _build(self, lr_schedule: Any) -> None:
         self.actor = SetNetwork(self.network_config)

@@ -41,6 +41,12 @@ RUNS = {
 }
 
 
+# The runs in the hybrid mode.
+HYBRID = {"hybrid": ("ppo", "mlp"), "hybrid set": ("ppo", "set")}
+SMALL |= {"hybrid": SMALL["ppo"], "hybrid set": SMALL["ppo set"]}
+RUNS |= HYBRID
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A short run of each agent on tiny-4x2."""
@@ -49,7 +55,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         config = TrainingConfig(
             agent=agent,
             env_id="MecLlm-v0",
-            env_kwargs={"preset": "tiny-4x2"},
+            env_kwargs={
+                "preset": "tiny-4x2",
+                "action_encoding": "association" if name in HYBRID else "box",
+            },
             policy=policy,
             timesteps=64,
             n_envs=8,

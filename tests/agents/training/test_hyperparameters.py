@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from stable_baselines3 import PPO
 from torch import nn
@@ -32,6 +34,21 @@ def test_a_policy_may_have_settings_of_its_own() -> None:
     )
     assert (plain["policy"], of_set["policy"]) == ("MlpPolicy", "set")
     assert load_hyperparameters("ppo", "MecLlm-v0") == plain
+
+
+def test_an_action_encoding_may_have_settings_of_its_own() -> None:
+    def load(policy: str | None, encoding: str | None) -> dict[str, Any]:
+        return load_hyperparameters("ppo", "MecLlm-v0", policy, encoding)
+
+    assert load(None, "association")["policy"] == "mlp"
+    assert load("set", "association")["policy"] == "set"
+    assert load("set", "association") != load("set", None)
+    assert load("mlp", "association") == load(None, "association")
+    assert load("set", "multi_discrete") == load("set", None)
+    for policy in ALGORITHMS["ppo"].choosing:
+        settings = load(policy, "association")
+        own = {k: v for k, v in settings.items() if k not in RUN_KEYS}
+        check_arguments(PPO, as_arguments(own))
 
 
 def test_every_file_has_an_algorithm() -> None:

@@ -159,6 +159,38 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         network = SMALL["apg"]["policy_kwargs"]
         own = SMALL[agent] | {"policy_kwargs": {"network": network}}
         changes |= {"policy": policy, "hyperparameters": own}
+    assert_resumed_exactly(agent, changes, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("agent", "policy"),
+    [(agent, p) for agent, its in ALGORITHMS.items() for p in its.choosing],
+)
+def test_with_the_association_encoding_too(
+    agent: str, policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: dict[str, Any] = {
+        "policy": policy,
+        "env_kwargs": {
+            "preset": "tiny-4x2",
+            "overrides": {"server.max_users": 2},  # so that servers fill up
+            "action_encoding": "association",
+            "episode_length": 3,
+        },
+    }
+    if policy == "set":
+        network = SMALL["apg"]["policy_kwargs"]
+        own = SMALL[agent] | {"policy_kwargs": {"network": network}}
+        changes |= {"hyperparameters": own}
+    assert_resumed_exactly(agent, changes, tmp_path, monkeypatch)
+
+
+def assert_resumed_exactly(
+    agent: str,
+    changes: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     whole = train(tmp_path / "whole", agent=agent, **changes)
     begun = Trainer.begin(config(agent, **changes), tmp_path / "cut")
     with monkeypatch.context() as patch:
@@ -316,6 +348,9 @@ def test_nothing_is_written_for_a_bad_configuration(tmp_path: Path) -> None:
     bad = {"averaging": 2}
     with pytest.raises(ValueError, match="`averaging` must lie between 0 and 1; got 2"):
         Trainer.begin(config("apg", hyperparameters=bad), tmp_path / "runs")
+    hybrid = {"action_encoding": "association"}
+    with pytest.raises(ValueError, match=r"needs --agent ppo.*; Apg decides"):
+        Trainer.begin(config("apg", env_kwargs=hybrid), tmp_path / "runs")
     discrete = {"action_encoding": "multi_discrete"}
     with pytest.raises(ValueError, match="apg needs --action-encoding box"):
         Trainer.begin(config("apg", env_kwargs=discrete), tmp_path / "runs")
