@@ -60,18 +60,19 @@ def _draw_scr(results: list[AgentResult]) -> Figure:
 
 def draw_profiles(results: Sequence[AgentResult]) -> Figure:
     """Share of runs and instances above each score, with its 95 % band."""
-    figure, axes = new_figure(height=4.6)
+    figure, axes = new_figure(height=5.4, width=8.0)
     look = looks_of(results)
     bounded = results[0].bound is not None
     scores = [r.scr if r.optimality is None else r.optimality for r in results]
     thresholds = _thresholds(scores, bounded)
-    named = []
+    named, drawn = [], []
     for i, (result, own) in enumerate(zip(results, scores, strict=True)):
         colour, line = look[result.label].colour, look[result.label].line
         profile = performance_profile(own, thresholds)
         low, high = profile_band(own, thresholds, seed=result.seed, resamples=500)
-        axes.plot(thresholds, profile, line, color=colour, linewidth=1.3)
-        axes.fill_between(thresholds, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(thresholds, profile, linestyle=line, color=colour, lw=1.3)
+        axes.fill_between(thresholds, low, high, color=colour, alpha=0.1, linewidth=0)
+        drawn.append(np.stack([thresholds, profile], axis=-1))
         height = _NAMED_AT[i % len(_NAMED_AT)]
         at = min(int(np.argmax(profile <= height)), len(thresholds) - 1)
         named.append((result.label, thresholds[at], profile[at], colour))
@@ -83,7 +84,7 @@ def draw_profiles(results: Sequence[AgentResult]) -> Figure:
     axes.set_xlabel("share of the certified bound, τ" if bounded else "SCR, τ")
     axes.set_ylabel("share of instances above τ")
     settle(figure)
-    name_points(axes, named)
+    name_points(axes, named, np.concatenate(drawn))
     return figure
 
 
@@ -99,7 +100,7 @@ def draw_latency(results: Sequence[AgentResult]) -> Figure:
     figure, axes = new_figure(height=4.6)
     look = looks_of(results)
     bounded = results[0].bound is not None
-    named, qualities = [], []
+    named, qualities, drawn = [], [], []
     for result in results:
         f, colour = result.summary, look[result.label].colour
         quality = f.get("optimality_mean", f["scr_mean"])
@@ -111,6 +112,8 @@ def draw_latency(results: Sequence[AgentResult]) -> Figure:
         axes.plot(times_ms[1], quality, "o", color=colour, **hollow)
         named.append((result.label, times_ms[0], quality, colour))
         qualities.append(quality)
+        along = np.geomspace(times_ms[0], times_ms[1], 40)
+        drawn.append(np.stack([along, np.full(40, quality)], axis=-1))
     axes.set_xscale("log")
     axes.margins(x=0.12, y=0.08)
     if bounded:
@@ -118,7 +121,7 @@ def draw_latency(results: Sequence[AgentResult]) -> Figure:
     axes.set_xlabel("decision time, ms; filled: one at a time, hollow: batched")
     axes.set_ylabel("share of the certified bound" if bounded else "mean SCR")
     settle(figure)
-    name_points(axes, named)
+    name_points(axes, named, np.concatenate(drawn))
     return figure
 
 

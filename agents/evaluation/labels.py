@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patheffects import withStroke
+
+Array = np.ndarray[Any, Any]
+Box = tuple[float, float, float, float]  # points: left, bottom, right, top
 
 #: Points between the centres of two labels above one another.
 _LABEL_HEIGHT = 11.0
+
+# Where a point's label may stand: points from it, and degrees.
+_RADII = (7, 11, 16, 22, 30, 40, 52, 66, 82, 100, 120, 145)
+_ANGLES = (0, 180, 35, -35, 145, -145, 90, -90, 60, -60, 120, -120)
 
 
 def settle(figure: Figure, right: float = 1.0) -> None:
@@ -89,46 +97,44 @@ def spread(wanted: Any, distance: float, bottom: float, top: float) -> Any:
 
 
 def name_points(
-    axes: Any, named: Sequence[tuple[str, float, float, str]], fontsize: float = 8.5
+    axes: Any,
+    named: Sequence[tuple[str, float, float, str]],
+    drawn: Array,
+    fontsize: float = 8.5,
 ) -> None:
     """Writes a label beside each point, where it covers no other label or point.
 
     Call it last: it needs the final limits. Labels try places around their point, near
-    ones first, and are tied to it by a thin line.
+    ones first, and are tied to it by a thin line. Where all places are taken they
+    cover what is drawn, but never one another.
 
     Args:
         axes: with the points.
         named: label, x, y and colour of each.
+        drawn: [K, 2] x and y of what else is drawn, such as points along lines.
         fontsize: points.
     """
-    figure = axes.figure
-    points = 72 / figure.dpi
+    points = 72 / axes.figure.dpi
     places = axes.transData.transform([(x, y) for _, x, y, _ in named]) * points
-    x0, y0, x1, y1 = np.array(axes.bbox.extents) * points
-    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
+    others = axes.transData.transform(np.reshape(drawn, (-1, 2))) * points
+    room = np.array(axes.bbox.extents) * points
+    dots = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
+    lines = [(x - 1, y - 1, x + 1, y + 1) for x, y in others]
+    labels: list[Box] = []
     for i in np.argsort(-places[:, 1], kind="stable"):
         label, x, y, colour = named[i]
-        width, height = 0.56 * fontsize * len(label), 1.15 * fontsize
-        best = None
-        for radius in (7, 14, 22, 32, 44, 58, 74, 92):
-            for angle in (0, 180, 35, -35, 145, -145, 90, -90):
-                dx = radius * np.cos(np.radians(angle))
-                dy = radius * np.sin(np.radians(angle))
-                left = places[i, 0] + dx - width * (0.5 - 0.5 * np.sign(round(dx, 6)))
-                low = places[i, 1] + dy - height / 2
-                box = (left, low, left + width, low + height)
-                inside = x0 <= box[0] and box[2] <= x1 and y0 <= box[1] and box[3] <= y1
-                if inside and not any(_overlap(box, other) for other in taken):
-                    best = box
-                    break
-            if best:
+        size = 0.58 * fontsize * len(label), 1.2 * fontsize
+        boxes = [box for box in _around(places[i], size) if _inside(box, room)]
+        for taken in ([*labels, *dots, *lines], [*labels, *dots], labels):
+            free = [box for box in boxes if not _meets(box, taken)]
+            if free:
                 break
-        box = best or (places[i, 0] + 7, places[i, 1], places[i, 0] + 7 + width, 0.0)
-        taken.append(box)
-        axes.annotate(
+        box = (free or boxes)[0]
+        labels.append(box)
+        text = axes.annotate(
             label,
             (x, y),
-            xytext=(box[0] - places[i, 0], box[1] + height / 2 - places[i, 1]),
+            xytext=(box[0] - places[i, 0], (box[1] + box[3]) / 2 - places[i, 1]),
             textcoords="offset points",
             color=colour,
             fontsize=fontsize,
@@ -136,18 +142,37 @@ def name_points(
             arrowprops={
                 "arrowstyle": "-",
                 "color": colour,
-                "lw": 0.5,
-                "alpha": 0.5,
+                "lw": 0.6,
+                "alpha": 0.7,
                 "shrinkA": 0,
-                "shrinkB": 3,
+                "shrinkB": 2,
             },
-        ).set_in_layout(False)
+        )
+        text.set_path_effects([withStroke(linewidth=2, foreground="white")])
+        text.set_in_layout(False)
 
 
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return (
-        one[0] < other[2]
-        and other[0] < one[2]
-        and one[1] < other[3]
-        and other[1] < one[3]
+def _around(place: Array, size: tuple[float, float]) -> Iterator[Box]:
+    """Yields boxes of a size around a place, near ones first."""
+    (x, y), (width, height) = place, size
+    for radius in _RADII:
+        for angle in np.radians(_ANGLES):
+            dx, dy = radius * np.cos(angle), radius * np.sin(angle)
+            side = 0.5 - 0.5 * np.sign(round(dx, 6))  # left of it, above it, right
+            left, low = x + dx - width * side, y + dy - height / 2
+            yield (left, low, left + width, low + height)
+
+
+def _inside(box: Box, room: Array) -> bool:
+    low, high = room[:2] <= box[:2], room[2:] >= box[2:]
+    return bool(low.all() and high.all())
+
+
+def _meets(box: Box, taken: Sequence[Box]) -> bool:
+    return any(
+        box[0] < other[2]
+        and other[0] < box[2]
+        and box[1] < other[3]
+        and other[1] < box[3]
+        for other in taken
     )

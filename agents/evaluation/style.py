@@ -1,8 +1,9 @@
 """What all figures look like: colours, lines and the axis of shares.
 
-Colours are the qualitative scheme "muted" of Paul Tol (Colour Schemes, SRON/EPS/TN/
-09-002, 2021), told apart by people of any colour vision; variants of one algorithm
-share a colour and differ in their line, and every line is named where it ends.
+Colours are of the qualitative schemes "muted" and "vibrant" of Paul Tol (Colour
+Schemes, SRON/EPS/TN/09-002, 2021), made to be told apart with any colour vision.
+Variants of one algorithm share a colour and differ in line and marker; and no figure
+relies on that alone, as everything in it is named.
 """
 
 from __future__ import annotations
@@ -26,19 +27,23 @@ STYLE: Any = {
     "axes.grid": True,
     "grid.alpha": 0.3,
     "axes.axisbelow": True,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 9,
     "savefig.dpi": 160,
 }
 
-_MUTED = (
+_TRAINED = (
     *("#332288", "#CC6677", "#117733", "#AA4499", "#44AA99", "#882255", "#999933"),
-    *("#88CCEE", "#DDCC77"),
+    *("#0077BB", "#EE7733"),
 )
 _UNTRAINED = ("#000000", "#555555", "#888888")
-_LINES = ("-", "--", ":", "-.")
-_MARKERS = "osD^vP"
+_VARIANTS = ("", "set", "warm", "association")
+_LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+_MARKERS = "osD^v"
 
-#: Shares of the optimum that may be marked on an axis.
-_TICKS = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
+#: Shares of the optimum that may be marked on an axis, the more important ones first.
+_TICKS = (0, 0.9, 0.99, 0.999, 0.5, 0.95, 0.995, 0.8, 0.98, 0.998, 0.9995, 0.9999)
+_TICK_DISTANCE = 0.06  # least share of the axis between two of them
 _TOP = 0.9999  # a share above it is drawn there
 
 
@@ -47,7 +52,7 @@ class Look:
     """Colour, line and marker of an agent."""
 
     colour: str
-    line: str
+    line: Any  # as Matplotlib takes it
     marker: str
 
 
@@ -56,17 +61,18 @@ def looks(labels: Sequence[str], trained: Sequence[bool]) -> dict[str, Look]:
     families = dict.fromkeys(
         label.split()[0] for label, is_ in zip(labels, trained, strict=True) if is_
     )
-    numbers = {family: i for i, family in enumerate(families)}
-    members: dict[str, int] = {}
     result = {}
+    rules = 0
     for label, is_trained in zip(labels, trained, strict=True):
-        family = label.split()[0] if is_trained else ""
-        k = members[family] = members.get(family, -1) + 1
-        palette = _MUTED if is_trained else _UNTRAINED
-        i = numbers[family] if is_trained else k
-        marker = _MARKERS[k % len(_MARKERS)] if is_trained else "x"
-        line = _LINES[k % len(_LINES)]
-        result[label] = Look(colour=palette[i % len(palette)], line=line, marker=marker)
+        family, _, variant = label.partition(" ")
+        if is_trained:
+            colour = _TRAINED[list(families).index(family) % len(_TRAINED)]
+            k = _VARIANTS.index(variant) if variant in _VARIANTS else -1
+            marker = _MARKERS[k]
+        else:
+            colour, marker = _UNTRAINED[rules % len(_UNTRAINED)], "x"
+            k, rules = rules % len(_LINES), rules + 1
+        result[label] = Look(colour=colour, line=_LINES[k], marker=marker)
     return result
 
 
@@ -98,7 +104,12 @@ def share_axis(axis: Any, low: float, high: float) -> None:
     margin = max(0.04 * (top - bottom), 0.01)
     limits = _backward(np.array([bottom - margin, top + margin]))
     getattr(axes, f"set_{name}lim")(*limits)
-    ticks = [tick for tick in _TICKS if limits[0] <= tick <= limits[1]]
+    least = _TICK_DISTANCE * (top - bottom)
+    ticks: list[float] = []
+    for tick in _TICKS:
+        is_free = all(abs(_forward(tick) - _forward(t)) >= least for t in ticks)
+        if limits[0] <= tick <= limits[1] and is_free:
+            ticks.append(tick)
     if len(ticks) < 3:  # a narrow range
         ticks = [round(float(t), 4) for t in _backward(np.linspace(bottom, top, 5))]
     axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])

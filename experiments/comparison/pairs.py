@@ -42,7 +42,8 @@ def shown_pairs(results: Sequence[AgentResult], pairs: Sequence[Pair]) -> list[P
     """
     known = {(pair.better, pair.worse): pair for pair in pairs}
     trained = [result.label for result in results if result.runs != ("",)]
-    wanted = list(itertools.pairwise(result.label for result in results))
+    neighbours = itertools.pairwise(result.label for result in results)
+    wanted = [pair for pair in neighbours if set(pair) & set(trained)]
     variants = [(label, label.split()[0]) for label in trained if " " in label]
     wanted += [pair for pair in variants if pair not in wanted and pair in known]
     return [known[pair] for pair in wanted]

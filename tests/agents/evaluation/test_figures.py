@@ -33,7 +33,9 @@ def test_labels_do_not_overlap(name: Callable[..., None]) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1))
     settle(figure, right=0.8)
     places = zip(xs, ys, strict=True)
-    name(axes, [(f"agent {i:02}", x, y, "black") for i, (x, y) in enumerate(places)])
+    more = () if name is name_ends else (np.stack([xs, ys], axis=-1),)
+    named = [(f"agent {i:02}", x, y, "black") for i, (x, y) in enumerate(places)]
+    name(axes, named, *more)
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in _texts(axes)]
     assert len(boxes) == 14
@@ -59,7 +61,7 @@ def test_axis_of_shares() -> None:
     _, axes = new_figure(height=3)
     share_axis(axes.yaxis, 0.5, 0.999)
     assert [text.get_text() for text in axes.get_yticklabels()] == [
-        *("0.5", "0.8", "0.9", "0.95", "0.98", "0.99", "0.995", "0.998", "0.999")
+        *("0.9", "0.99", "0.999", "0.5", "0.95", "0.995", "0.8", "0.98", "0.998")
     ]
     low, high = axes.get_ylim()
     assert low < 0.5 < 0.999 < high < 1
