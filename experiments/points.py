@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -83,9 +84,13 @@ def solved_point(
 
 @functools.cache
 def _source() -> str:
-    """Returns a fingerprint of the source that the numbers depend on."""
+    return source_fingerprint(dashf, mec_llm_env)
+
+
+def source_fingerprint(*packages: ModuleType) -> str:
+    """Returns a fingerprint of the modules of packages, not of packages in them."""
     digest = hashlib.sha256()
-    for package in (dashf, mec_llm_env):
+    for package in packages:
         assert package.__file__ is not None
         for path in sorted(Path(package.__file__).parent.glob("*.py")):
             digest.update(path.read_bytes())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,20 +9,15 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from agents.evaluation.labels import name_points, settle
 from agents.evaluation.results import AgentResult, by_scr
-from agents.evaluation.statistics import performance_profile
+from agents.evaluation.statistics import performance_profile, profile_band
+from agents.evaluation.style import STYLE, looks_of, share_axis, shares, to_png
 
-_STYLE: Any = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.axisbelow": True,
-    "savefig.dpi": 160,
-}
+Array = np.ndarray[Any, Any]
 
-_LINES = ("-", "--", ":")  # beyond ten agents colours come again
+#: Heights at which the curves of a profile are named in turn.
+_NAMED_AT = (0.82, 0.6, 0.38, 0.16)
 
 
 def draw_all(results: Sequence[AgentResult]) -> dict[str, bytes]:
@@ -31,18 +25,19 @@ def draw_all(results: Sequence[AgentResult]) -> dict[str, bytes]:
     ordered = by_scr(results)
     draws = {
         "scr.png": _draw_scr,
-        "profile.png": _draw_profile,
-        "latency.png": _draw_latency,
+        "profile.png": draw_profiles,
+        "latency.png": draw_latency,
     }
-    with matplotlib.rc_context(_STYLE):
-        return {name: _png(draw(ordered)) for name, draw in draws.items()}
+    with matplotlib.rc_context(STYLE):
+        return {name: to_png(draw(ordered)) for name, draw in draws.items()}
 
 
 def _draw_scr(results: list[AgentResult]) -> Figure:
     """Mean SCR with its interval, over the distribution over instances."""
-    figure, axes = _axes(height=1.2 + 0.42 * len(results))
-    for row, (result, colour) in enumerate(_coloured(results)):
-        scores = result.scr.mean(axis=0)
+    figure, axes = new_figure(height=1.2 + 0.42 * len(results))
+    look = looks_of(results)
+    for row, result in enumerate(results):
+        scores, colour = result.scr.mean(axis=0), look[result.label].colour
         mean = result.scr_mean
         jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(scores))
         axes.plot(scores, row + jitter, ".", color=colour, alpha=0.35, markersize=4)
@@ -63,58 +58,74 @@ def _draw_scr(results: list[AgentResult]) -> Figure:
     return figure
 
 
-def _draw_profile(results: list[AgentResult]) -> Figure:
-    """Share of instances above each score."""
-    figure, axes = _axes(height=3.8)
+def draw_profiles(results: Sequence[AgentResult]) -> Figure:
+    """Share of runs and instances above each score, with its 95 % band."""
+    figure, axes = new_figure(height=5.4, width=8.0)
+    look = looks_of(results)
     bounded = results[0].bound is not None
     scores = [r.scr if r.optimality is None else r.optimality for r in results]
-    thresholds = np.linspace(0, max(s.max() for s in scores) * 1.02, 400)
-    for (result, colour), own in zip(_coloured(results), scores, strict=True):
+    thresholds = _thresholds(scores, bounded)
+    named, drawn = [], []
+    for i, (result, own) in enumerate(zip(results, scores, strict=True)):
+        colour, line = look[result.label].colour, look[result.label].line
         profile = performance_profile(own, thresholds)
-        line = _LINES[results.index(result) // 10 % len(_LINES)]
-        axes.plot(thresholds, profile, line, color=colour, label=result.label)
+        low, high = profile_band(own, thresholds, seed=result.seed, resamples=500)
+        axes.plot(thresholds, profile, linestyle=line, color=colour, lw=1.3)
+        axes.fill_between(thresholds, low, high, color=colour, alpha=0.1, linewidth=0)
+        drawn.append(np.stack([thresholds, profile], axis=-1))
+        height = _NAMED_AT[i % len(_NAMED_AT)]
+        at = min(int(np.argmax(profile <= height)), len(thresholds) - 1)
+        named.append((result.label, thresholds[at], profile[at], colour))
+    if bounded:
+        share_axis(axes.xaxis, thresholds[0], thresholds[-1])
+    else:
+        axes.set_xlim(thresholds[0], thresholds[-1])
+    axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("share of the certified bound, τ" if bounded else "SCR, τ")
     axes.set_ylabel("share of instances above τ")
-    axes.legend(frameon=False)
+    settle(figure)
+    name_points(axes, named, np.concatenate(drawn))
     return figure
 
 
-def _draw_latency(results: list[AgentResult]) -> Figure:
+def _thresholds(scores: Sequence[Array], bounded: bool) -> Array:
+    """Returns where profiles are drawn: evenly spaced on the axis."""
+    if not bounded:
+        return np.linspace(0, max(s.max() for s in scores) * 1.02, 300)
+    return shares(0.0, max(float(s.max()) for s in scores), 300)
+
+
+def draw_latency(results: Sequence[AgentResult]) -> Figure:
     """Quality against decision time."""
-    figure, axes = _axes(height=3.8)
-    for result, colour in _coloured(results):
-        f = result.summary
+    figure, axes = new_figure(height=4.6)
+    look = looks_of(results)
+    bounded = results[0].bound is not None
+    named, qualities, drawn = [], [], []
+    for result in results:
+        f, colour = result.summary, look[result.label].colour
         quality = f.get("optimality_mean", f["scr_mean"])
         times_ms = [1e3 * f[f"decision_time_s_{k}"] for k in ("median", "batched")]
-        axes.plot(times_ms, [quality, quality], color=colour, alpha=0.4)
-        axes.plot(times_ms[0], quality, "o", color=colour)
-        axes.plot(times_ms[1], quality, "o", color=colour, fillstyle="none")
-        axes.annotate(
-            result.label,
-            (times_ms[0], quality),
-            xytext=(4, 5),
-            textcoords="offset points",
-            fontsize=8,
-        )
-    bounded = results[0].bound is not None
+        marker = look[result.label].marker
+        axes.plot(times_ms, [quality, quality], color=colour, alpha=0.3, linewidth=1)
+        axes.plot(times_ms[0], quality, marker, color=colour, markersize=6)
+        hollow = {"fillstyle": "none", "markersize": 5}
+        axes.plot(times_ms[1], quality, "o", color=colour, **hollow)
+        named.append((result.label, times_ms[0], quality, colour))
+        qualities.append(quality)
+        along = np.geomspace(times_ms[0], times_ms[1], 40)
+        drawn.append(np.stack([along, np.full(40, quality)], axis=-1))
     axes.set_xscale("log")
     axes.margins(x=0.12, y=0.08)
+    if bounded:
+        share_axis(axes.yaxis, min(qualities), max(qualities))
     axes.set_xlabel("decision time, ms; filled: one at a time, hollow: batched")
     axes.set_ylabel("share of the certified bound" if bounded else "mean SCR")
+    settle(figure)
+    name_points(axes, named, np.concatenate(drawn))
     return figure
 
 
-def _axes(height: float) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(7, height), layout="constrained")
+def new_figure(height: float, width: float = 7.0) -> tuple[Figure, Any]:
+    """Returns a figure that needs no display, and its axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
-
-
-def _coloured(results: list[AgentResult]) -> list[tuple[AgentResult, Any]]:
-    colours = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
-    return [(result, colours[i % 10]) for i, result in enumerate(results)]
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()

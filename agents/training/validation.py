@@ -87,7 +87,8 @@ class Validation:
             results=results,
             ep_lengths=np.ones(results.shape, dtype=np.int64),
             training_s=np.array(self.history["training_s"]),
-            **{name: np.array(self.history[name]) for name in _MEANS},
+            delay_s=np.array(self.history["delay_s"]),
+            energy_j=np.array(self.history["energy_j"]),
             bound=[] if self.bound is None else self.bound,
         )
         write_whole(path, buffer.getvalue())

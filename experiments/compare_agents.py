@@ -1,0 +1,148 @@
+"""Compares all agents over several seeds: trains, measures, draws.
+
+`python -m experiments.compare_agents` trains every entry of the plan with seeds 0 … 4,
+measures all runs, solvers and rules on the test scenarios, and writes tables and
+figures into results/comparison. It goes on where it was stopped: Ctrl-C lets every run
+stop at its next checkpoint, and the same command continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from agents.command_line import (
+    DEFAULT_PRESET,
+    OneLineParser,
+    one_line_errors,
+    positive_integer,
+)
+from agents.training.validation import LARGEST_BOUNDED
+from experiments.comparison.display import Display
+from experiments.comparison.document import check_page
+from experiments.comparison.measuring import measure_all
+from experiments.comparison.output import write_outputs
+from experiments.comparison.plan import PLAN, QUICK, ROOT, Entry, make_entries
+from experiments.comparison.runs import make_runs
+from experiments.comparison.training import ComparisonInterrupted, train_all
+from mec_llm_env.task import Task
+
+PROGRAM = "python -m experiments.compare_agents"
+_SEEDS, _INSTANCES = 5, 100
+_QUICK_SEEDS, _QUICK_INSTANCES = 2, 10
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compares; returns the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = build_parser()
+    options = parser.parse_args(words)
+    command = shlex.join([*PROGRAM.split(), *words])
+    try:
+        with one_line_errors(PROGRAM):
+            _prepare(options)
+            lock = _lock(options.output)
+            runs = make_runs(options.output, _entries(options), options.seeds)
+            with Display(f"Training {len(runs)} runs", len(runs)) as display:
+                train_all(runs, options.output, options.jobs, display, lock)
+        task = Task(preset=options.preset)
+        with Display("Measuring", len(runs)) as display:
+            results = measure_all(
+                runs, options.output, task, options.instances, display
+            )
+        path = write_outputs(options.output, runs, results, options.docs, command)
+    except (KeyboardInterrupt, ComparisonInterrupted):
+        print(f"Interrupted; what is done is kept. Go on with: {command}")
+        return 130
+    print(f"Results: {os.path.relpath(path)}")
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = OneLineParser(
+        prog=PROGRAM,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    names = ", ".join(map(repr, PLAN))
+    add("--agents", nargs="+", default=[], metavar="ENTRY", help=f"of {names} (all)")
+    add("--seeds", type=positive_integer, metavar="S", help=f"0 … S − 1 ({_SEEDS})")
+    add("--jobs", type=positive_integer, default=2, help="runs at once (2)")
+    add("--output", type=Path, metavar="FOLDER", help="results/comparison")
+    add("--preset", default=DEFAULT_PRESET, metavar="P", help=f"({DEFAULT_PRESET})")
+    add("--timesteps", metavar="T", help="decisions of every run (each its own)")
+    add(
+        "--docs",
+        type=Path,
+        nargs="?",
+        const=ROOT / "docs",
+        metavar="FOLDER",
+        help="update results.md and figures there (docs)",
+    )
+    add(
+        "--quick",
+        action="store_true",
+        help=f"to see that it works: {_QUICK_SEEDS} seeds, {QUICK[1]} decisions, "
+        f"{_QUICK_INSTANCES} test scenarios, into results/comparison_quick",
+    )
+    return parser
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    """Fills in what `--quick` means, and refuses what cannot work.
+
+    Raises:
+        ValueError: the scenarios are too large, or the page has no place for results.
+    """
+    folder = "results/comparison_quick" if options.quick else "results/comparison"
+    options.output = options.output or Path(folder)
+    options.seeds = options.seeds or (_QUICK_SEEDS if options.quick else _SEEDS)
+    options.instances = _QUICK_INSTANCES if options.quick else _INSTANCES
+    size = Task(preset=options.preset).config
+    if size.users * size.servers > LARGEST_BOUNDED:
+        raise ValueError(
+            f"--preset {options.preset}: the learning curves need bounds of the "
+            f"validation scenarios, which are there up to N·M = {LARGEST_BOUNDED}."
+        )
+    if options.docs is not None:
+        check_page(options.docs)
+
+
+def _lock(output: Path) -> int:
+    """Makes the folder and holds it until this process and all runs have ended.
+
+    Raises:
+        ValueError: another comparison, or a run of one, is at work in it.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    lock = os.open(output / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise ValueError(
+            f"{os.fspath(output)!r} is in use by another comparison or by runs that it "
+            "left behind. Wait for them, stop them, or give another --output."
+        ) from None
+    return lock
+
+
+def _entries(options: argparse.Namespace) -> list[Entry]:
+    more = ["--preset", options.preset, *(QUICK if options.quick else ())]
+    more += ["--timesteps", options.timesteps] if options.timesteps else []
+    count = len(options.agents or PLAN)
+    with Display(f"Checking the settings of {count} entries", count) as display:
+        done = iter(range(1, count + 1))
+        return make_entries(
+            options.agents, more, options.jobs, lambda: display.update(next(done))
+        )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

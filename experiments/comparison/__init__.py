@@ -1,0 +1,1 @@
+"""The comparison of all agents over seeds: plan, runs, measurements, figures."""

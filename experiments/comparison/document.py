@@ -1,0 +1,53 @@
+"""Fragments of `docs/results.md` that are written by the comparison, not by hand."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from mec_llm_env.files import write_whole
+
+PAGE = "results.md"
+FIGURES = "figures/comparison"  # in the documentation's folder
+
+#: What the page has a place for, `<!-- begin NAME -->` … `<!-- end NAME -->`.
+FRAGMENTS = ("how", "table", "reading", "figures", "milestones")
+
+
+def check_page(docs: Path) -> None:
+    """Sees that the page has a place for each fragment.
+
+    Raises:
+        ValueError: it is not there, or lacks one.
+    """
+    path = docs / PAGE
+    if not path.is_file():
+        raise ValueError(f"--docs: {os.fspath(path)!r} does not exist.")
+    text = path.read_text()
+    for name in FRAGMENTS:
+        if len(_place(name).findall(text)) != 1:
+            raise ValueError(
+                f"--docs: {os.fspath(path)!r} must have one place for the fragment "
+                f"{name!r}: <!-- begin {name} --> … <!-- end {name} -->."
+            )
+
+
+def update_page(
+    docs: Path, fragments: Mapping[str, str], figures: Mapping[str, bytes]
+) -> None:
+    """Puts the fragments into the page and the figures beside it."""
+    folder = docs / FIGURES
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, png in figures.items():
+        write_whole(folder / name, png)
+    text = (docs / PAGE).read_text()
+    for name in FRAGMENTS:
+        content = f"<!-- begin {name} -->\n{fragments[name]}\n<!-- end {name} -->"
+        text = _place(name).sub(lambda _, content=content: content, text)  # type: ignore[misc]
+    write_whole(docs / PAGE, text)
+
+
+def _place(name: str) -> re.Pattern[str]:
+    return re.compile(rf"<!-- begin {name} -->.*?<!-- end {name} -->", re.DOTALL)

@@ -1,0 +1,122 @@
+"""Figures of the comparison, as PNG by file name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from agents.evaluation.figures import draw_latency, draw_profiles, new_figure
+from agents.evaluation.labels import name_ends, settle
+from agents.evaluation.results import AgentResult
+from agents.evaluation.style import STYLE, looks_of, share_axis, to_png
+from experiments.comparison.curves import Curve
+from experiments.comparison.pairs import Pair
+
+
+def draw_all(
+    results: Sequence[AgentResult], curves: Sequence[Curve], pairs: Sequence[Pair]
+) -> dict[str, bytes]:
+    """Draws everything.
+
+    Args:
+        results: of all agents, best first.
+        curves: of the trained ones.
+        pairs: who is compared with whom.
+    """
+    with matplotlib.rc_context(STYLE):
+        figures = {
+            "iqm": _draw_iqm(results),
+            "performance_profiles": draw_profiles(results),
+            "probability_of_improvement": _draw_improvement(pairs),
+            "sample_efficiency": _draw_efficiency(results, curves),
+            "quality_latency": draw_latency(results),
+        }
+        return {f"{name}.png": to_png(figure) for name, figure in figures.items()}
+
+
+def _draw_iqm(results: Sequence[AgentResult]) -> Figure:
+    """Interquartile mean of optimality with its interval."""
+    figure, axes = new_figure(height=1.0 + 0.26 * len(results))
+    look = looks_of(results)
+    for row, result in enumerate(results):
+        own, iqm = look[result.label], result.iqm
+        axes.plot([iqm.low, iqm.high], [row, row], color=own.colour, linewidth=5)
+        axes.plot(iqm.value, row, "|", color="white", markersize=7)
+        axes.annotate(
+            f"{iqm.value:.4f}",
+            (1, row),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(4, 0),
+            textcoords="offset points",
+            verticalalignment="center",
+            fontsize=8.5,
+            color=own.colour,
+            annotation_clip=False,
+        )
+    share_axis(
+        axes.xaxis,
+        min(result.iqm.low for result in results),
+        max(result.iqm.high for result in results),
+    )
+    axes.set_yticks(range(len(results)), [result.label for result in results])
+    axes.set_ylim(len(results) - 0.4, -0.6)
+    axes.set_xlabel("interquartile mean of the share of the bound; bar: 95 % interval")
+    return figure
+
+
+def _draw_improvement(pairs: Sequence[Pair]) -> Figure:
+    """Probability that a run of one agent beats one of another on an instance."""
+    figure, axes = new_figure(height=1.0 + 0.26 * max(len(pairs), 1))
+    axes.axvline(0.5, color="#888888", linewidth=1)
+    for row, pair in enumerate(pairs):
+        p = pair.probability
+        colour = "#888888" if p.low <= 0.5 <= p.high else "#332288"
+        axes.plot([p.low, p.high], [row, row], color=colour, linewidth=5)
+        axes.plot(p.value, row, "|", color="white", markersize=7)
+    axes.set_yticks(
+        range(len(pairs)), [f"{pair.better} over {pair.worse}" for pair in pairs]
+    )
+    axes.set_ylim(len(pairs) - 0.4, -0.6)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("probability of improvement; bar: 95 % interval, grey: holds ½")
+    return figure
+
+
+def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) -> Figure:
+    """Validation optimality against decisions, and against the time of training."""
+    look = looks_of(results)
+    figure = Figure(figsize=(7.0, 8.4), layout="constrained")
+    panels: Any = figure.subplots(2, 1)
+    low = min(estimate.low for curve in curves for estimate in curve.iqm[1:])
+    high = max(estimate.high for curve in curves for estimate in curve.iqm)
+    ends: list[list[tuple[str, float, float, str]]] = [[], []]
+    for curve in curves:
+        own = look[curve.label]
+        estimates = curve.iqm[1:]  # nothing is learned at zero, and log 0 is nowhere
+        value, lower, upper = (
+            np.array([getattr(estimate, name) for estimate in estimates])
+            for name in ("value", "low", "high")
+        )
+        xs = (curve.decisions[1:], np.median(curve.seconds, axis=0)[1:])
+        for axes, x, named in zip(panels, xs, ends, strict=True):
+            axes.plot(x, value, linestyle=own.line, color=own.colour, lw=1.4)
+            axes.fill_between(x, lower, upper, color=own.colour, alpha=0.15, lw=0)
+            named.append((curve.label, float(x[-1]), float(value[-1]), own.colour))
+    texts = ("decisions", "s of training, one thread")
+    for axes, text in zip(panels, texts, strict=True):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+        share_axis(axes.yaxis, low, high)
+        axes.set_xlabel(text)
+        axes.set_ylabel("share of the bound, validation (IQM)")
+    settle(figure, right=0.83)
+    for axes, named in zip(panels, ends, strict=True):
+        name_ends(axes, named)
+    return figure

@@ -1,0 +1,144 @@
+"""Measurements of runs, solvers and rules on the test scenarios, kept on the disk.
+
+A measurement's file is named by its agent and holds the fingerprint of what determines
+it: model, test scenarios, and the source that decides. Where that differs it is made
+anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.evaluation.bounds import certified_bounds
+from agents.evaluation.comparison import Measurement, compare
+from agents.evaluation.instances import held_out_instances
+from agents.evaluation.results import AgentResult
+from agents.learned import find_model
+from experiments.comparison.display import Display
+from experiments.comparison.plan import UNTRAINED
+from experiments.comparison.runs import Run
+from experiments.points import source_fingerprint
+from mec_llm_env.files import write_whole
+from mec_llm_env.task import Task
+
+SEED = 0  # of random agents and of the bootstrap
+
+_KEY = "fingerprint"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Subject:
+    """An agent to measure."""
+
+    label: str
+    agent: str  # as `make_agent` takes it
+    file: str  # of the measurement
+    model: Path | None  # None: an agent without training
+
+
+def measure_all(
+    runs: Sequence[Run], output: Path, task: Task, instances: int, display: Display
+) -> list[AgentResult]:
+    """Measures all runs, solvers and rules, one after another on one thread.
+
+    Args:
+        runs: trained ones.
+        output: folder of the comparison.
+        task: what they decide.
+        instances: test scenarios.
+        display: shows how far it is.
+
+    Returns:
+        A result for each entry, solver and rule, in shares of the certified bound.
+    """
+    arguments = runs[0].config.env_kwargs
+    scenario = held_out_instances(task.config, instances)
+    bound = certified_bounds(scenario, task.config.objective, arguments.get("preset"))
+    subjects = _subjects(runs)
+    folder = output / "measurements"
+    folder.mkdir(parents=True, exist_ok=True)
+    measured: dict[str, list[tuple[str, Measurement]]] = {}
+    for i, subject in enumerate(subjects):
+        path = folder / f"{subject.file}.npz"
+        key = _fingerprint(subject, task, instances)
+        measurement = _load(path, key)
+        if measurement is None:
+            (measurement,) = compare([subject.agent], task, scenario, seed=SEED)
+            _save(path, key, measurement)
+        name = "" if subject.model is None else subject.agent
+        measured.setdefault(subject.label, []).append((name, measurement))
+        display.update(i + 1)
+    return [
+        AgentResult(
+            label=label,
+            runs=tuple(name for name, _ in parts),
+            measurements=tuple(measurement for _, measurement in parts),
+            bound=bound,
+            seed=SEED,
+        )
+        for label, parts in measured.items()
+    ]
+
+
+def _subjects(runs: Sequence[Run]) -> list[_Subject]:
+    subjects = []
+    for run in sorted(runs, key=lambda run: run.seed):
+        assert run.folder is not None
+        subjects.append(
+            _Subject(
+                label=run.entry.label,
+                agent=os.fspath(run.folder),
+                file=f"{run.entry.folder}_{run.seed}",
+                model=find_model(run.folder, run.config),
+            )
+        )
+    for name in UNTRAINED:
+        subjects.append(_Subject(label=name, agent=name, file=name, model=None))
+    return subjects
+
+
+def _fingerprint(subject: _Subject, task: Task, instances: int) -> str:
+    digest = hashlib.sha256(_source().encode())
+    digest.update(repr((subject.label, task.config, instances, SEED)).encode())
+    if subject.model is not None:
+        digest.update(subject.model.read_bytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _source() -> str:
+    import agents
+    import dashf
+    import mec_llm_env
+
+    return source_fingerprint(agents, dashf, mec_llm_env)
+
+
+def _save(path: Path, key: str, measurement: Measurement) -> None:
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {**dataclasses.asdict(measurement), _KEY: np.array(key)}
+    np.savez_compressed(buffer, **arrays)
+    write_whole(path, buffer.getvalue())
+
+
+def _load(path: Path, key: str) -> Measurement | None:
+    """Returns a kept measurement; None where there is none of this fingerprint."""
+    if not path.is_file():
+        return None
+    with np.load(path) as archive:
+        arrays: dict[str, Any] = dict(archive)
+    if str(arrays.pop(_KEY, "")) != key:
+        return None
+    arrays["batch_time_s"] = float(arrays["batch_time_s"])
+    arrays["batch_size"] = int(arrays["batch_size"])
+    return Measurement(**arrays)

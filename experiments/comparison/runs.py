@@ -1,0 +1,116 @@
+"""The runs of a comparison on the disk: which are there, and how far they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.algorithms import ALGORITHMS
+from agents.training.boundary import EVALUATIONS
+from agents.training.checkpoint import FOLDER as CHECKPOINTS
+from agents.training.runs import CONFIG, TrainingConfig, load_config
+from experiments.comparison.plan import Entry
+
+Array = Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One seed of an entry: `<comparison>/runs/<entry>/<agent>/<env>_<k>`."""
+
+    entry: Entry
+    seed: int
+    parent: Path  # <comparison>/runs/<entry>, where train.py makes the folder
+
+    @cached_property
+    def config(self) -> TrainingConfig:
+        """Returns the settings that its folder must have."""
+        return dataclasses.replace(self.entry.config, seed=self.seed)
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"{self.entry.label}, seed {self.seed}"
+
+    @property
+    def folder(self) -> Path | None:
+        """The run folder: the finished one, or one to go on with; None: neither."""
+        own = [path for path, config in self._siblings() if config == self.config]
+        for is_usable in (self._is_finished, _has_checkpoint):
+            usable = [path for path in own if is_usable(path)]
+            if usable:
+                return usable[-1]
+        return None
+
+    @property
+    def finished(self) -> bool:
+        """Whether training came to its end."""
+        folder = self.folder
+        return folder is not None and self._is_finished(folder)
+
+    def check(self) -> None:
+        """Looks at what lies in its folder.
+
+        Raises:
+            ValueError: runs of this seed were trained with other settings, or several
+                are finished.
+        """
+        for path, config in self._siblings():
+            if config.seed == self.seed and config != self.config:
+                raise ValueError(
+                    f"{os.path.relpath(path)!r} was trained with other settings than "
+                    f"{self.entry.label!r} has now: {_difference(config, self.config)}."
+                    " Give another --output, or move that run away."
+                )
+
+    def evaluations(self) -> dict[str, Array] | None:
+        """Returns its evaluations so far; None before the first."""
+        folder = self.folder
+        if folder is None or not (folder / EVALUATIONS).is_file():
+            return None
+        with np.load(folder / EVALUATIONS) as archive:
+            return dict(archive)
+
+    def _siblings(self) -> Iterator[tuple[Path, TrainingConfig]]:
+        """Yields all runs of the entry, oldest first."""
+        paths = (self.parent / self.config.agent).glob(f"{self.config.env_id}_*")
+        for path in sorted(paths, key=lambda path: int(path.name.rpartition("_")[2])):
+            if (path / CONFIG).is_file():
+                yield path, load_config(path)
+
+    def _is_finished(self, folder: Path) -> bool:
+        file = ALGORITHMS[self.config.agent].load_trainer().model_file
+        return (folder / file).is_file()
+
+
+def make_runs(output: Path, entries: Sequence[Entry], seeds: int) -> list[Run]:
+    """Returns the runs of all entries, the first seed of all before the second.
+
+    Raises:
+        ValueError: some were trained with other settings.
+    """
+    runs = [
+        Run(entry=entry, seed=seed, parent=output / "runs" / entry.folder)
+        for seed in range(seeds)
+        for entry in entries
+    ]
+    for run in runs:
+        run.check()
+    return runs
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    return any((folder / CHECKPOINTS).glob("step_*"))
+
+
+def _difference(found: TrainingConfig, wanted: TrainingConfig) -> str:
+    ours, theirs = wanted.to_dict(), found.to_dict()
+    name = next(name for name in ours if ours[name] != theirs[name])
+    return f"`{name}` is {theirs[name]!r}, not {ours[name]!r}"

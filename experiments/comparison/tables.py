@@ -1,0 +1,197 @@
+"""Numbers of the comparison: CSV files, and text in Markdown that holds them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from agents.evaluation.results import AgentResult
+from agents.evaluation.statistics import Estimate
+from experiments.comparison.curves import Curve
+from experiments.comparison.pairs import Pair
+
+#: Shares of the bound for which it is told how soon they were reached.
+MILESTONES = (0.9, 0.95, 0.97, 0.99, 0.995)
+
+_HEADING = (
+    *("agent", "runs", "decisions", "training s", "SCR mean", "IQM [95 % CI]"),
+    *("worst", "one decision ms", "batched ms"),
+)
+
+
+def summary_rows(
+    results: Sequence[AgentResult], curves: Sequence[Curve]
+) -> list[dict[str, Any]]:
+    """Returns the figures of the table, a row an agent, best first."""
+    trained = {curve.label: curve for curve in curves}
+    rows = []
+    for result in results:
+        f, curve = result.summary, trained.get(result.label)
+        rows.append(
+            {
+                "agent": result.label,
+                "runs": len(result.measurements) if curve else 0,
+                "decisions": int(curve.decisions[-1]) if curve else 0,
+                "training_s_mean": float(curve.seconds[:, -1].mean()) if curve else 0.0,
+                "scr_mean": f["scr_mean"],
+                "optimality_mean": f["optimality_mean"],
+                "optimality_iqm": f["optimality_iqm"],
+                "iqm_low": f["iqm_ci95"][0],
+                "iqm_high": f["iqm_ci95"][1],
+                "optimality_worst": f["optimality_worst"],
+                "decision_time_s_median": f["decision_time_s_median"],
+                "decision_time_s_batched": f["decision_time_s_batched"],
+                "batch_size": f["batch_size"],
+            }
+        )
+    return rows
+
+
+def to_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """Returns rows of equal keys as CSV, every digit kept."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def efficiency_rows(curves: Sequence[Curve]) -> list[dict[str, Any]]:
+    """Returns a row for each run and evaluation, and the IQM over all runs."""
+    return [
+        {
+            "agent": curve.label,
+            "seed": seed,
+            "decisions": int(curve.decisions[e]),
+            "training_s": float(curve.seconds[seed, e]),
+            "validation_optimality_mean": float(curve.optimality[seed, e]),
+            "iqm_of_all_runs": estimate.value,
+            "iqm_low": estimate.low,
+            "iqm_high": estimate.high,
+        }
+        for curve in curves
+        for seed in range(len(curve.seconds))
+        for e, estimate in enumerate(curve.iqm)
+    ]
+
+
+def improvement_rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Returns a row for each pair."""
+    return [
+        {
+            "agent": pair.better,
+            "over": pair.worse,
+            "probability": pair.probability.value,
+            "low": pair.probability.low,
+            "high": pair.probability.high,
+        }
+        for pair in pairs
+    ]
+
+
+def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Returns the `summary_rows` for people."""
+    lines = [
+        _line(
+            f"`{row['agent']}`",
+            row["runs"] or "–",
+            f"{row['decisions']:,}" if row["runs"] else "–",
+            f"{row['training_s_mean']:.0f}" if row["runs"] else "–",
+            f"{row['scr_mean']:.2f}",
+            f"{row['optimality_iqm']:.4f} "
+            f"[{row['iqm_low']:.4f}, {row['iqm_high']:.4f}]",
+            f"{row['optimality_worst']:.4f}",
+            f"{1e3 * row['decision_time_s_median']:.2f}",
+            f"{1e3 * row['decision_time_s_batched']:.3f}",
+        )
+        for row in rows
+    ]
+    return "\n".join([_line(*_HEADING), _line(*["---"] * len(_HEADING)), *lines])
+
+
+def milestone_table(curves: Sequence[Curve]) -> str:
+    """Returns when each entry first reached each share of the bound in validation."""
+    reached = [m for m in MILESTONES if any(_first(c, m) is not None for c in curves)]
+    if not reached:
+        return f"No entry reached a validation IQM of {MILESTONES[0]}."
+    lines = []
+    for curve in curves:
+        cells = []
+        for milestone in reached:
+            e = _first(curve, milestone)
+            if e is None:
+                cells.append("–")
+            else:
+                seconds = np.median(curve.seconds[:, e])
+                cells.append(f"{seconds:.0f} s ({curve.decisions[e]:,})")
+        lines.append(_line(f"`{curve.label}`", *cells))
+    heading = _line("agent", *(f"{milestone:g}" for milestone in reached))
+    return "\n".join([heading, _line(*["---"] * (1 + len(reached))), *lines])
+
+
+def reading(results: Sequence[AgentResult], pairs: Sequence[Pair]) -> str:
+    """Returns what the numbers say, in sentences."""
+    trained = [result for result in results if result.runs != ("",)]
+    others = [result for result in results if result.runs == ("",)]
+    best, solver = trained[0], others[0]
+    known = {(pair.better, pair.worse): pair.probability for pair in pairs}
+    assert best.optimality is not None
+    assert solver.optimality is not None
+    sentences = [
+        f"The best learned agent is `{best.label}`, with an IQM of "
+        f"{_shown(best.iqm)} of the bound; the best solver, `{solver.label}`, has "
+        f"{_shown(solver.iqm)}, and the worst scenario of any run is "
+        f"{best.optimality.min():.4f} against {solver.optimality.min():.4f}."
+    ]
+    names = [result.label for result in trained]
+    unsure = [
+        f"`{one}` and `{other}` ({_shown(known[one, other], 2)})"
+        for one, other in itertools.pairwise(names)
+        if known[one, other].low <= 0.5 <= known[one, other].high
+    ]
+    if unsure:
+        sentences.append(
+            "Of neighbours among the learned agents these are not told apart, as the "
+            "interval of the probability of improvement holds one half: "
+            f"{', '.join(unsure)}."
+        )
+    variants = [
+        f"`{name}` over `{name.split()[0]}` {_shown(known[name, name.split()[0]], 2)}"
+        for name in names
+        if " " in name and name.split()[0] in names
+    ]
+    if variants:
+        sentences.append(
+            f"Probability of improvement of the variants: {'; '.join(variants)}."
+        )
+    below = [
+        f"`{result.label}`"
+        for result in trained
+        if (known[result.label, "gucro"]).high < 0.5
+    ]
+    if below:
+        sentences.append(
+            "More likely below than above the rule with the strongest channel and "
+            f"optimised resources (`gucro`): {', '.join(below)}."
+        )
+    return "\n\n".join(sentences)
+
+
+def _first(curve: Curve, milestone: float) -> int | None:
+    """Returns the first evaluation whose IQM reaches a share."""
+    values = [estimate.value for estimate in curve.iqm]
+    return next((e for e, value in enumerate(values) if value >= milestone), None)
+
+
+def _shown(estimate: Estimate, digits: int = 4) -> str:
+    low, high = estimate.low, estimate.high
+    return f"{estimate.value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _line(*cells: Any) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
