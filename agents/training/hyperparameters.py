@@ -16,7 +16,7 @@ import yaml
 FOLDER = Path(__file__).parents[2] / "hyperparams"
 
 #: Keys of the file that are not arguments of the algorithm.
-RUN_KEYS = ("n_timesteps", "n_envs", "policy")
+RUN_KEYS = ("n_timesteps", "n_envs", "policy", "warm_start")
 
 # Arguments of the algorithms that the training loop sets itself, or cannot resume.
 _RESERVED = {
@@ -27,11 +27,12 @@ _RESERVED = {
 
 
 def load_hyperparameters(
-    algorithm: str, env_id: str, policy: str | None = None
+    algorithm: str, env_id: str, policy: str | None = None, *, warm: bool = False
 ) -> dict[str, Any]:
     """Reads the tuned settings of an algorithm for an environment.
 
-    Settings for a `policy` of their own stand under "<env_id>:<policy>".
+    Settings for a `policy` of their own stand under "<env_id>:<policy>". What is
+    different with a warm start stands under the same key and ":warm".
 
     Raises:
         ValueError: the file has no entry for the environment.
@@ -44,7 +45,8 @@ def load_hyperparameters(
             f"hyperparams/{path.name} has no entry {env_id!r}, only "
             f"{', '.join(map(repr, entries))}. Choose one of them or add an entry."
         )
-    settings = dict(entries.get(f"{env_id}:{policy}", entries[env_id]))
+    key = f"{env_id}:{policy}" if f"{env_id}:{policy}" in entries else env_id
+    settings = entries[key] | (entries.get(f"{key}:warm", {}) if warm else {})
     settings["n_timesteps"] = int(settings["n_timesteps"])
     return settings
 

@@ -21,11 +21,13 @@ from agents.training.checkpoint import (
     random_states,
     restore_random_states,
 )
+from agents.training.demonstrations import demonstrate, describe
 from agents.training.display import Display
 from agents.training.hyperparameters import as_arguments, check_arguments
 from agents.training.interrupt import InterruptFlag, TrainingInterrupted
 from agents.training.runs import TrainingConfig, create_run, extend_run, load_config
 from agents.training.validation import Validation
+from agents.training.warm_start import WarmStart, clone
 from mec_llm_env.task import Task
 from mec_llm_env.vector_env import MecLlmVectorEnv
 
@@ -51,6 +53,7 @@ class Trainer(ABC):
         envs: the batched environment.
         logger: of Stable-Baselines3, writing TensorBoard files; set by `train`.
         resumed_at: decisions at the checkpoint it went on from, else 0.
+        warm_started: `train` has cloned a solver before the first decision.
     """
 
     model_file: ClassVar[str]  # name of the file that `model.save` writes
@@ -70,6 +73,7 @@ class Trainer(ABC):
         self.validation = Validation(self.envs.task)
         self._resumed: TrainingState | None = None
         self.resumed_at = 0
+        self.warm_started = False
         if checkpoint is None:
             policy = algorithm.policies[config.policy]
             try:
@@ -137,6 +141,8 @@ class Trainer(ABC):
         """
         self.logger = configure(str(self.run / TENSORBOARD), ["tensorboard"])
         try:
+            if self.config.warm_start is not None and self._resumed is None:
+                self._warm_start(WarmStart(**self.config.warm_start), bar)
             with (
                 InterruptFlag() as flag,
                 Display(self.config.agent, self.config.timesteps, bar) as display,
@@ -148,6 +154,28 @@ class Trainer(ABC):
         finally:
             self.logger.close()
         return True
+
+    def _warm_start(self, settings: WarmStart, bar: bool | None) -> None:
+        """Lets the model learn what a solver does, which is in no checkpoint before.
+
+        An interrupt acts at once: demonstrations made so far are kept in the cache.
+        """
+        task, solver = self.envs.task, settings.solver
+        with Display(f"{solver} demonstrates", settings.scenarios, bar) as display:
+            shown = demonstrate(
+                task, solver, settings.scenarios, advance=display.advance
+            )
+            display.say(describe(shown, solver))
+        with Display("cloning", settings.steps + settings.critic_steps, bar) as display:
+            figures = clone(
+                *(self.model, task, shown, settings, self.config.seed, self.logger),
+                advance=display.advance,
+            )
+            display.say(
+                f"Cloned: SCR {figures['scr']:.2f} on scenarios held out, where "
+                f"{solver} has {figures['solver_scr']:.2f}."
+            )
+        self.warm_started = True
 
     def get_state(self) -> TrainingState:
         """Returns all that training needs to go on, beside the model."""
