@@ -81,11 +81,10 @@ def demonstrate(
 
 def describe(demonstrations: Demonstrations, solver: str) -> str:
     """Returns how good demonstrations are, and how well actions express them."""
-    distance = demonstrations.projection_distance
     return (
         f"{len(demonstrations):,} demonstrations of {solver}: mean SCR "
-        f"{demonstrations.scr.mean():.2f}, projected by at most {distance.max():.2g} "
-        f"({np.mean(distance > 1e-5):.1%} of them by more than 1e-5)."
+        f"{demonstrations.scr.mean():.2f}, projected by at most "
+        f"{demonstrations.projection_distance.max():.1g}."
     )
 
 

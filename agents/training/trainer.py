@@ -172,8 +172,8 @@ class Trainer(ABC):
                 advance=display.advance,
             )
             display.say(
-                f"Cloned: SCR {figures['scr']:.2f} on scenarios held out, where "
-                f"{solver} has {figures['solver_scr']:.2f}."
+                f"Cloned: mean SCR {figures['scr']:.2f} on those held out; {solver} "
+                f"itself {figures['solver_scr']:.2f}."
             )
         self.warm_started = True
 
