@@ -20,6 +20,7 @@ from agents.command_line import (
     positive_integer,
     seed_number,
 )
+from agents.training.demonstrations import SCENARIOS
 from agents.training.hyperparameters import describe_hyperparameters
 from agents.training.settings import (
     EVALUATIONS,
@@ -93,6 +94,19 @@ def build_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="KEY=VALUE",
         help="of the algorithm, such as n_epochs=5; may be repeated",
+    )
+    add(
+        "--warm-start",
+        metavar="SOLVER",
+        help="first learn to do what a solver does: dual, or dashf",
+    )
+    add(
+        "--warm-start-scenarios",
+        type=positive_integer,
+        metavar="K",
+        help="that the solver demonstrates ("
+        + ", ".join(f"{name}: {count:,}" for name, count in SCENARIOS.items())
+        + "); kept in .cache/",
     )
     add("--output", metavar="FOLDER", help="where run folders are made (runs)")
     add("--resume", metavar="RUN", help="go on with a run; --timesteps is the total")

@@ -188,6 +188,11 @@ class Apg:
                 average.lerp_(value, 1 - kept)
         self._frozen = None
 
+    def average_anew(self) -> None:
+        """Lets the policy be the network as it is now, whatever it has been."""
+        self.policy.load_state_dict(self.network.state_dict())
+        self._frozen = None
+
     # Deciding.
 
     def predict(

@@ -253,12 +253,11 @@ def _unit_resources(scenario: Scenario, allocation: Allocation) -> Any:
     weight = np.log(z.bandwidth_hz)
     bandwidth = (weight - np.add(*extremes(weight)) / 2) / _BANDWIDTH_NEPERS
 
-    # A fully used server divides its requests by their sum, so they may be scaled up.
+    # A fully used server divides its requests by their sum, so they may be scaled up:
+    # until the largest is all of it, so that small changes of them leave none idle.
     share = z.server_frequency_hz / at_server(s.server_frequency_max_hz)
     used = at_server(np.einsum("...nm,...n->...m", x, share))
-    smallest = 10 ** (-2 * _COMPUTE_DECADES)
-    scale_up = np.maximum(smallest / extremes(share)[0], 1)
-    request = share * np.where(used >= 1 - 1e-6, scale_up, 1.0)
+    request = share / np.where(used >= 1 - 1e-6, extremes(share)[1], 1.0)
     compute = np.log10(request) / _COMPUTE_DECADES + 1
 
     def unit_of_share(share: Any) -> Any:

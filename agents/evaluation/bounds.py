@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import dashf
+from agents.cache import CACHE as ALL_CACHES
+from agents.cache import Arrays, cached_arrays
 from mec_llm_env import ObjectiveConfig, Scenario
 from mec_llm_env.bank import bank_presets, load_bank
-from mec_llm_env.files import write_whole
 
 Array = np.ndarray[Any, Any]
 
-CACHE = Path(__file__).parents[2] / ".cache" / "bounds"
+CACHE = ALL_CACHES / "bounds"
 CHUNK = 10  # instances bounded at once; each chunk is a file of the cache
 
 
@@ -68,15 +66,11 @@ def _banked(scenario: Scenario, preset: str | None) -> Array:
 
 
 def _cached(scenario: Scenario, objective: ObjectiveConfig) -> Array:
-    path = CACHE / f"{_key(scenario, objective)}.npy"
-    if path.is_file():
-        return np.asarray(np.load(path))
-    value = np.asarray(dashf.upper_bound(scenario, objective).value)
-    buffer = io.BytesIO()
-    np.save(buffer, value)
-    os.makedirs(CACHE, exist_ok=True)
-    write_whole(path, buffer.getvalue())
-    return value
+    def bound() -> Arrays:
+        return {"bound": np.asarray(dashf.upper_bound(scenario, objective).value)}
+
+    path = CACHE / f"{_key(scenario, objective)}.npz"
+    return cached_arrays(path, bound)["bound"]
 
 
 def _key(scenario: Scenario, objective: ObjectiveConfig) -> str:

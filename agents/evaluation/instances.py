@@ -9,7 +9,8 @@ from mec_llm_env.bank import FIRST_SEED
 
 VALIDATION_SEED = 10_000_000  # + i is the seed of validation scenario i
 TEST_SEED = FIRST_SEED  # + i is the seed of test scenario i
-_MOST = VALIDATION_SEED  # scenarios of either kind, so that they stay apart
+DEMONSTRATION_SEED = 30_000_000  # + i is the seed of demonstration scenario i
+_MOST = VALIDATION_SEED  # scenarios of a kind, so that they stay apart
 
 
 def validation_instances(config: ScenarioConfig, count: int = 100) -> Scenario:
@@ -20,6 +21,14 @@ def validation_instances(config: ScenarioConfig, count: int = 100) -> Scenario:
 def held_out_instances(config: ScenarioConfig, count: int = 100) -> Scenario:
     """Returns the scenarios [count] that agents are compared on; never trained on."""
     return _scenarios(config, TEST_SEED, count)
+
+
+def demonstration_instances(config: ScenarioConfig, first: int, count: int) -> Scenario:
+    """Returns the demonstration scenarios `first` … `first + count − 1`, [count].
+
+    Policies are cloned on them; no run trains, no evaluation tests on them.
+    """
+    return _scenarios(config, DEMONSTRATION_SEED + first, count)
 
 
 def _scenarios(config: ScenarioConfig, first_seed: int, count: int) -> Scenario:

@@ -31,7 +31,8 @@ class Boundary:
 
     def __init__(self, trainer: Trainer, display: Display, flag: InterruptFlag) -> None:
         self.trainer, self.display, self.flag = trainer, display, flag
-        self._saved_at = trainer.resumed_at  # decisions at the last checkpoint
+        # Decisions at the last checkpoint; −1: one is due before the first decision.
+        self._saved_at = -1 if trainer.warm_started else trainer.resumed_at
 
     def reached(self) -> None:
         """Does what is due now that training stands between two pieces.

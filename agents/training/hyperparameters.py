@@ -16,7 +16,7 @@ import yaml
 FOLDER = Path(__file__).parents[2] / "hyperparams"
 
 #: Keys of the file that are not arguments of the algorithm.
-RUN_KEYS = ("n_timesteps", "n_envs", "policy")
+RUN_KEYS = ("n_timesteps", "n_envs", "policy", "warm_start")
 
 # Arguments of the algorithms that the training loop sets itself, or cannot resume.
 _RESERVED = {
@@ -31,12 +31,15 @@ def load_hyperparameters(
     env_id: str,
     policy: str | None = None,
     encoding: str | None = None,
+    *,
+    warm: bool = False,
 ) -> dict[str, Any]:
     """Reads the tuned settings of an algorithm for an environment.
 
     Settings for a policy or an action encoding of their own stand under
     "<env_id>:<policy>", "<env_id>:<encoding>" or "<env_id>:<encoding>:<policy>"; the
-    most specific entry there is counts, as a whole.
+    most specific entry there is counts, as a whole. What is different with a warm
+    start stands under the same key and ":warm".
 
     Raises:
         ValueError: the file has no entry for the environment.
@@ -50,8 +53,9 @@ def load_hyperparameters(
             f"{', '.join(map(repr, entries))}. Choose one of them or add an entry."
         )
     names = (f"{encoding}:{policy}", encoding, policy)
-    found = [entries[k] for k in (f"{env_id}:{n}" for n in names) if k in entries]
-    settings = dict((found or [entries[env_id]])[0])
+    keys = [f"{env_id}:{name}" for name in names] + [env_id]
+    key = next(key for key in keys if key in entries)
+    settings = entries[key] | (entries.get(f"{key}:warm", {}) if warm else {})
     settings["n_timesteps"] = int(settings["n_timesteps"])
     return settings
 

@@ -39,6 +39,9 @@ class TrainingConfig:
     eval_freq: int  # decisions between evaluations on the validation scenarios
     checkpoint_freq: int  # decisions between checkpoints
     hyperparameters: dict[str, Any] = field(default_factory=dict)  # resolved
+    warm_start: dict[str, Any] | None = (
+        None  # of `WarmStart`, before the first decision
+    )
 
     def __post_init__(self) -> None:
         for name in ("timesteps", "n_envs", "eval_freq", "checkpoint_freq"):
@@ -75,7 +78,8 @@ class TrainingConfig:
             ValueError: keys are missing or unknown.
         """
         names = {spec.name for spec in dataclasses.fields(cls)}
-        if set(values) != names:
+        later = {"warm_start"}  # which runs of earlier versions lack
+        if not names - later <= set(values) <= names:
             raise ValueError(
                 f"The configuration must have the keys {sorted(names)}; got "
                 f"{sorted(values)}."

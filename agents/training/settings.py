@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import difflib
 from typing import Any
 
 from agents.algorithms import ALGORITHMS, Algorithm
 from agents.command_line import parse_overrides, task_arguments
+from agents.training.demonstrations import SCENARIOS
 from agents.training.hyperparameters import RUN_KEYS, load_hyperparameters
 from agents.training.runs import TrainingConfig
+from agents.training.warm_start import WarmStart
 from mec_llm_env.task import Task
 
 #: Evaluations and checkpoints a run, where the command line does not say otherwise.
@@ -27,15 +30,15 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
     """
     algorithm = _find_algorithm(options.agent)
     env_id = options.env or "MecLlm-v0"
+    warm = options.warm_start is not None
     tuned = load_hyperparameters(
-        options.agent, env_id, options.policy, options.action_encoding
+        options.agent, env_id, options.policy, options.action_encoding, warm=warm
     )
     given = parse_overrides(options.hyperparameter, "--hyperparameter")
     misplaced = next((name for name in RUN_KEYS if name in given), None)
     if misplaced:
-        option = {"n_timesteps": "timesteps", "n_envs": "n-envs"}.get(
-            misplaced, "policy"
-        )
+        option = {"n_timesteps": "timesteps"}.get(misplaced, misplaced)
+        option = option.replace("_", "-")
         raise ValueError(f"`--hyperparameter` does not set {misplaced!r}: --{option}.")
     hyperparameters = {k: v for k, v in tuned.items() if k not in RUN_KEYS} | given
     timesteps = options.timesteps or tuned["n_timesteps"]
@@ -51,6 +54,7 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
         eval_freq=eval_freq,
         checkpoint_freq=options.checkpoint_freq or eval_freq,
         hyperparameters=hyperparameters,
+        warm_start=_warm_start(options, tuned.get("warm_start", {})),
     )
 
 
@@ -70,6 +74,21 @@ def refuse_with_resume(options: argparse.Namespace) -> None:
             f"--resume goes on as the run was begun, so --{given[0].replace('_', '-')} "
             "cannot be given with it; only --timesteps, the new total, can."
         )
+
+
+def _warm_start(
+    options: argparse.Namespace, tuned: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Returns the settings of `WarmStart`; None without one."""
+    count = options.warm_start_scenarios
+    if options.warm_start is None:
+        if count is not None:
+            raise ValueError("--warm-start-scenarios needs --warm-start SOLVER.")
+        return None
+    solver = options.warm_start
+    count = count or SCENARIOS.get(solver, SCENARIOS["dashf"])
+    settings = WarmStart(solver=solver, scenarios=count, **tuned)
+    return dataclasses.asdict(settings)
 
 
 def _env_kwargs(options: argparse.Namespace) -> dict[str, Any]:

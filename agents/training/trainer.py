@@ -21,12 +21,14 @@ from agents.training.checkpoint import (
     random_states,
     restore_random_states,
 )
+from agents.training.demonstrations import demonstrate, describe
 from agents.training.display import Display
 from agents.training.hyperparameters import as_arguments, check_arguments
 from agents.training.interrupt import InterruptFlag, TrainingInterrupted
 from agents.training.runs import TrainingConfig, create_run, extend_run, load_config
 from agents.training.stopwatch import Stopwatch
 from agents.training.validation import Validation
+from agents.training.warm_start import WarmStart, clone
 from mec_llm_env.task import Task
 from mec_llm_env.vector_env import MecLlmVectorEnv
 
@@ -53,6 +55,7 @@ class Trainer(ABC):
         logger: of Stable-Baselines3, writing TensorBoard files; set by `train`.
         stopwatch: runs while the algorithm is at work, and not at the boundaries.
         resumed_at: decisions at the checkpoint it went on from, else 0.
+        warm_started: `train` has cloned a solver before the first decision.
     """
 
     model_file: ClassVar[str]  # name of the file that `model.save` writes
@@ -73,6 +76,7 @@ class Trainer(ABC):
         self.stopwatch = Stopwatch()
         self._resumed: TrainingState | None = None
         self.resumed_at = 0
+        self.warm_started = False
         if checkpoint is None:
             encoding = self.envs.task.action_codec.encoding
             policy = algorithm.policy_name(config.policy, encoding)
@@ -152,6 +156,8 @@ class Trainer(ABC):
         self.stopwatch.start()
         self.logger = configure(str(self.run / TENSORBOARD), ["tensorboard"])
         try:
+            if self.config.warm_start is not None and self._resumed is None:
+                self._warm_start(WarmStart(**self.config.warm_start), bar)
             with (
                 InterruptFlag() as flag,
                 Display(self.config.agent, self.config.timesteps, bar) as display,
@@ -163,6 +169,28 @@ class Trainer(ABC):
         finally:
             self.logger.close()
         return True
+
+    def _warm_start(self, settings: WarmStart, bar: bool | None) -> None:
+        """Lets the model learn what a solver does, which is in no checkpoint before.
+
+        An interrupt acts at once: demonstrations made so far are kept in the cache.
+        """
+        task, solver = self.envs.task, settings.solver
+        with Display(f"{solver} demonstrates", settings.scenarios, bar) as display:
+            shown = demonstrate(
+                task, solver, settings.scenarios, advance=display.advance
+            )
+            display.say(describe(shown, solver))
+        with Display("cloning", settings.steps + settings.critic_steps, bar) as display:
+            figures = clone(
+                *(self.model, task, shown, settings, self.config.seed, self.logger),
+                advance=display.advance,
+            )
+            display.say(
+                f"Cloned: mean SCR {figures['scr']:.2f} on those held out; {solver} "
+                f"itself {figures['solver_scr']:.2f}."
+            )
+        self.warm_started = True
 
     def get_state(self) -> TrainingState:
         """Returns all that training needs to go on, beside the model."""

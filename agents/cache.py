@@ -1,0 +1,61 @@
+"""Results that took long to compute, kept in `.cache/` beside the code."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from mec_llm_env.files import write_whole
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+CACHE = Path(__file__).parents[1] / ".cache"
+
+
+def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
+    """Reads arrays, or makes and keeps them where there are none or damaged ones.
+
+    The file appears whole or not at all; its check sums are verified when it is read.
+
+    Args:
+        path: of the `.npz` file, named after all that the arrays depend on.
+        make: computes them.
+    """
+    stored = _read(path)
+    if stored is not None:
+        return stored
+    arrays = make()
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, buffer.getvalue())
+    return arrays
+
+
+def source_hash(*packages: ModuleType) -> str:
+    """Hashes the Python files of packages: what is computed may change with them."""
+    digest = hashlib.sha256()
+    for package in packages:
+        assert package.__file__ is not None
+        root = Path(package.__file__).parent
+        for path in sorted(root.rglob("*.py")):
+            digest.update(str(path.relative_to(root)).encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> Arrays | None:
+    """Returns the arrays of a file; None if it is absent or damaged."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes())) as archive:
+            return dict(archive)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None

@@ -1,0 +1,181 @@
+"""What a policy of any algorithm should have done instead: the loss of cloning.
+
+Of the association, the cross-entropy of the scores that the decoder takes the highest
+of; of the resources, the squared error, weighed by what it costs.
+
+Policies are those of Stable-Baselines3, or a `SetNetwork` wherever one decides. Shapes:
+B batch, N users, M servers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import Tensor
+from torch.nn import functional
+
+from agents.set_network import SetNetwork
+from mec_llm_env.actions import LEVELS, RESOURCES
+
+#: Of the softmax over scores that end in [−1, 1]: a difference of 1 is e^4 to 1.
+TEMPERATURE = 0.25
+
+#: About the share of SCR that is lost to a small error of each of `RESOURCES`, squared;
+#: measured on paper-10x2. Those of power cost least, those of compute most.
+WEIGHTS = (0.3, 0.05, 1.5, 3.0, 0.1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Demonstrations as tensors."""
+
+    users: Tensor  # [B, N, M + 9]
+    servers: Tensor  # [B, M, 7]
+    server: Tensor  # [B, N] index of each user's server
+    resources: Tensor  # [B, N, 5] in [−1, 1]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __getitem__(self, index: Any) -> Batch:
+        return Batch(
+            users=self.users[index],
+            servers=self.servers[index],
+            server=self.server[index],
+            resources=self.resources[index],
+        )
+
+    def observation(self, space: spaces.Space[Any]) -> Any:
+        """Returns the observations as a policy of this observation space takes them."""
+        if isinstance(space, spaces.Dict):
+            return {"users": self.users, "servers": self.servers}
+        return torch.cat([self.users.flatten(1), self.servers.flatten(1)], dim=-1)
+
+    def action(self, space: spaces.Space[Any]) -> Tensor:
+        """Returns the actions, [B, …]; the nearest levels where they are discrete."""
+        n_users = self.server.shape[1]
+        if isinstance(space, spaces.MultiDiscrete):
+            levels = torch.round((self.resources + 1) * ((LEVELS - 1) / 2)).long()
+            choices = torch.cat([self.server.unsqueeze(-1), levels], dim=-1)
+            # Fewer a user where it does not choose all of them.
+            return choices[..., : len(space.nvec) // n_users].flatten(1)
+        chosen = functional.one_hot(self.server, self.servers.shape[1])
+        return torch.cat([2.0 * chosen - 1, self.resources], dim=-1).flatten(1)
+
+
+def permuted(batch: Batch) -> Batch:
+    """Returns a batch with users and servers in a random order, another for each.
+
+    Every order shows the same scenario, which only a `SetNetwork` knows by itself.
+    """
+    n_batch, m, _ = batch.servers.shape
+    n = batch.users.shape[1]
+    order = torch.rand(n_batch, n).argsort(dim=-1)
+    server_order = torch.rand(n_batch, m).argsort(dim=-1)
+
+    def rows(table: Tensor, order: Tensor) -> Tensor:
+        return table.gather(1, order.unsqueeze(-1).expand(-1, -1, table.shape[-1]))
+
+    users = rows(batch.users, order)
+    gain = users[..., :m].gather(2, server_order.unsqueeze(1).expand(-1, n, -1))
+    return Batch(
+        users=torch.cat([gain, users[..., m:]], dim=-1),
+        servers=rows(batch.servers, server_order),
+        # Server j stands where the order says j, which the inverse order tells.
+        server=server_order.argsort(dim=-1).gather(1, batch.server.gather(1, order)),
+        resources=rows(batch.resources, order),
+    )
+
+
+def set_network(model: Any) -> SetNetwork | None:
+    """Returns the set network that decides with its scores themselves, if one does."""
+    for network in (
+        getattr(model, "network", None),  # of `Apg`
+        getattr(model.policy, "actor", None),  # of `SetPolicy`
+    ):
+        if isinstance(network, SetNetwork):
+            return network
+    return None
+
+
+def imitation_loss(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Returns the loss of a model's decisions and their association scores [B, N, M].
+
+    Args:
+        model: an algorithm of Stable-Baselines3, or `Apg`.
+        batch: what it should decide.
+
+    Returns:
+        The mean over users, and the scores (empty where actions are discrete).
+    """
+    network = set_network(model)
+    if network is not None:
+        pairs = network.pairs(batch.users, batch.servers)
+        scores = network.scores(pairs)
+        chosen = functional.one_hot(batch.server, scores.shape[-1]).float()
+        resources = network.resources(pairs, chosen)
+        return _cross_entropy(scores, batch) + _error(resources, batch), scores
+    policy = model.policy
+    observation = batch.observation(policy.observation_space)
+    if isinstance(policy.action_space, spaces.MultiDiscrete):
+        action = batch.action(policy.action_space)
+        log_probability = _distribution(policy, observation).log_prob(action)
+        return -log_probability.mean() / batch.server.shape[1], torch.empty(0)
+    table = mean_action(policy, observation).unflatten(-1, (batch.server.shape[1], -1))
+    scores = table[..., : -len(RESOURCES)]
+    # Scores are cut to [−1, 1], beyond which the decoder could not tell them apart.
+    beyond = torch.relu(scores.abs() - 1).square().mean()
+    loss = _cross_entropy(scores / TEMPERATURE, batch) + beyond
+    return loss + _error(table[..., -len(RESOURCES) :], batch), scores
+
+
+def mean_action(policy: Any, observation: Any) -> Tensor:
+    """Returns a policy's deterministic actions [B, …], with their gradients."""
+    if isinstance(policy, ActorCriticPolicy):
+        return _distribution(policy, observation).mode()
+    action: Tensor = policy._predict(observation, deterministic=True)
+    return action
+
+
+def random_action(policy: Any, observation: Any) -> Tensor:
+    """Returns actions [B, …] as an on-policy algorithm draws them."""
+    memory = fresh_memory(policy, observation)
+    action: Any = policy._predict(observation, *memory, deterministic=False)
+    return action[0] if memory else action
+
+
+def values(policy: Any, observation: Any) -> Tensor:
+    """Returns what the critic of an on-policy algorithm expects, [B, 1]."""
+    states, *starts = fresh_memory(policy, observation) or (None,)
+    if starts:
+        return policy.predict_values(observation, states, *starts)
+    return policy.predict_values(observation)
+
+
+def fresh_memory(policy: Any, observation: Any) -> tuple[Any, ...]:
+    """Returns LSTM states and episode starts; nothing for a policy without an LSTM."""
+    lstm = getattr(policy, "lstm_actor", None)
+    if lstm is None:
+        return ()
+    n_batch = len(observation)
+    state = torch.zeros(lstm.num_layers, n_batch, lstm.hidden_size)
+    return (state, state), torch.ones(n_batch)
+
+
+def _distribution(policy: Any, observation: Any) -> Any:
+    memory = fresh_memory(policy, observation)
+    distribution = policy.get_distribution(observation, *memory)
+    return distribution[0] if memory else distribution
+
+
+def _cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
+    return functional.cross_entropy(logits.flatten(0, 1), batch.server.flatten())
+
+
+def _error(resources: Tensor, batch: Batch) -> Tensor:
+    error = (resources - batch.resources).square()
+    return (torch.tensor(WEIGHTS) * error).sum(dim=-1).mean()

@@ -1,0 +1,302 @@
+"""Warm start: a policy first learns what a solver does, then goes on by itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from torch import Tensor, nn
+from torch.nn import functional
+
+from agents.apg import Apg
+from agents.training.demonstrations import Demonstrations
+from agents.training.imitation import (
+    Batch,
+    imitation_loss,
+    mean_action,
+    permuted,
+    random_action,
+    set_network,
+    values,
+)
+from dashf.registry import find_solver
+from mec_llm_env.task import Task
+
+HELD_OUT = 0.05  # share of the demonstrations that the policy does not learn from
+LOG_INTERVAL = 100  # steps between two lines of the log
+_RISE = 100  # steps over which the learning rate rises
+_LARGEST_GRADIENT = 1.0
+_WIDEST_NOISE = 0.3  # of the actions that a critic of actions learns from
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WarmStart:
+    """What is learned before reinforcement learning, and how.
+
+    Raises:
+        ValueError: a number is out of range, or there is no such solver.
+    """
+
+    solver: str  # key of `dashf.SOLVERS`
+    scenarios: int  # that it demonstrates
+    steps: int = 3000  # of Adam, of the actor
+    critic_steps: int = 500  # of Adam, of the critic
+    batch_size: int = 512  # demonstrations a step
+    learning_rate: float = 1e-3  # highest; falls to 0 by a cosine
+    log_std: float = -2.5  # of the actions, where reinforcement learning begins
+
+    def __post_init__(self) -> None:
+        find_solver(self.solver)
+        lowest = {"scenarios": 2, "steps": 1, "critic_steps": 0, "batch_size": 1}
+        for name, least in lowest.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"`warm_start` needs `{name}` to be an integer of at least "
+                    f"{least}; got {value!r}."
+                )
+        if not 0 < self.learning_rate <= 1:
+            raise ValueError(
+                "`warm_start` needs `learning_rate` to lie between 0 and 1; got "
+                f"{self.learning_rate!r}."
+            )
+
+
+def clone(
+    model: Any,
+    task: Task,
+    demonstrations: Demonstrations,
+    settings: WarmStart,
+    seed: int,
+    logger: Logger,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> dict[str, float]:
+    """Trains actor and critic of a model on demonstrations.
+
+    The same seed gives the same weights; the random states of other code stay as they
+    are.
+
+    Args:
+        model: an algorithm of Stable-Baselines3, or `Apg`.
+        task: what it decides.
+        demonstrations: of a solver.
+        settings: of the training.
+        seed: of batches and orders.
+        logger: that figures are written to, by steps.
+        advance: called with the number of steps done.
+
+    Returns:
+        Mean SCR of the cloned policy, `scr`, and of the solver, `solver_scr`, on the
+        demonstrations held out.
+    """
+    known, held_out = _split(demonstrations)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        of_actor = _clone_actor(model, known, settings, logger, advance)
+        if isinstance(model, Apg):
+            model.average_anew()
+        else:
+            _calm(model.policy, settings.log_std)
+            _fit_critic(model, task, known, settings, of_actor, logger, advance)
+    if isinstance(model, OffPolicyAlgorithm):
+        _synchronise_targets(model.policy)
+        _fill_buffer(model, task, known, demonstrations.scr)
+    return _compare(model, task, held_out, demonstrations.scr)
+
+
+def _split(demonstrations: Demonstrations) -> tuple[Batch, Batch]:
+    """Returns those to learn from and those held out, which come last."""
+    whole = Batch(
+        users=torch.from_numpy(demonstrations.users),
+        servers=torch.from_numpy(demonstrations.servers),
+        server=torch.from_numpy(demonstrations.server),
+        resources=torch.from_numpy(demonstrations.resources),
+    )
+    count = len(whole) - max(1, round(HELD_OUT * len(whole)))
+    return whole[:count], whole[count:]
+
+
+def _clone_actor(
+    model: Any,
+    known: Batch,
+    settings: WarmStart,
+    logger: Logger,
+    advance: Callable[[int], None],
+) -> set[nn.Parameter]:
+    """Trains what decides; returns the parameters that took part."""
+    module = getattr(model, "network", model.policy)
+    module.train()
+    descent = _Descent(module.parameters(), settings.learning_rate, settings.steps)
+    for done in range(1, settings.steps + 1):
+        batch = _draw(model, known, settings.batch_size)
+        loss, scores = imitation_loss(model, batch)
+        descent.step(loss)
+        logger.record_mean("warm_start/loss", loss.item())
+        if scores.numel():
+            equal = (scores.argmax(dim=-1) == batch.server).float().mean()
+            logger.record_mean("warm_start/association_accuracy", equal.item())
+        if done % LOG_INTERVAL == 0 or done == settings.steps:
+            logger.dump(done)
+        advance(done)
+    module.eval()
+    return {value for value in module.parameters() if value.grad is not None}
+
+
+def _fit_critic(
+    model: Any,
+    task: Task,
+    known: Batch,
+    settings: WarmStart,
+    of_actor: set[nn.Parameter],
+    logger: Logger,
+    advance: Callable[[int], None],
+) -> None:
+    """Teaches the critic what the cloned policy's own, random, decisions are worth.
+
+    It learns the reward of one decision, which is the whole return where γ = 0.
+    """
+    policy = model.policy
+    own = [value for value in policy.parameters() if value not in of_actor]
+    if not settings.critic_steps or not own:
+        return
+    policy.train()
+    descent = _Descent(own, settings.learning_rate, settings.critic_steps)
+    for done in range(1, settings.critic_steps + 1):
+        observation = _draw(model, known, settings.batch_size).observation(
+            policy.observation_space
+        )
+        with torch.no_grad():
+            action = _explored(model, observation)
+        reward = _reward(task, observation, action).unsqueeze(-1)
+        if isinstance(model, OffPolicyAlgorithm):
+            expected = policy.critic(observation, action)
+            if isinstance(expected, tuple):
+                expected = torch.cat(expected, dim=-1)
+            expected = expected.flatten(1)  # several critics, or quantiles
+        else:
+            expected = values(policy, observation)
+        loss = functional.mse_loss(expected, reward.expand_as(expected))
+        descent.step(loss)
+        logger.record_mean("warm_start/critic_loss", loss.item())
+        if done % LOG_INTERVAL == 0 or done == settings.critic_steps:
+            logger.dump(settings.steps + done)
+        advance(settings.steps + done)
+    policy.eval()
+
+
+class _Descent:
+    """Adam with a learning rate that rises, then falls to 0 by a cosine."""
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], rate: float, steps: int
+    ) -> None:
+        self._parameters = list(parameters)
+        self._optimizer = torch.optim.Adam(self._parameters, lr=rate)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimizer,
+            lambda done: (
+                min(1.0, (done + 1) / _RISE)
+                * (1 + math.cos(math.pi * min(done / steps, 1)))
+                / 2
+            ),
+        )
+
+    def step(self, loss: Tensor) -> None:
+        """Descends on a loss."""
+        self._optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
+        self._optimizer.step()
+        self._schedule.step()
+
+
+def _draw(model: Any, known: Batch, count: int) -> Batch:
+    """Returns a random batch, in random orders where the network does not see to it."""
+    batch = known[torch.randint(len(known), (count,))]
+    return batch if set_network(model) is not None else permuted(batch)
+
+
+def _explored(model: Any, observation: Any) -> Tensor:
+    """Returns random actions [B, …] about as the algorithm will try them."""
+    policy = model.policy
+    if not isinstance(model, OffPolicyAlgorithm):
+        action = random_action(policy, observation)
+        is_box = isinstance(policy.action_space, spaces.Box)
+        return action.clamp(-1, 1) if is_box else action
+    # A critic of actions has to know what lies around, as its gradient is followed.
+    mean = mean_action(policy, observation)
+    width = _WIDEST_NOISE * torch.rand(len(mean), 1)
+    return (mean + width * torch.randn_like(mean)).clamp(-1, 1)
+
+
+def _reward(task: Task, observation: Any, action: Tensor) -> Tensor:
+    """Returns the SCR of actions, [B]."""
+    scenario = task.observation_codec.decode(_as_numpy(observation))
+    _, outcome = task.decide(action.numpy(), scenario)
+    return torch.from_numpy(outcome.scr).float()
+
+
+def _calm(policy: Any, log_std: float) -> None:
+    """Lets random actions begin near the cloned ones, where they have a deviation."""
+    with torch.no_grad():
+        for name, part in policy.named_parameters():
+            if name == "log_std":  # one for all observations
+                part.fill_(log_std)
+        for name, head in policy.named_modules():
+            if name.endswith("log_std") and isinstance(head, nn.Linear):
+                head.weight.zero_()
+                head.bias.fill_(log_std)
+
+
+def _synchronise_targets(policy: Any) -> None:
+    """Makes the slowly following networks of an off-policy algorithm follow at once."""
+    for name in ("actor", "critic"):
+        target = getattr(policy, f"{name}_target", None)
+        if target is not None:
+            target.load_state_dict(getattr(policy, name).state_dict())
+
+
+def _fill_buffer(model: Any, task: Task, known: Batch, scr: Any) -> None:
+    """Puts the demonstrations into the replay buffer, so that none begins empty.
+
+    As in Vecerik et al., "Leveraging demonstrations for deep reinforcement learning"
+    (arXiv 1707.08817), but without priorities.
+    """
+    buffer, count = model.replay_buffer, model.n_envs
+    observation = known.observation(model.observation_space).numpy()
+    action = known.action(model.action_space).numpy()
+    ends = np.full(count, task.episode_length == 1)
+    rows = min(len(known) // count, buffer.buffer_size)
+    for i in range(rows):
+        now = slice(i * count, (i + 1) * count)
+        # The next scenario is an independent one, so that any other will do.
+        later = np.roll(observation, -count, axis=0)[now]
+        buffer.add(observation[now], later, action[now], scr[now], ends, [{}] * count)
+    model.learning_starts = 0  # no random decisions to fill it
+
+
+def _compare(
+    model: Any, task: Task, held_out: Batch, solver_scr: Any
+) -> dict[str, float]:
+    """Returns the mean SCR of the policy and of the solver on the last scenarios."""
+    space = task.observation_codec.space
+    observation = held_out.observation(space)
+    action, _ = model.predict(_as_numpy(observation), deterministic=True)
+    scr = _reward(task, observation, torch.from_numpy(action))
+    return {
+        "scr": float(scr.mean()),
+        "solver_scr": float(solver_scr[-len(held_out) :].mean()),
+    }
+
+
+def _as_numpy(observation: Any) -> Any:
+    if isinstance(observation, dict):
+        return {name: part.numpy() for name, part in observation.items()}
+    return observation.numpy()
