@@ -13,7 +13,8 @@ import fcntl
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from agents.command_line import (
@@ -43,10 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(words)
     command = shlex.join([*PROGRAM.split(), *words])
+    locks = ExitStack()
     try:
         with one_line_errors(PROGRAM):
             _prepare(options)
-            lock = _lock(options.output)
+            lock = locks.enter_context(_locked(options.output))
             runs = make_runs(options.output, _entries(options), options.seeds)
             with Display(f"Training {len(runs)} runs", len(runs)) as display:
                 train_all(runs, options.output, options.jobs, display, lock)
@@ -59,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, ComparisonInterrupted):
         print(f"Interrupted; what is done is kept. Go on with: {command}")
         return 130
+    finally:
+        locks.close()
     print(f"Results: {os.path.relpath(path)}")
     return 0
 
@@ -115,8 +119,11 @@ def _prepare(options: argparse.Namespace) -> None:
         check_page(options.docs)
 
 
-def _lock(output: Path) -> int:
-    """Makes the folder and holds it until this process and all runs have ended.
+@contextmanager
+def _locked(output: Path) -> Iterator[int]:
+    """Makes the folder and holds it, as do the runs that get the file descriptor.
+
+    So the folder is in use until this process and all of them have ended.
 
     Raises:
         ValueError: another comparison, or a run of one, is at work in it.
@@ -130,7 +137,10 @@ def _lock(output: Path) -> int:
             f"{os.fspath(output)!r} is in use by another comparison or by runs that it "
             "left behind. Wait for them, stop them, or give another --output."
         ) from None
-    return lock
+    else:
+        yield lock
+    finally:
+        os.close(lock)
 
 
 def _entries(options: argparse.Namespace) -> list[Entry]:

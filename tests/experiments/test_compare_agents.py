@@ -1,6 +1,7 @@
 """The comparison as a whole: interrupted, continued, repeated, refused."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -22,6 +23,10 @@ FIGURES = (
     *("iqm", "performance_profiles", "probability_of_improvement"),
     *("sample_efficiency", "quality_latency"),
 )
+
+
+def read_rows(path):
+    return list(csv.DictReader(io.StringIO(path.read_text())))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +82,7 @@ def test_what_it_writes(compared):
         png = (out / f"{name}.png").read_bytes()
         assert png.startswith(b"\x89PNG")
         assert (compared / f"docs/figures/comparison/{name}.png").read_bytes() == png
-    rows = list(csv.DictReader((out / "comparison.csv").open()))
+    rows = read_rows(out / "comparison.csv")
     runs = {row["agent"]: int(row["runs"]) for row in rows}
     assert runs == {"apg": 2, "ppo": 2} | dict.fromkeys(measuring.UNTRAINED, 0)
     quality = {row["agent"]: float(row["optimality_iqm"]) for row in rows}
@@ -85,18 +90,14 @@ def test_what_it_writes(compared):
     assert quality["dashf"] > quality["gucaa"] > quality["random"]
     assert quality["apg"] > quality["random"]
     assert all(float(row["decision_time_s_median"]) > 0 for row in rows)
-    instances = list(csv.DictReader((out / "instances.csv").open()))
+    instances = read_rows(out / "instances.csv")
     assert len(instances) == (4 + 6) * 10
     page = (compared / "docs" / "results.md").read_text()
     assert "Not run yet" not in page
     assert "Five seeds are few" in page  # by hand, and kept
-    assert f"| `apg` | 2 | 8,192 | {float(rows_of(rows, 'training_s_mean')):.0f} |" in (
-        page
-    )
-
-
-def rows_of(rows, column):
-    return next(row[column] for row in rows if row["agent"] == "apg")
+    (apg,) = [row for row in rows if row["agent"] == "apg"]
+    seconds = float(apg["training_s_mean"])
+    assert f"| `apg` | 2 | 8,192 | {seconds:.0f} |" in page
 
 
 def test_measurements_are_kept_until_the_model_is_another(compared, monkeypatch):
