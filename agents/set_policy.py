@@ -110,7 +110,7 @@ class SetPolicy(ActorCriticPolicy):
         return distribution
 
     @property
-    def log_std(self) -> Tensor:
+    def log_std(self) -> Tensor:  # type: ignore[override]
         """Logarithms of the deviations of the resources, [5]."""
         return LOG_STD_UNIT * self.scaled_log_std
 

@@ -30,6 +30,7 @@ def make(n_users: int, n_servers: int, encoding: str = "flat") -> tuple[SetPolic
         n_servers=n_servers,
         network=SMALL,
     )
+    torch.nn.init.normal_(policy.critic.value.weight)  # not the 0 that it begins with
     scenario = sample_scenario(task.config, np.random.default_rng(0), (3,))
     return policy, policy.obs_to_tensor(task.observation_codec.encode(scenario))[0]
 
@@ -64,9 +65,23 @@ def test_actions_and_values_follow_the_order_of_users_and_servers() -> None:
     )
     torch.testing.assert_close(other[..., :3], action[:, user][..., server][..., :3])
     torch.testing.assert_close(other[..., 3:], action[:, user][..., 3:])
-    torch.testing.assert_close(
-        policy.predict_values(moved), policy.predict_values(seen)
-    )
+    values = policy.predict_values(seen)
+    assert values.std() > 0.1
+    torch.testing.assert_close(policy.predict_values(moved), values)
+
+
+def test_resources_follow_the_association_that_was_drawn() -> None:
+    policy, seen = make(4, 2)
+    torch.nn.init.normal_(policy.actor.resource.weight)
+    with torch.no_grad():
+        policy.scaled_log_std.fill_(-10)  # resources are their means
+    actions = torch.stack([policy(seen)[0].detach() for _ in range(20)])
+    table = actions.reshape(20, 3, 4, 7)
+    given = (table[:, 0, :, :2] > 0).float()  # [20, N, M]
+    assert given.std(dim=0).max() > 0.1  # not always the same one
+    pairs = policy.actor.pairs(*policy._tokens(seen[:1]))
+    expected = policy.actor.resources(pairs.expand(20, -1, -1, -1), given)
+    torch.testing.assert_close(table[:, 0, :, 2:], expected.detach())
 
 
 def test_each_resource_has_its_own_deviation() -> None:
