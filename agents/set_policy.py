@@ -10,13 +10,14 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
 from agents.hybrid_distribution import HybridDistribution
+from agents.set_critic import SetCritic
 from agents.set_network import NetworkConfig, SetNetwork
 from mec_llm_env.actions import RESOURCES
 from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
 
-#: Unit of the critic's output layer. An SCR is of the order of 100, which a layer
-#: with small weights would take thousands of steps of Adam to reach.
-VALUE_UNIT = 30.0
+#: Unit of the logarithms of the deviations, so that they move faster than a weight:
+#: they are five numbers that every decision of every user has a part in.
+LOG_STD_UNIT = 4.0
 
 
 class SetPolicy(ActorCriticPolicy):
@@ -26,8 +27,7 @@ class SetPolicy(ActorCriticPolicy):
     weights of a policy for one size fit a policy for another. The actor is a
     `SetNetwork`: it draws every user's server from its scores and then the resources
     around what it gives for that association, as `HybridDistribution` has it. The
-    critic is another one, at the association that it leans to itself; its value is a
-    mean over users, and so the same for every order of them.
+    critic is a `SetCritic`.
 
     Args:
         observation_space: flat, or of tokens.
@@ -74,17 +74,13 @@ class SetPolicy(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Any) -> None:
         self.actor = SetNetwork(self.network_config)
-        self.critic = SetNetwork(self.network_config)
-        self.value = nn.Linear(self.network_config.width, 1)
-        self.log_std = nn.Parameter(
-            torch.full((len(RESOURCES),), float(self.log_std_init))
-        )
+        self.critic = SetCritic(self.network_config.width)
+        start = float(self.log_std_init) / LOG_STD_UNIT
+        self.scaled_log_std = nn.Parameter(torch.full((len(RESOURCES),), start))
         # Decisions begin near the middle of the box, as Stable-Baselines3's do.
         for head in (self.actor.score, self.actor.resource):
             nn.init.orthogonal_(head.weight, gain=0.01)
             nn.init.zeros_(head.bias)
-        nn.init.zeros_(self.value.weight)
-        nn.init.zeros_(self.value.bias)
         self.optimizer = self.optimizer_class(
             self.parameters(),
             lr=lr_schedule(1),  # type: ignore[call-arg]
@@ -113,6 +109,11 @@ class SetPolicy(ActorCriticPolicy):
         distribution.distribution.fix()
         return distribution
 
+    @property
+    def log_std(self) -> Tensor:  # type: ignore[override]
+        """Logarithms of the deviations of the resources, [5]."""
+        return LOG_STD_UNIT * self.scaled_log_std
+
     def _distribution(self, obs: Any) -> HybridDistribution:
         pairs = self.actor.pairs(*self._tokens(obs))
         return HybridDistribution().proba_distribution(
@@ -123,10 +124,7 @@ class SetPolicy(ActorCriticPolicy):
 
     def predict_values(self, obs: Any) -> Tensor:
         """Returns the critic's values, [B, 1]."""
-        pairs = self.critic.pairs(*self._tokens(obs))
-        association = torch.softmax(self.critic.scores(pairs), dim=-1)
-        users = self.critic.users(pairs, association)
-        return VALUE_UNIT * self.value(users.mean(dim=-2))
+        return self.critic.forward(*self._tokens(obs))
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
         return self._distribution(observation).get_actions(deterministic=deterministic)
