@@ -9,15 +9,17 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from agents.candidates import choose_best
-from agents.numpy_network import NumpyNetwork
 from agents.set_network import NetworkConfig, SetNetwork, TorchNetwork
 from agents.weights import read_weights, write_weights
 from mec_llm_env import Scenario, evaluate
@@ -27,11 +29,8 @@ from mec_llm_env.task import Task
 
 Schedule = float | Callable[[float], float]  # of the share of training that is left
 
-#: Scenarios at once that NumPy decides on faster than PyTorch.
-MOST_IN_NUMPY = 8
-
-#: Scenarios that are decided on at once, so that their tokens stay in the cache.
-CHUNK = 256
+#: Scenarios that a thread decides on at once, so that their tokens stay in the cache.
+CHUNK = 128
 
 FORMAT = "mec-llm-env apg 1"
 
@@ -53,6 +52,7 @@ class Apg:
         averaging: the policy decides with an exponential average of the weights, of
             which each update replaces 1 − `averaging`.
         candidates: associations beside the network's own that a decision considers.
+        margin: how much lower their sum of scores may be, or they are not considered.
         max_grad_norm: longer gradients are scaled down to it.
         policy_kwargs: of `NetworkConfig`.
 
@@ -75,6 +75,7 @@ class Apg:
         fewest_users: int = 4,
         averaging: float = 0.99,
         candidates: int = 2,
+        margin: float = 8.0,
         max_grad_norm: float = 1.0,
         policy_kwargs: dict[str, Any] | None = None,
     ) -> None:
@@ -85,11 +86,13 @@ class Apg:
         _check_range("subsets", subsets, 0, 1)
         _check_range("fewest_users", fewest_users, 1, np.inf)
         _check_range("candidates", candidates, 0, np.inf)
+        _check_range("margin", margin, 0, np.inf)
         _check_range("max_grad_norm", max_grad_norm, 0, np.inf)
         _check_range("temperature", temperature, 1e-3, 1e3)
         _check_range("final_temperature", final_temperature, 1e-3, 1e3)
         _check_encoding(task)
-        self.task, self.candidates = task, candidates
+        self.task = task
+        self.candidates, self.margin = candidates, margin
         self.learning_rate = learning_rate
         self.temperatures = temperature, final_temperature
         self.warmup, self.averaging = warmup, averaging
@@ -100,7 +103,7 @@ class Apg:
             torch.manual_seed(seed)
             self.network = SetNetwork(NetworkConfig(**(policy_kwargs or {})))
         self.policy = copy.deepcopy(self.network)  # the average, which decides
-        self._frozen: NumpyNetwork | None = None  # copy of it, to decide on a few
+        self._frozen: Any = None  # copy of it, compiled to decide
         self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.98))
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -204,8 +207,9 @@ class Apg:
     ) -> tuple[Any, tuple[Any, ...] | None]:
         """Returns the action, or batch of actions; the same whatever `deterministic`.
 
-        It considers the association of the highest scores and `candidates` others, in
-        each of which one user changes its server, and takes the best by the model.
+        It considers the association of the highest scores and up to `candidates`
+        others, in each of which one user changes its server, and takes the best by the
+        model. Many scenarios are shared out among PyTorch's number of threads.
         """
         scenario = self.task.observation_codec.decode(observation)
         batch = scenario.batch_shape
@@ -215,25 +219,36 @@ class Apg:
         users, servers = self.task.observation_codec.unpack(observation)
         users = users.reshape(n_batch, n_users, -1)
         servers = servers.reshape(n_batch, n_servers, -1)
-        network, objective = self._decider(n_batch), self.task.config.objective
-        settings = network, objective, self.candidates
-        if n_batch <= CHUNK:
-            association, resources = choose_best(users, servers, scenario, *settings)
+        network, objective = self._decider(), self.task.config.objective
+
+        def choose(k: slice) -> tuple[Any, Any]:
+            part = scenario if n_batch <= CHUNK else scenario[k]
+            return choose_best(
+                *(users[k], servers[k], part, network, objective),
+                *(self.candidates, self.margin),
+            )
+
+        parts = [slice(i, i + CHUNK) for i in range(0, n_batch, CHUNK)]
+        threads = 1 if isinstance(network, TorchNetwork) else torch.get_num_threads()
+        if min(threads, len(parts)) == 1:
+            chosen = [choose(part) for part in parts]
         else:
-            parts = [slice(i, i + CHUNK) for i in range(0, n_batch, CHUNK)]
-            chosen = [
-                choose_best(users[k], servers[k], scenario[k], *settings) for k in parts
-            ]
-            association, resources = map(np.concatenate, zip(*chosen, strict=True))
+            # Each thread computes alone: BLAS's own threads would be in the way.
+            with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+                chosen = list(pool.map(choose, parts))
+        association, resources = map(np.concatenate, zip(*chosen, strict=True))
         action = np.concatenate([2 * association - 1, resources], axis=-1)
         return action.reshape(*batch, -1).astype(np.float32), state
 
-    def _decider(self, n_batch: int) -> NumpyNetwork | TorchNetwork:
-        """Returns the network in what decides on so many scenarios fastest."""
-        if n_batch > MOST_IN_NUMPY:
-            return TorchNetwork(self.policy)
+    def _decider(self) -> Any:
+        """Returns the network as numba compiles it, or as it is without numba."""
         if self._frozen is None:
-            self._frozen = NumpyNetwork(self.policy)
+            if find_spec("numba"):
+                from agents.compiled_network import CompiledNetwork
+
+                self._frozen = CompiledNetwork(self.policy)
+            else:
+                self._frozen = TorchNetwork(self.policy)
         return self._frozen
 
     def _tokens(self, observation: Any) -> tuple[Tensor, Tensor]:

@@ -129,9 +129,16 @@ class TorchNetwork:
         return self._network.scores(pairs).numpy()
 
     @torch.inference_mode()
-    def resources(self, pairs: Tensor, association: Any) -> Any:
-        """Returns the unit resources [B, N, 5] in [−1, 1] for an association."""
-        return self._network.resources(pairs, torch.from_numpy(association)).numpy()
+    def resources(self, pairs: Tensor, association: Any, row: Any) -> Any:
+        """Returns the unit resources [K, N, 5] in [−1, 1] for associations.
+
+        Args:
+            pairs: [B, N, M, D] tokens.
+            association: [K, N, M] 0 or 1.
+            row: [K] which of the B scenarios each is for.
+        """
+        chosen = torch.from_numpy(association).float()
+        return self._network.resources(pairs[torch.from_numpy(row)], chosen).numpy()
 
 
 class _Residual(nn.Module):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.apg import Apg
+from agents.apg import CHUNK, Apg
+from agents.set_network import TorchNetwork
 from agents.weights import read_weights, write_weights
 from mec_llm_env import sample_scenario
 from mec_llm_env.task import Task
@@ -129,6 +130,26 @@ def test_decides_alike_alone_in_batches_and_from_tokens() -> None:
             np.testing.assert_allclose(_action(one, observation), actions[i], atol=1e-5)
 
 
+def test_decides_alike_in_two_threads_and_without_numba(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = Task(preset="tiny-4x2")
+    scenario = sample_scenario(task.config, np.random.default_rng(0), (2 * CHUNK + 9,))
+    observation = task.observation_codec.encode(scenario)
+    threads, actions = torch.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            actions.append(_action(make(task), observation))
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(*actions)
+    monkeypatch.setattr("agents.apg.find_spec", lambda name: None)
+    torch_alone = make(task)
+    assert isinstance(torch_alone._decider(), TorchNetwork)
+    np.testing.assert_allclose(_action(torch_alone, observation), actions[0], atol=1e-4)
+
+
 def test_kept_without_pickles_and_smaller_without_training(tmp_path: Path) -> None:
     task = Task(preset="tiny-4x2")
     model = make(task, candidates=1)
@@ -174,6 +195,7 @@ def test_weights_that_are_damaged_or_pickled(tmp_path: Path) -> None:
         ({"averaging": 1.5}, "`averaging` must lie between 0 and 1; got 1.5"),
         ({"temperature": 0.0}, "`temperature` must lie between 0.001"),
         ({"candidates": -1}, "`candidates` must lie between 0"),
+        ({"margin": -1.0}, "`margin` must lie between 0"),
         ({"subsets": -0.1}, "`subsets` must lie between 0 and 1"),
     ],
 )

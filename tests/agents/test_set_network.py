@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.numpy_network import NumpyNetwork
-from agents.set_network import NetworkConfig, SetNetwork
+from agents.compiled_network import CompiledNetwork
+from agents.set_network import NetworkConfig, SetNetwork, TorchNetwork
 from mec_llm_env import ScenarioConfig, sample_scenario
 from mec_llm_env.observations import ObservationCodec
 
@@ -93,19 +93,35 @@ def test_sizes_are_checked(name: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(("n_users", "n_servers"), SIZES)
-def test_in_numpy_it_is_the_same(n_users: int, n_servers: int) -> None:
-    net, (users, servers) = network(), tokens(n_users, n_servers)
+def test_compiled_it_is_the_same(n_users: int, n_servers: int) -> None:
+    net, seen = network(), tokens(n_users, n_servers)
     with torch.no_grad():
         for parameter in net.parameters():  # norms too, which begin as 1 and 0
             parameter += 0.1 * torch.randn_like(parameter)
-    copy = NumpyNetwork(net)
-    scores, _ = decisions(net, users, servers)
-    pairs = copy.pairs(users.numpy(), servers.numpy())
-    np.testing.assert_allclose(copy.scores(pairs), scores, atol=1e-4)
-    association = torch.softmax(scores, dim=-1)
-    with torch.no_grad():
-        resources = net.resources(net.pairs(users, servers), association)
+    users, servers = (tensor.numpy() for tensor in seen)
+    ours, wanted = CompiledNetwork(net), TorchNetwork(net)
+    pairs, wanted_pairs = ours.pairs(users, servers), wanted.pairs(users, servers)
+    scores = ours.scores(pairs)
+    np.testing.assert_allclose(scores, wanted.scores(wanted_pairs), atol=1e-4)
+    row = np.array([0, 0, 1, 2, 2])  # of three scenarios, some of them twice
+    server = np.random.default_rng(0).integers(n_servers, size=(5, n_users))
+    association = np.eye(n_servers)[server]
+    resources = ours.resources(pairs, association, row)
+    assert resources.dtype == scores.dtype == np.float32
     np.testing.assert_allclose(
-        copy.resources(pairs, association.numpy()), resources, atol=1e-4
+        resources, wanted.resources(wanted_pairs, association, row), atol=1e-4
     )
-    assert copy.resources(pairs, association.numpy()).dtype == np.float32
+
+
+def test_compiled_it_is_the_same_far_beyond_what_is_observed() -> None:
+    net, seen = network(), tokens(6, 3)
+    users, servers = (1e3 * tensor.numpy() for tensor in seen)
+    ours, wanted = CompiledNetwork(net), TorchNetwork(net)
+    pairs, wanted_pairs = ours.pairs(users, servers), wanted.pairs(users, servers)
+    np.testing.assert_allclose(pairs, wanted_pairs, rtol=1e-3, atol=1e-2)
+    association, row = np.eye(3)[np.zeros((3, 6), dtype=int)], np.arange(3)
+    np.testing.assert_allclose(
+        ours.resources(pairs, association, row),
+        wanted.resources(wanted_pairs, association, row),
+        atol=1e-3,
+    )
