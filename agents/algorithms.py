@@ -44,11 +44,30 @@ def load_object(path: str) -> Any:
 
 
 _ON_POLICY = {"mlp": "MlpPolicy", "set": "agents.set_policy:SetPolicy"}
+_SAC = {"mlp": "MlpPolicy", "set": "agents.set_off_policy:SetSACPolicy"}
+_TD3 = {"mlp": "MlpPolicy", "set": "agents.set_off_policy:SetTD3Policy"}
+_TQC = {"mlp": "MlpPolicy", "set": "agents.set_tqc:SetTQCPolicy"}
 _SET = frozenset({"set"})
 
 ALGORITHMS: dict[str, Algorithm] = {
     "ppo": Algorithm(
         module="stable_baselines3", name="PPO", policies=_ON_POLICY, any_size=_SET
+    ),
+    "sac": Algorithm(
+        module="stable_baselines3", name="SAC", policies=_SAC, any_size=_SET
+    ),
+    "td3": Algorithm(
+        module="stable_baselines3", name="TD3", policies=_TD3, any_size=_SET
+    ),
+    "ddpg": Algorithm(
+        module="stable_baselines3", name="DDPG", policies=_TD3, any_size=_SET
+    ),
+    "tqc": Algorithm(
+        module="sb3_contrib",
+        name="TQC",
+        policies=_TQC,
+        any_size=_SET,
+        extra="contrib",
     ),
     "apg": Algorithm(
         module="agents.apg",

@@ -49,13 +49,7 @@ class SetPolicy(ActorCriticPolicy):
         network: dict[str, int] | None = None,
         **kwargs: Any,
     ) -> None:
-        wanted = (n_users * (n_servers + len(RESOURCES)),)
-        if action_space.shape != wanted:
-            raise ValueError(
-                "`--policy set` needs --action-encoding box with an action of shape "
-                f"{wanted} for {n_users} users and {n_servers} servers; got "
-                f"{action_space}."
-            )
+        check_action_space(action_space, n_users, n_servers)
         self.n_users, self.n_servers = n_users, n_servers
         self.network_config = NetworkConfig(**(network or {}))
         super().__init__(
@@ -100,7 +94,7 @@ class SetPolicy(ActorCriticPolicy):
 
     def get_distribution(self, obs: Any) -> DiagGaussianDistribution:
         """Returns the distribution of actions, a normal one in each entry."""
-        pairs = self.actor.pairs(*self._tokens(obs))
+        pairs = self.actor.pairs(*split_tokens(obs, self.n_users, self.n_servers))
         scores = self.actor.scores(pairs)
         resources = self.actor.resources(pairs, torch.softmax(scores, dim=-1))
         mean = torch.cat([torch.tanh(scores), resources], dim=-1).flatten(-2)
@@ -111,7 +105,7 @@ class SetPolicy(ActorCriticPolicy):
 
     def predict_values(self, obs: Any) -> Tensor:
         """Returns the critic's values, [B, 1]."""
-        pairs = self.critic.pairs(*self._tokens(obs))
+        pairs = self.critic.pairs(*split_tokens(obs, self.n_users, self.n_servers))
         association = torch.softmax(self.critic.scores(pairs), dim=-1)
         return self.value(self.critic.users(pairs, association).mean(dim=-2))
 
@@ -119,15 +113,6 @@ class SetPolicy(ActorCriticPolicy):
         return self.get_distribution(observation).get_actions(
             deterministic=deterministic
         )
-
-    def _tokens(self, obs: Any) -> tuple[Tensor, Tensor]:
-        """Splits observations [B] into user and server tokens."""
-        if isinstance(obs, dict):
-            return obs["users"].float(), obs["servers"].float()
-        n, m = self.n_users, self.n_servers
-        width = m + len(USER_FEATURES)
-        users, servers = obs.float().split([n * width, m * len(SERVER_FEATURES)], -1)
-        return users.unflatten(-1, (n, width)), servers.unflatten(-1, (m, -1))
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {
@@ -138,3 +123,30 @@ class SetPolicy(ActorCriticPolicy):
                 for name in ("width", "pair_layers", "user_layers", "pooled")
             },
         }
+
+
+def check_action_space(
+    action_space: gym.spaces.Space[Any], n_users: int, n_servers: int
+) -> None:
+    """Checks that actions are those of the `box` encoding for N users and M servers.
+
+    Raises:
+        ValueError: they are not.
+    """
+    wanted = (n_users * (n_servers + len(RESOURCES)),)
+    if action_space.shape != wanted:
+        raise ValueError(
+            "`--policy set` needs --action-encoding box with an action of shape "
+            f"{wanted} for {n_users} users and {n_servers} servers; got "
+            f"{action_space}."
+        )
+
+
+def split_tokens(obs: Any, n_users: int, n_servers: int) -> tuple[Tensor, Tensor]:
+    """Splits observations [B], flat or of tokens, into user and server tokens."""
+    if isinstance(obs, dict):
+        return obs["users"].float(), obs["servers"].float()
+    n, m = n_users, n_servers
+    width = m + len(USER_FEATURES)
+    users, servers = obs.float().split([n * width, m * len(SERVER_FEATURES)], -1)
+    return users.unflatten(-1, (n, width)), servers.unflatten(-1, (m, -1))

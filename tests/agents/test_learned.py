@@ -29,7 +29,15 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 NETWORK = SMALL["apg"]["policy_kwargs"]
 SMALL["ppo set"] = SMALL["ppo"] | {"policy_kwargs": {"network": NETWORK}}
-RUNS = {"apg": ("apg", "set"), "ppo": ("ppo", "mlp"), "ppo set": ("ppo", "set")}
+OFF_POLICY = {"learning_starts": 16, "batch_size": 8, "buffer_size": 64}
+for _agent in ("sac", "td3", "ddpg", "tqc"):
+    _networks = {"network": NETWORK, "critic_network": NETWORK}
+    SMALL[_agent] = OFF_POLICY | {"policy_kwargs": {"net_arch": [16]}}
+    SMALL[f"{_agent} set"] = OFF_POLICY | {"policy_kwargs": _networks}
+RUNS = {
+    name: (name.split()[0], "set" if name == "apg" or " set" in name else "mlp")
+    for name in SMALL
+}
 
 
 @pytest.fixture(scope="module")
