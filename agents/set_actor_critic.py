@@ -17,7 +17,7 @@ from stable_baselines3.sac.policies import LOG_STD_MAX, LOG_STD_MIN
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.set_network import NetworkConfig, SetNetwork
+from agents.set_network import LARGEST_EXPONENT, NetworkConfig, SetNetwork
 from agents.set_policy import split_tokens
 from mec_llm_env.actions import RESOURCES
 
@@ -119,7 +119,7 @@ class SetCritic(BaseModel):
         temperature: as of the actor.
         n_critics: independent networks.
         outputs: of a network; more than one are quantiles.
-        value_scale: SCR that outputs are in multiples of.
+        value_scale: SCR that they begin with, about.
     """
 
     def __init__(
@@ -182,8 +182,36 @@ class _ActionValue(nn.Module):
         pairs = self.network.pairs(users, servers)
         pairs = pairs + self.resources(resources).unsqueeze(-2)
         tokens = self.network.users(pairs, association)
-        worth, cost = functional.softplus(self.value(tokens)).mean(dim=-2).chunk(2, -1)
-        return self.scale * worth / (cost + 1e-3)
+        exponents = self.value(tokens).clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
+        worth, cost = torch.exp(exponents).mean(dim=-2).chunk(2, dim=-1)
+        return self.scale * worth / cost
+
+
+class SlowerAdam(torch.optim.Adam):
+    """Adam at a share of the learning rate.
+
+    Stable-Baselines3 sets one rate for actor and critics. An actor as fast as its
+    critic runs to a corner of the box before the critic knows what is there.
+
+    Args:
+        parameters: of the actor.
+        share: of the rate that is set.
+        **kwargs: of Adam.
+    """
+
+    def __init__(self, parameters: Any, *, share: float, **kwargs: Any) -> None:
+        super().__init__(parameters, **kwargs)
+        self.share = share
+
+    def step(self, closure: Any = None) -> Any:
+        """Takes a step."""
+        rates = [group["lr"] for group in self.param_groups]
+        for group, rate in zip(self.param_groups, rates, strict=True):
+            group["lr"] = rate * self.share
+        loss = super().step(closure)
+        for group, rate in zip(self.param_groups, rates, strict=True):
+            group["lr"] = rate
+        return loss
 
 
 def choose_server(scores: Tensor, temperature: float) -> Tensor:

@@ -11,14 +11,20 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.sac.policies import SACPolicy
 from stable_baselines3.td3.policies import TD3Policy
 
-from agents.set_actor_critic import DeterministicActor, SetCritic, Space, SquashedActor
+from agents.set_actor_critic import (
+    DeterministicActor,
+    SetCritic,
+    SlowerAdam,
+    Space,
+    SquashedActor,
+)
 from agents.set_network import NetworkConfig
 from agents.set_policy import check_action_space
 
 # Arguments of Stable-Baselines3's policies that mean nothing here.
 _OF_OTHER_NETWORKS = (
     *("net_arch", "activation_fn", "share_features_extractor"),
-    *("features_extractor_class", "features_extractor_kwargs"),
+    *("features_extractor_class", "features_extractor_kwargs", "optimizer_class"),
 )
 
 
@@ -35,6 +41,7 @@ class SetPolicyMixin(BasePolicy):
         critic_network: of `NetworkConfig`, for each critic.
         temperature: of the softmax that the choice of a server takes its gradient from.
         value_scale: SCR that a critic begins with, about.
+        actor_rate: share of the learning rate that the actor takes.
         **kwargs: of the algorithm's policy, such as `n_critics`.
 
     Raises:
@@ -42,6 +49,7 @@ class SetPolicyMixin(BasePolicy):
             is out of range or for other networks.
     """
 
+    actor: Any
     actor_kwargs: dict[str, Any]  # of the algorithm's policy
     critic_kwargs: dict[str, Any]
 
@@ -56,19 +64,11 @@ class SetPolicyMixin(BasePolicy):
         network: dict[str, int] | None = None,
         critic_network: dict[str, int] | None = None,
         temperature: float = 0.5,
-        value_scale: float = 100.0,
+        value_scale: float = 30.0,
+        actor_rate: float = 0.2,
         **kwargs: Any,
     ) -> None:
         check_action_space(action_space, n_users, n_servers)
-        for name, value in (("temperature", temperature), ("value_scale", value_scale)):
-            if not value > 0:
-                raise ValueError(f"`{name}` must be positive; got {value!r}.")
-        for name in _OF_OTHER_NETWORKS:
-            if name in kwargs:
-                raise ValueError(
-                    f"`{name}` does not fit --policy set, whose networks are given by "
-                    "`network` and `critic_network`."
-                )
         self._own: dict[str, Any] = {
             "n_users": n_users,
             "n_servers": n_servers,
@@ -76,9 +76,28 @@ class SetPolicyMixin(BasePolicy):
             "critic_network": dict(critic_network or {}),
             "temperature": temperature,
             "value_scale": value_scale,
+            "actor_rate": actor_rate,
         }
+        for name in ("temperature", "value_scale", "actor_rate"):
+            if not (value := self._own[name]) > 0:
+                raise ValueError(f"`{name}` must be positive; got {value!r}.")
+        for name in _OF_OTHER_NETWORKS:
+            if name in kwargs:
+                raise ValueError(
+                    f"`{name}` does not fit --policy set, whose networks are given by "
+                    "`network` and `critic_network`."
+                )
         self._kwargs = kwargs
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
+
+    def _build(self, lr_schedule: Any) -> None:
+        super()._build(lr_schedule)  # type: ignore[misc]
+        self.actor.optimizer = SlowerAdam(
+            self.actor.parameters(),
+            lr=lr_schedule(1),
+            share=self._own["actor_rate"],
+            **self.optimizer_kwargs,
+        )
 
     def make_actor(self, features_extractor: Any = None) -> Any:
         """Returns a new actor."""

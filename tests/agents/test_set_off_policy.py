@@ -167,11 +167,23 @@ def test_saved_and_loaded_it_decides_the_same(
     )
 
 
+def test_the_actor_learns_at_a_share_of_the_rate() -> None:
+    policy, seen = make("td3", 4, 2, actor_rate=0.25)
+    before = policy.actor.network.resource.bias.detach().clone()
+    values(policy, seen, policy(seen)).sum().backward()
+    policy.actor.optimizer.step()
+    moved = (policy.actor.network.resource.bias - before).abs()
+    torch.testing.assert_close(moved, torch.full((5,), 0.25e-3), rtol=1e-3, atol=0)
+    assert policy.actor.optimizer.param_groups[0]["lr"] == 1e-3
+
+
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="`temperature` must be positive; got 0"):
         make("td3", 4, 2, temperature=0)
     with pytest.raises(ValueError, match="`value_scale` must be positive; got -1"):
         make("sac", 4, 2, value_scale=-1)
+    with pytest.raises(ValueError, match="`actor_rate` must be positive; got 0"):
+        make("tqc", 4, 2, actor_rate=0)
     with pytest.raises(ValueError, match="`net_arch` does not fit --policy set"):
         make("sac", 4, 2, net_arch=[16])
     task = Task(preset="tiny-4x2")
