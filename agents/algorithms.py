@@ -53,6 +53,22 @@ ALGORITHMS: dict[str, Algorithm] = {
     "ppo": Algorithm(
         module="stable_baselines3", name="PPO", policies=_ON_POLICY, any_size=_SET
     ),
+    "a2c": Algorithm(
+        module="stable_baselines3", name="A2C", policies=_ON_POLICY, any_size=_SET
+    ),
+    "trpo": Algorithm(
+        module="sb3_contrib",
+        name="TRPO",
+        policies=_ON_POLICY,
+        any_size=_SET,
+        extra="contrib",
+    ),
+    "recurrent_ppo": Algorithm(
+        module="sb3_contrib",
+        name="RecurrentPPO",
+        policies={"lstm": "MlpLstmPolicy"},
+        extra="contrib",
+    ),
     "sac": Algorithm(
         module="stable_baselines3", name="SAC", policies=_SAC, any_size=_SET
     ),

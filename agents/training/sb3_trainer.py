@@ -26,6 +26,9 @@ from mec_llm_env.task import Task
 
 FORMAT = "mec-llm-env sb3 policy 1"
 
+# What a recurrent policy remembers of unfinished episodes; `save` leaves it out.
+_MEMORY = "_last_lstm_states"
+
 
 class SB3Trainer(Trainer):
     """Trains an algorithm of Stable-Baselines3, with a `monitor.csv` in the run."""
@@ -101,12 +104,15 @@ class SB3Trainer(Trainer):
         return {
             "monitor": self._monitor.get_state(),
             "action_space": self.model.action_space.np_random.bit_generator.state,
+            "memory": getattr(self.model, _MEMORY, None),
             "action_noise": getattr(self.model, "action_noise", None),
         }
 
     def _set_own_state(self, state: dict[str, Any]) -> None:
         random = self.model.action_space.np_random
         random.bit_generator.state = state["action_space"]
+        if state["memory"] is not None:
+            setattr(self.model, _MEMORY, state["memory"])
         if state["action_noise"] is not None:  # which `learn` has reset
             vars(self.model.action_noise).update(vars(state["action_noise"]))
 

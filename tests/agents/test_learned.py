@@ -28,16 +28,25 @@ SMALL: dict[str, dict[str, Any]] = {
     },
 }
 NETWORK = SMALL["apg"]["policy_kwargs"]
-SMALL["ppo set"] = SMALL["ppo"] | {"policy_kwargs": {"network": NETWORK}}
+_OF_SET = {"policy_kwargs": {"network": NETWORK}}
+SMALL["ppo set"] = SMALL["ppo"] | _OF_SET
+SMALL["a2c set"] = {"n_steps": 4} | _OF_SET
+SMALL["trpo set"] = {"n_steps": 4, "batch_size": 16} | _OF_SET
+LSTM = {"net_arch": [16], "lstm_hidden_size": 8}
+SMALL["recurrent_ppo"] = SMALL["ppo"] | {"policy_kwargs": LSTM}
 OFF_POLICY = {"learning_starts": 16, "batch_size": 8, "buffer_size": 64}
 OFF_POLICY_AGENTS = ("sac", "td3", "ddpg", "tqc")
 for _agent in OFF_POLICY_AGENTS:
-    _networks = {"network": NETWORK, "critic_network": NETWORK}
+    _networks = dict.fromkeys(("network", "critic_network"), NETWORK)
     SMALL[_agent] = OFF_POLICY | {"policy_kwargs": {"net_arch": [16]}}
     SMALL[f"{_agent} set"] = OFF_POLICY | {"policy_kwargs": _networks}
 RUNS = {
-    name: (name.split()[0], "set" if name == "apg" or " set" in name else "mlp")
-    for name in SMALL
+    "apg": ("apg", "set"),
+    "ppo": ("ppo", "mlp"),
+    "recurrent_ppo": ("recurrent_ppo", "lstm"),
+    **{f"{agent} set": (agent, "set") for agent in ("ppo", "a2c", "trpo")},
+    **{agent: (agent, "mlp") for agent in OFF_POLICY_AGENTS},
+    **{f"{agent} set": (agent, "set") for agent in OFF_POLICY_AGENTS},
 }
 
 
@@ -84,6 +93,44 @@ def test_set_policies_decide_on_any_size(
 def test_other_policies_are_tied_to_their_size(runs: dict[str, Path]) -> None:
     with pytest.raises(ValueError, match="trained for 4 users and 2 servers, which"):
         LearnedAgent.from_run(runs["ppo"], Task())
+
+
+def test_a_policy_with_memory_decides_on_what_it_has_seen(
+    runs: dict[str, Path],
+) -> None:
+    task = Task(preset="tiny-4x2")
+    agent = LearnedAgent.from_run(runs["recurrent_ppo"], task)
+    seen, other = (
+        task.observation_codec.encode(
+            sample_scenario(task.config, np.random.default_rng(seed), (3,))
+        )
+        for seed in (0, 1)
+    )
+    fresh, _ = agent.predict(seen)
+    _, state = agent.predict(other)
+    assert state is not None
+    starts = np.array([False, True, False])  # the second forgets
+    action, after = agent.predict(seen, state, starts)
+    assert after is not None
+    assert after[0].shape == state[0].shape == (1, 3, 8)
+    np.testing.assert_allclose(action[1], fresh[1], rtol=1e-5)
+    assert np.abs(action[[0, 2]] - fresh[[0, 2]]).max(axis=-1).min() > 1e-5
+
+
+@pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
+def test_each_scenario_is_an_episode_of_its_own(
+    batch: tuple[int, ...], runs: dict[str, Path]
+) -> None:
+    task = Task(preset="tiny-4x2")
+    agent = LearnedAgent.from_run(runs["recurrent_ppo"], task)
+    scenario = sample_scenario(task.config, np.random.default_rng(0), batch)
+    whole = agent.decide(scenario)
+    assert whole.association.shape == (*batch, 4, 2)
+    if batch:
+        index = tuple(size - 1 for size in batch)
+        alone = agent.decide(scenario[index])
+        for field, value in alone.to_dict().items():
+            np.testing.assert_allclose(getattr(whole, field)[index], value, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", RUNS)

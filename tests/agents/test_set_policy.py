@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from sb3_contrib import TRPO
 
 from agents.set_policy import SetPolicy
 from mec_llm_env import sample_scenario
+from mec_llm_env.sb3 import SB3VecEnv
 from mec_llm_env.task import Task
 
 SMALL = {"width": 16, "pair_layers": 1, "user_layers": 1, "pooled": 4}
@@ -85,6 +88,30 @@ def test_the_likelihood_of_an_action_has_a_gradient_everywhere() -> None:
     (values.sum() + log_probability.sum() + entropy.sum()).backward()
     for name, parameter in policy.named_parameters():
         assert parameter.grad is not None or name.startswith("critic.resource"), name
+
+
+def test_a_step_of_trpo_moves_the_actor_by_the_divergence_it_may() -> None:
+    """TRPO looks for the actor's parameters itself and needs second derivatives."""
+    envs = SB3VecEnv(gym.make_vec("MecLlm-v0", 16, preset="tiny-4x2"))
+    kwargs = {"n_users": 4, "n_servers": 2, "network": SMALL}
+    target = 0.01
+    model = TRPO(
+        SetPolicy,
+        envs,
+        **{"n_steps": 16, "batch_size": 64, "gamma": 0.0, "target_kl": target},
+        **{"policy_kwargs": kwargs, "seed": 0, "device": "cpu"},
+    )
+    before = {k: v.clone() for k, v in model.policy.state_dict().items()}
+    model.learn(256)
+    logged = model.logger.name_to_value
+    assert logged["train/is_line_search_success"] == 1
+    assert 0.3 * target < logged["train/kl_divergence_loss"] < target
+    for name, value in model.policy.state_dict().items():
+        # The critic's resources decide nothing, and softmax ignores a constant.
+        used = not name.startswith("critic.resource") and name not in (
+            *("actor.score.bias", "critic.score.bias"),
+        )
+        assert not used or not torch.equal(value, before[name]), name
 
 
 def test_spaces_of_another_size_are_refused() -> None:

@@ -1,0 +1,266 @@
+"""Searches hyperparameters: `python -m experiments.tune --agent a2c --trials 20`.
+
+A trial trains as `train.py` does, with settings of `experiments.search_spaces` in place
+of those of `hyperparams/<agent>.yml`, and counts by the mean share of the certified
+bound that its last evaluation reaches on the 100 validation scenarios; test scenarios
+are never seen. A trial that an evaluation finds below the median of the trials before
+it ends there. The first trial has the settings of that file. Interrupted, the same
+command goes on with the study.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from agents.algorithms import ALGORITHMS
+from agents.command_line import (
+    OneLineParser,
+    add_task_options,
+    one_line_errors,
+    positive_integer,
+    seed_number,
+)
+from agents.training.runs import TrainingConfig
+from agents.training.settings import config_from_options
+from agents.training.trainer import Trainer
+from agents.training.validation import Validation
+from experiments.search_spaces import SPACES, as_parameters, suggest, with_changes
+
+TRIALS = 20
+SEED = 900  # not one of the first, which settings are compared with later
+_RANDOM = 5  # trials before the sampler models what it has seen, and before pruning
+_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Searches; returns the exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with one_line_errors(parser.prog):
+        config = config_from_options(options)
+        default = f"results/tuning/{config.agent}_{config.policy}.log"
+        study = open_study(Path(options.study or default), config)
+    print(f"Study in {options.study or default}: {_describe(study)}", flush=True)
+    left = options.trials - len(study.get_trials(states=_DONE))
+    try:
+        if left > 0:
+            study.optimize(
+                lambda trial: run_trial(trial, config), left, callbacks=[_print_trial]
+            )
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on with the study.")
+        return 130
+    print(f"{_describe(study)}\n{best_entry(study, config)}")
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = OneLineParser(
+        prog="experiments.tune",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--agent", help=f"what to tune: {', '.join(ALGORITHMS)}")
+    add("--policy", help="network: mlp, or set, which takes any number of users")
+    add_task_options(parser)
+    add("--action-encoding", metavar="E", help="box, or multi_discrete (box)")
+    add("--trials", type=positive_integer, default=TRIALS, help=f"in all ({TRIALS})")
+    add("--timesteps", type=positive_integer, metavar="T", help="decisions a trial")
+    add("--n-envs", type=positive_integer, metavar="B", help="where it is not searched")
+    add(
+        "--seed",
+        type=seed_number,
+        default=SEED,
+        help=f"of sampler and training ({SEED}, which no comparison should use)",
+    )
+    add(
+        "--hyperparameter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="that differs from hyperparams/ and is not searched; may be repeated",
+    )
+    add("--study", metavar="FILE", help="(results/tuning/<agent>_<policy>.log)")
+    parser.set_defaults(env=None, eval_freq=None, checkpoint_freq=None)
+    return parser
+
+
+def open_study(path: Path, config: TrainingConfig) -> optuna.Study:
+    """Opens the study of a file, or begins one.
+
+    Raises:
+        ValueError: the file holds a study of something else.
+        OSError: the file cannot be written.
+    """
+    about = json.loads(json.dumps(config.to_dict() | {"space": repr(space_of(config))}))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        study = optuna.create_study(
+            study_name=config.agent,
+            storage=JournalStorage(JournalFileBackend(os.fspath(path))),
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(_RANDOM, n_warmup_steps=5),
+        )
+    except (ValueError, KeyError, TypeError) as error:  # of the journal's JSON
+        raise ValueError(
+            f"{os.fspath(path)!r} is no study of this script: {error}. Give another "
+            "--study."
+        ) from None
+    found = study.user_attrs.setdefault("about", about)
+    if found != about:
+        differing = next(k for k in about if found.get(k) != about[k])
+        raise ValueError(
+            f"{os.fspath(path)!r} is a study of another {differing!r}: "
+            f"{found.get(differing)!r} instead of {about[differing]!r}. Give another "
+            "--study."
+        )
+    if not study.trials:
+        study.set_user_attr("about", about)
+        begin = config.hyperparameters | {"n_envs": config.n_envs}
+        study.enqueue_trial(as_parameters(begin, space_of(config)))
+    # Another seed for what is left, else a study that goes on would begin again.
+    seed = config.seed + len(study.trials)
+    study.sampler = optuna.samplers.TPESampler(
+        n_startup_trials=_RANDOM, multivariate=True, seed=seed
+    )
+    return study
+
+
+def space_of(config: TrainingConfig) -> dict[str, Any]:
+    """Returns what is searched.
+
+    Raises:
+        ValueError: there is no search space for the algorithm.
+    """
+    if config.agent not in SPACES:
+        raise ValueError(
+            f"experiments/search_spaces.py has no entry for {config.agent!r}; add one."
+        )
+    return SPACES[config.agent]
+
+
+def run_trial(trial: optuna.Trial, config: TrainingConfig) -> float:
+    """Trains with the settings that a trial suggests, in a folder that is removed.
+
+    Returns:
+        The mean share of the bound at the last evaluation.
+
+    Raises:
+        optuna.TrialPruned: the trial is worse than those before it, or its policy has
+            become NaN.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    tried = trial_config(config, suggest(trial, space_of(config)))
+    with tempfile.TemporaryDirectory(prefix="tune-") as folder:
+        trainer = Trainer.begin(tried, folder)
+        reporting = ReportingValidation(trainer.validation, trial, tried.eval_freq)
+        trainer.validation = reporting
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # a line a trial is enough
+                complete = trainer.train(bar=False)
+        except ValueError as error:  # of PyTorch's distributions, and the decoder's
+            raise optuna.TrialPruned(f"The policy diverged: {error}") from error
+    if not complete:
+        raise KeyboardInterrupt
+    return reporting.last
+
+
+def trial_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingConfig:
+    """Returns the configuration of a training with some settings changed."""
+    settings = with_changes(config.hyperparameters, changes)
+    n_envs = settings.pop("n_envs", config.n_envs)
+    return dataclasses.replace(
+        config,
+        n_envs=n_envs,
+        hyperparameters=settings,
+        checkpoint_freq=config.timesteps,  # none but the last: no trial is resumed
+    )
+
+
+class ReportingValidation(Validation):
+    """Tells a trial of every evaluation, and ends it where the trial says so."""
+
+    def __init__(
+        self, validation: Validation, trial: optuna.Trial, eval_freq: int
+    ) -> None:
+        super().__init__(validation.task)
+        if self.bound is None:
+            raise ValueError(
+                "The validation scenarios are too large to be bounded; choose a "
+                "smaller --preset."
+            )
+        self.last = float("nan")
+        self._trial, self._eval_freq = trial, eval_freq
+
+    def measure(self, model: Any) -> dict[str, float]:
+        """Evaluates as `Validation` does.
+
+        Raises:
+            optuna.TrialPruned: the trial is worse than those before it.
+        """
+        figures = super().measure(model)
+        self.last = figures["optimality"]
+        # In evaluations, as the decisions at them differ with the rollouts' length.
+        self._trial.report(self.last, round(model.num_timesteps / self._eval_freq))
+        if self._trial.should_prune():
+            raise optuna.TrialPruned
+        return figures
+
+
+def best_entry(study: optuna.Study, config: TrainingConfig) -> str:
+    """Returns the best trial's settings as an entry of `hyperparams/<agent>.yml`."""
+    if not study.get_trials(states=(TrialState.COMPLETE,)):
+        return "No trial has been completed."
+    changes = suggest(optuna.trial.FixedTrial(study.best_params), space_of(config))
+    tried = trial_config(config, changes)
+    names = ALGORITHMS[config.agent].policies
+    own = config.policy != next(iter(names))
+    entry = {
+        "n_envs": tried.n_envs,
+        "n_timesteps": tried.timesteps,
+        "policy": config.policy if own else names[config.policy],
+        **tried.hyperparameters,
+    }
+    key = f"{config.env_id}:{config.policy}" if own else config.env_id
+    text = yaml.safe_dump({key: entry}, sort_keys=False, width=10_000)
+    return f"# {study.best_value:.4f} of the bound on the validation scenarios\n{text}"
+
+
+def _print_trial(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    seen = max(trial.intermediate_values.items(), default=(0, float("nan")))
+    text = ", ".join(f"{k}={v:.3g}" for k, v in trial.params.items())
+    print(
+        f"{trial.number:>4} {trial.state.name.lower():<9} {seen[1]:.4f} after "
+        f"{seen[0]:>2} evaluations: {text}",
+        flush=True,
+    )
+
+
+def _describe(study: optuna.Study) -> str:
+    counts = {
+        state.name.lower(): len(study.get_trials(states=(state,))) for state in _DONE
+    }
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) + " trials"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
