@@ -67,6 +67,9 @@ _CHOOSING = {
     "mlp": "agents.association_policy:AssociationMlpPolicy",
     "set": "agents.association_policy:AssociationSetPolicy",
 }
+_SAC = {"mlp": "MlpPolicy", "set": "agents.set_off_policy:SetSACPolicy"}
+_TD3 = {"mlp": "MlpPolicy", "set": "agents.set_off_policy:SetTD3Policy"}
+_TQC = {"mlp": "MlpPolicy", "set": "agents.set_tqc:SetTQCPolicy"}
 _SET = frozenset({"set"})
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -95,6 +98,22 @@ ALGORITHMS: dict[str, Algorithm] = {
         module="sb3_contrib",
         name="RecurrentPPO",
         policies={"lstm": "MlpLstmPolicy"},
+        extra="contrib",
+    ),
+    "sac": Algorithm(
+        module="stable_baselines3", name="SAC", policies=_SAC, any_size=_SET
+    ),
+    "td3": Algorithm(
+        module="stable_baselines3", name="TD3", policies=_TD3, any_size=_SET
+    ),
+    "ddpg": Algorithm(
+        module="stable_baselines3", name="DDPG", policies=_TD3, any_size=_SET
+    ),
+    "tqc": Algorithm(
+        module="sb3_contrib",
+        name="TQC",
+        policies=_TQC,
+        any_size=_SET,
         extra="contrib",
     ),
     "apg": Algorithm(

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from agents.set_network import NetworkConfig, SetNetwork
+from agents.set_policy import split_tokens
 from mec_llm_env.assignment import round_assignment
 from mec_llm_env.observations import SERVER_FEATURES
 
@@ -178,11 +179,11 @@ class AssociationSetPolicy(_Choosing):
 
     def scores(self, obs: Any) -> Tensor:
         """Returns the logits of the choices, [B, N, M]."""
-        return self.actor.scores(self.actor.pairs(*self._tokens(obs)))
+        return self.actor.scores(self.actor.pairs(*split_tokens(obs, *self._size())))
 
     def predict_values(self, obs: Any) -> Tensor:
         """Returns the critic's values, [B, 1]."""
-        pairs = self.critic.pairs(*self._tokens(obs))
+        pairs = self.critic.pairs(*split_tokens(obs, *self._size()))
         association = torch.softmax(self.critic.scores(pairs), dim=-1)
         users = self.critic.users(pairs, association)
         return VALUE_UNIT * self.value(users.mean(dim=-2))
@@ -201,15 +202,6 @@ class AssociationSetPolicy(_Choosing):
             lr=lr_schedule(1),  # type: ignore[call-arg]
             **self.optimizer_kwargs,
         )
-
-    def _tokens(self, obs: Any) -> tuple[Tensor, Tensor]:
-        """Splits observations [B] into user and server tokens."""
-        if isinstance(obs, dict):
-            return obs["users"].float(), obs["servers"].float()
-        n, m = self._size()
-        users = obs.float()[:, : -m * len(SERVER_FEATURES)]
-        servers = obs.float()[:, -m * len(SERVER_FEATURES) :]
-        return users.unflatten(-1, (n, -1)), servers.unflatten(-1, (m, -1))
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         n, m = self._size()

@@ -33,16 +33,16 @@ class NetworkConfig:
     """
 
     width: int = 64  # of every token
-    pair_layers: int = 2  # of the first stage
+    pair_layers: int = 2  # of the first stage; 0 where the association is given
     user_layers: int = 3  # of the second stage
     pooled: int = 32  # sums over users that a layer takes
 
     def __post_init__(self) -> None:
         for name in ("width", "pair_layers", "user_layers", "pooled"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            value, least = getattr(self, name), 0 if name == "pair_layers" else 1
+            if not isinstance(value, int) or value < least:
                 raise ValueError(
-                    f"`{name}` must be an integer of at least 1; got {value!r}."
+                    f"`{name}` must be an integer of at least {least}; got {value!r}."
                 )
 
 

@@ -55,13 +55,7 @@ class SetPolicy(ActorCriticPolicy):
         network: dict[str, int] | None = None,
         **kwargs: Any,
     ) -> None:
-        wanted = (n_users * (n_servers + len(RESOURCES)),)
-        if action_space.shape != wanted:
-            raise ValueError(
-                "`--policy set` needs --action-encoding box with an action of shape "
-                f"{wanted} for {n_users} users and {n_servers} servers; got "
-                f"{action_space}."
-            )
+        check_action_space(action_space, n_users, n_servers)
         self.n_users, self.n_servers = n_users, n_servers
         self.network_config = NetworkConfig(**(network or {}))
         super().__init__(
@@ -115,7 +109,7 @@ class SetPolicy(ActorCriticPolicy):
         return LOG_STD_UNIT * self.scaled_log_std
 
     def _distribution(self, obs: Any) -> HybridDistribution:
-        pairs = self.actor.pairs(*self._tokens(obs))
+        pairs = self.actor.pairs(*split_tokens(obs, self.n_users, self.n_servers))
         return HybridDistribution().proba_distribution(
             self.actor.scores(pairs),
             lambda association: self.actor.resources(pairs, association),
@@ -124,19 +118,10 @@ class SetPolicy(ActorCriticPolicy):
 
     def predict_values(self, obs: Any) -> Tensor:
         """Returns the critic's values, [B, 1]."""
-        return self.critic.forward(*self._tokens(obs))
+        return self.critic.forward(*split_tokens(obs, self.n_users, self.n_servers))
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
         return self._distribution(observation).get_actions(deterministic=deterministic)
-
-    def _tokens(self, obs: Any) -> tuple[Tensor, Tensor]:
-        """Splits observations [B] into user and server tokens."""
-        if isinstance(obs, dict):
-            return obs["users"].float(), obs["servers"].float()
-        n, m = self.n_users, self.n_servers
-        width = m + len(USER_FEATURES)
-        users, servers = obs.float().split([n * width, m * len(SERVER_FEATURES)], -1)
-        return users.unflatten(-1, (n, width)), servers.unflatten(-1, (m, -1))
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {
@@ -147,3 +132,30 @@ class SetPolicy(ActorCriticPolicy):
                 for name in ("width", "pair_layers", "user_layers", "pooled")
             },
         }
+
+
+def check_action_space(
+    action_space: gym.spaces.Space[Any], n_users: int, n_servers: int
+) -> None:
+    """Checks that actions are those of the `box` encoding for N users and M servers.
+
+    Raises:
+        ValueError: they are not.
+    """
+    wanted = (n_users * (n_servers + len(RESOURCES)),)
+    if action_space.shape != wanted:
+        raise ValueError(
+            "`--policy set` needs --action-encoding box with an action of shape "
+            f"{wanted} for {n_users} users and {n_servers} servers; got "
+            f"{action_space}."
+        )
+
+
+def split_tokens(obs: Any, n_users: int, n_servers: int) -> tuple[Tensor, Tensor]:
+    """Splits observations [B], flat or of tokens, into user and server tokens."""
+    if isinstance(obs, dict):
+        return obs["users"].float(), obs["servers"].float()
+    n, m = n_users, n_servers
+    width = m + len(USER_FEATURES)
+    users, servers = obs.float().split([n * width, m * len(SERVER_FEATURES)], -1)
+    return users.unflatten(-1, (n, width)), servers.unflatten(-1, (m, -1))

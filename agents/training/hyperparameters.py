@@ -9,9 +9,13 @@ import difflib
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
+
+if TYPE_CHECKING:
+    import gymnasium as gym
 
 FOLDER = Path(__file__).parents[2] / "hyperparams"
 
@@ -23,6 +27,7 @@ _RESERVED = {
     "task",
     *("self", "env", "policy", "seed", "verbose", "tensorboard_log", "device"),
     *("_init_setup_model", "monitor_wrapper", "use_sde", "sde_sample_freq"),
+    *("use_sde_at_warmup", "replay_buffer_class"),
 }
 
 
@@ -77,11 +82,19 @@ def check_arguments(algorithm_class: type, arguments: Mapping[str, Any]) -> None
             )
 
 
-def as_arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
+def as_arguments(
+    settings: Mapping[str, Any], action_space: gym.Space[Any] | None = None
+) -> dict[str, Any]:
     """Turns settings as the file has them into arguments of the algorithm's class.
 
-    rl-zoo3's notations: `lin_3e-4` is a value that falls linearly to 0, and
-    `policy_kwargs` may be a string, "dict(activation_fn=nn.ReLU)".
+    rl-zoo3's notations: `lin_3e-4` is a value that falls linearly to 0, `policy_kwargs`
+    may be a string, "dict(activation_fn=nn.ReLU)", `train_freq` a list, and
+    `noise_type` ("normal" or "ornstein-uhlenbeck") and `noise_std` are the noise that
+    an algorithm with a deterministic policy adds to its actions.
+
+    Args:
+        settings: of the file.
+        action_space: of the actions that noise is added to; None: without noise.
 
     Raises:
         ValueError: a notation cannot be read.
@@ -95,9 +108,36 @@ def as_arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
             arguments[name] = LinearSchedule(start, 0.0, 1.0)
         elif name == "policy_kwargs" and isinstance(value, str):
             arguments[name] = _evaluate_dict(value)
+        elif name == "train_freq" and isinstance(value, list):
+            arguments[name] = tuple(value)
+        elif name == "action_noise":
+            raise ValueError("`action_noise` is given by `noise_type` and `noise_std`.")
+        elif name in ("noise_type", "noise_std"):
+            arguments["action_noise"] = _action_noise(settings, action_space)
         else:
             arguments[name] = value
     return arguments
+
+
+def _action_noise(settings: Mapping[str, Any], space: gym.Space[Any] | None) -> Any:
+    """Returns the noise of `noise_type` and `noise_std`."""
+    from stable_baselines3.common import noise
+
+    kinds = {
+        "normal": noise.NormalActionNoise,
+        "ornstein-uhlenbeck": noise.OrnsteinUhlenbeckActionNoise,
+    }
+    kind, deviation = settings.get("noise_type"), settings.get("noise_std")
+    if kind not in kinds:
+        raise ValueError(
+            f"`noise_type` must be one of {', '.join(kinds)}; got {kind!r}."
+        )
+    if not isinstance(deviation, (int, float)) or not deviation >= 0:
+        raise ValueError(f"`noise_std` must be a number ≥ 0; got {deviation!r}.")
+    if space is None or space.shape is None:
+        return None
+    mean = np.zeros(space.shape)
+    return kinds[kind](mean, np.full_like(mean, deviation))
 
 
 def _number(name: str, text: str) -> float:

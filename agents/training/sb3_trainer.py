@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.save_util import load_from_zip_file
+from stable_baselines3.common.type_aliases import TrainFrequencyUnit
 
 from agents.algorithms import ALGORITHMS, load_object
 from agents.training.boundary import Boundary
@@ -35,21 +38,22 @@ class SB3Trainer(Trainer):
 
     @classmethod
     def load_policy(cls, path: Path, config: TrainingConfig, task: Task) -> Any:
-        """Returns the algorithm of a model, or the policy of exported weights."""
-        if path.suffix != ".npz":
-            algorithm_class = ALGORITHMS[config.agent].load_class()
-            other = _for_size(config, task)
-            return algorithm_class.load(path, device="cpu", custom_objects=other)
-        arrays, _ = read_weights(path)
+        """Returns the policy of a model or of exported weights."""
         policy = _policy_of(config, task)
-        policy.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
+        part = _deciding(policy)
+        if path.suffix == ".npz":
+            arrays, _ = read_weights(path)
+            part.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
+        else:
+            _load_weights(policy, part, path)
         return policy
 
     @classmethod
     def export_policy(cls, path: Path, config: TrainingConfig, weights: Path) -> None:
-        """Writes the weights of the policy."""
-        policy = ALGORITHMS[config.agent].load_class().load(path, device="cpu").policy
-        arrays = {name: tensor.numpy() for name, tensor in policy.state_dict().items()}
+        """Writes the weights of what decides, which no critic of its own does."""
+        policy = cls.load_policy(path, config, Task(**config.env_kwargs))
+        state = _deciding(policy).state_dict()
+        arrays = {name: tensor.numpy() for name, tensor in state.items()}
         write_weights(weights, arrays, {"format": FORMAT})
 
     def _build(
@@ -64,6 +68,7 @@ class SB3Trainer(Trainer):
             device="cpu",
             **arguments | {"policy_kwargs": kwargs},
         )
+        _check_train_freq(model)
         self._monitor.seed(self.config.first_seed)
         return model
 
@@ -100,6 +105,7 @@ class SB3Trainer(Trainer):
             "monitor": self._monitor.get_state(),
             "action_space": self.model.action_space.np_random.bit_generator.state,
             "memory": getattr(self.model, _MEMORY, None),
+            "action_noise": getattr(self.model, "action_noise", None),
         }
 
     def _set_own_state(self, state: dict[str, Any]) -> None:
@@ -107,6 +113,8 @@ class SB3Trainer(Trainer):
         random.bit_generator.state = state["action_space"]
         if state["memory"] is not None:
             setattr(self.model, _MEMORY, state["memory"])
+        if state["action_noise"] is not None:  # which `learn` has reset
+            vars(self.model.action_noise).update(vars(state["action_noise"]))
 
     @property
     def _log_interval(self) -> int:
@@ -114,6 +122,20 @@ class SB3Trainer(Trainer):
         if isinstance(self.model, OffPolicyAlgorithm):
             return 4 * self.config.n_envs
         return 1
+
+
+def _check_train_freq(model: Any) -> None:
+    """Refuses what Stable-Baselines3 would refuse only once training has begun.
+
+    Raises:
+        ValueError: updates follow episodes, but several environments run at once.
+    """
+    unit = getattr(getattr(model, "train_freq", None), "unit", None)
+    if unit == TrainFrequencyUnit.EPISODE and model.n_envs > 1:
+        raise ValueError(
+            f"`train_freq` in episodes needs --n-envs 1; got {model.n_envs} "
+            "environments. Give a number of steps instead."
+        )
 
 
 def _policy_of(config: TrainingConfig, task: Task) -> Any:
@@ -142,16 +164,24 @@ def _policy_kwargs(config: TrainingConfig, task: Task) -> dict[str, Any]:
     return dict(kwargs) | size
 
 
-def _for_size(config: TrainingConfig, task: Task) -> dict[str, Any] | None:
-    """Returns what a saved model is loaded with instead, to decide another size."""
-    if config.policy not in ALGORITHMS[config.agent].any_size:
-        return None
-    return {
-        "observation_space": task.observation_codec.space,
-        "action_space": task.action_codec.space,
-        "policy_kwargs": _policy_kwargs(config, task),
-        "_last_obs": None,
-        "_last_original_obs": None,
-        "_last_episode_starts": None,
-        "n_envs": 1,
-    }
+def _deciding(policy: Any) -> Any:
+    """Returns the part of a policy that decides.
+
+    Where the actor is a policy of its own, critics and target networks are left out.
+    """
+    actor = getattr(policy, "actor", None)
+    return actor if isinstance(actor, BasePolicy) else policy
+
+
+def _load_weights(policy: Any, part: Any, path: Path) -> None:
+    """Gives the part of a policy that decides its weights in a model's file."""
+    _, saved, _ = load_from_zip_file(path, load_data=False, device="cpu")
+    state: Any = saved["policy"]
+    if part is not policy:
+        prefix = "actor."
+        state = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in state.items()
+            if name.startswith(prefix)
+        }
+    part.load_state_dict(state)

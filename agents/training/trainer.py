@@ -69,9 +69,10 @@ class Trainer(ABC):
         self.config = config
         algorithm = ALGORITHMS[config.agent]
         algorithm_class = algorithm.load_class()
-        arguments = as_arguments(config.hyperparameters)
-        check_arguments(algorithm_class, arguments)
         self.envs = _make_envs(config)
+        space = self.envs.single_action_space
+        arguments = as_arguments(config.hyperparameters, space)
+        check_arguments(algorithm_class, arguments)
         self.validation = Validation(self.envs.task)
         self.stopwatch = Stopwatch()
         self._resumed: TrainingState | None = None

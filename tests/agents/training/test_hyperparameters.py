@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from gymnasium.spaces import Box
 from stable_baselines3 import PPO
 from torch import nn
 
@@ -62,11 +64,27 @@ def test_notations_of_rl_zoo3() -> None:
             "learning_rate": "lin_4e-3",
             "n_epochs": 3,
             "policy_kwargs": "dict(net_arch=[8], activation_fn=nn.ReLU)",
+            "train_freq": [2, "step"],
         }
     )
     assert arguments["learning_rate"](0.25) == pytest.approx(1e-3)
     assert arguments["n_epochs"] == 3
+    assert arguments["train_freq"] == (2, "step")
     assert arguments["policy_kwargs"] == {"net_arch": [8], "activation_fn": nn.ReLU}
+
+
+def test_noise_of_actions() -> None:
+    settings = {"noise_type": "normal", "noise_std": 0.5}
+    noise = as_arguments(settings, Box(-1, 1, (20_000,)))["action_noise"]
+    np.random.seed(0)
+    assert np.std(noise()) == pytest.approx(0.5, rel=0.05)
+    assert as_arguments(settings) == {"action_noise": None}
+    with pytest.raises(ValueError, match="`noise_type` must be one of normal, ornst"):
+        as_arguments({"noise_type": "white", "noise_std": 0.5})
+    with pytest.raises(ValueError, match="`noise_std` must be a number ≥ 0; got '1'"):
+        as_arguments({"noise_type": "normal", "noise_std": "1"})
+    with pytest.raises(ValueError, match="`action_noise` is given by `noise_type`"):
+        as_arguments({"action_noise": 0.5})
 
 
 def test_bad_notations() -> None:

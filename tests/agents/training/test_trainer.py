@@ -23,6 +23,15 @@ from agents.training.runs import TrainingConfig, load_config
 from agents.training.trainer import Trainer
 from agents.training.validation import Validation
 
+# Of the off-policy algorithms: random actions at first, then an update a step, and a
+# replay buffer that is soon full.
+OFF_POLICY_AGENTS = ("sac", "td3", "ddpg", "tqc")
+OFF_POLICY: dict[str, Any] = {
+    **{"learning_starts": 16, "batch_size": 8, "buffer_size": 64, "train_freq": 2},
+    "policy_kwargs": {"net_arch": [16]},
+}
+NOISE = {"noise_type": "ornstein-uhlenbeck", "noise_std": 0.2}  # it has a state
+
 # A few rollouts or updates of each algorithm, with small networks.
 SMALL: dict[str, dict[str, Any]] = {
     "ppo": {
@@ -38,6 +47,10 @@ SMALL: dict[str, dict[str, Any]] = {
         **{"n_steps": 4, "batch_size": 16, "n_epochs": 2},
         "policy_kwargs": {"net_arch": [16], "lstm_hidden_size": 8},
     },
+    "sac": OFF_POLICY,
+    "td3": OFF_POLICY | NOISE,
+    "ddpg": OFF_POLICY | NOISE,
+    "tqc": OFF_POLICY,
     "apg": {
         "candidates": 1,
         "policy_kwargs": {"width": 8, "pair_layers": 1, "user_layers": 1, "pooled": 2},
@@ -107,6 +120,17 @@ def assert_same_weights(one: Trainer, other: Trainer) -> None:
         assert torch.equal(ours[name], theirs[name]), name
 
 
+def assert_same_buffer(one: Trainer, other: Trainer) -> None:
+    """Compares replay buffers, where the algorithm has one."""
+    ours, theirs = (getattr(t.model, "replay_buffer", None) for t in (one, other))
+    assert (ours is None) == (theirs is None)
+    if ours is None:
+        return
+    assert (ours.pos, ours.full) == (theirs.pos, theirs.full)
+    for name in ("observations", "next_observations", "actions", "rewards", "dones"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), name)
+
+
 def monitor_rows(run: Path) -> list[list[str]]:
     """Returns and lengths; the time of day is not part of the result."""
     if not (run / "monitor.csv").exists():
@@ -142,7 +166,7 @@ def test_one_seed_gives_the_same_weights(agent: str, tmp_path: Path) -> None:
     ("agent", "length", "policy"),
     [
         *((agent, length, None) for agent in ALGORITHMS for length in (1, 3)),
-        *((agent, 1, "set") for agent in ("ppo", "a2c", "trpo")),
+        *((agent, 1, "set") for agent in ("ppo", "a2c", "trpo", *OFF_POLICY_AGENTS)),
     ],
 )
 def test_interrupted_and_resumed_equals_uninterrupted(
@@ -157,7 +181,10 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     }
     if policy is not None:
         network = SMALL["apg"]["policy_kwargs"]
-        own = SMALL[agent] | {"policy_kwargs": {"network": network}}
+        networks = {"network": network}
+        if agent in OFF_POLICY_AGENTS:
+            networks["critic_network"] = network
+        own = SMALL[agent] | {"policy_kwargs": networks}
         changes |= {"policy": policy, "hyperparameters": own}
     assert_resumed_exactly(agent, changes, tmp_path, monkeypatch)
 
@@ -204,6 +231,7 @@ def assert_resumed_exactly(
     assert resumed.train(bar=False)
 
     assert_same_weights(whole, resumed)
+    assert_same_buffer(whole, resumed)
     assert monitor_rows(whole.run) == monitor_rows(resumed.run)
     assert scalars(whole.run) == scalars(resumed.run)
     with (
@@ -323,7 +351,8 @@ def test_damaged_checkpoints_are_named(agent: str, tmp_path: Path) -> None:
     trainer = train(tmp_path, agent=agent)
     run = trainer.run
     newest = run / "checkpoints" / "step_000000000128"
-    for name in (trainer.model_file, "state.pkl"):
+    buffer = ("replay_buffer.pkl",) if agent in OFF_POLICY_AGENTS else ()
+    for name in (trainer.model_file, "state.pkl", *buffer):
         whole = (newest / name).read_bytes()
         (newest / name).write_bytes(whole[:-1])
         with pytest.raises(ValueError, match=rf"step_000000000128.*damaged: {name}"):
@@ -342,6 +371,17 @@ def test_nothing_is_written_for_a_bad_configuration(tmp_path: Path) -> None:
     bad = {"n_steps": 4, "batch_sise": 16}
     with pytest.raises(ValueError, match="Did you mean 'batch_size'"):
         Trainer.begin(config(hyperparameters=bad), tmp_path / "runs")
+    bad = {"noise_type": "normal"}
+    with pytest.raises(ValueError, match="`noise_std` must be a number ≥ 0; got None"):
+        Trainer.begin(config("td3", hyperparameters=bad), tmp_path / "runs")
+    bad = {"train_freq": [1, "episode"]}
+    with pytest.raises(ValueError, match="in episodes needs --n-envs 1; got 4 env"):
+        Trainer.begin(config("td3", hyperparameters=bad), tmp_path / "runs")
+    bad = {"policy_kwargs": {"net_arch": [16]}}
+    with pytest.raises(ValueError, match="`net_arch` does not fit --policy set"):
+        Trainer.begin(
+            config("sac", policy="set", hyperparameters=bad), tmp_path / "runs"
+        )
     bad = {"candidate": 4}
     with pytest.raises(ValueError, match="Did you mean 'candidates'"):
         Trainer.begin(config("apg", hyperparameters=bad), tmp_path / "runs")
@@ -354,6 +394,8 @@ def test_nothing_is_written_for_a_bad_configuration(tmp_path: Path) -> None:
     discrete = {"action_encoding": "multi_discrete"}
     with pytest.raises(ValueError, match="apg needs --action-encoding box"):
         Trainer.begin(config("apg", env_kwargs=discrete), tmp_path / "runs")
+    with pytest.raises(ValueError, match=r"SAC: The algorithm only supports .*Box"):
+        Trainer.begin(config("sac", env_kwargs=discrete), tmp_path / "runs")
     with pytest.raises(ValueError, match="--env Nothing-v0"):
         Trainer.begin(config(env_id="Nothing-v0"), tmp_path / "runs")
     with pytest.raises(ValueError, match="one of this project's"):

@@ -1,0 +1,240 @@
+"""Actors and critics of off-policy algorithms on the set network.
+
+An actor is a `SetNetwork`. So is a critic, at the association that an action decodes
+to and with each user's resources as further features; from its gradient in the action
+the actor learns. No parameter depends on the numbers of users N and servers M.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import torch
+from stable_baselines3.common.distributions import SquashedDiagGaussianDistribution
+from stable_baselines3.common.policies import BaseModel, BasePolicy
+from stable_baselines3.sac.policies import LOG_STD_MAX, LOG_STD_MIN
+from torch import Tensor, nn
+from torch.nn import functional
+
+from agents.set_network import LARGEST_EXPONENT, NetworkConfig, SetNetwork
+from agents.set_policy import split_tokens
+from mec_llm_env.actions import RESOURCES
+
+Space = gym.spaces.Space[Any]
+
+
+class DeterministicActor(BasePolicy):
+    """Decides the association of the highest scores, and resources that suit it.
+
+    Args:
+        observation_space: flat, or of tokens.
+        action_space: of the `box` encoding.
+        size: N and M, which a flat observation does not tell.
+        config: of the network.
+        temperature: of the softmax that the choice of a server takes its gradient from.
+    """
+
+    def __init__(
+        self,
+        observation_space: Space,
+        action_space: Space,
+        size: tuple[int, int],
+        config: NetworkConfig,
+        temperature: float,
+    ) -> None:
+        super().__init__(observation_space, action_space, squash_output=True)
+        self.size, self.temperature = size, temperature
+        self.network = SetNetwork(config)
+        # Decisions begin near the middle of the box, as Stable-Baselines3's do.
+        for head in (self.network.score, self.network.resource):
+            nn.init.orthogonal_(head.weight, gain=0.01)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, obs: Any) -> Tensor:
+        """Returns actions [B, N(M+5)]."""
+        pairs = self.network.pairs(*split_tokens(obs, *self.size))
+        scores = torch.tanh(self.network.scores(pairs))
+        chosen = choose_server(scores, self.temperature)
+        resources = self.network.resources(pairs, chosen)
+        return torch.cat([scores, resources], dim=-1).flatten(-2)
+
+    def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
+        return self.forward(observation)
+
+
+class SquashedActor(DeterministicActor):
+    """Draws the scores, then the resources for the association that they choose.
+
+    Both from normal distributions squashed by tanh, whose deviations depend on the
+    token.
+
+    Args:
+        log_std_init: logarithm of the deviations before training.
+        **kwargs: of `DeterministicActor`.
+    """
+
+    def __init__(self, *, log_std_init: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        width = self.network.config.width
+        self.score_log_std = nn.Linear(width, 1)
+        self.resource_log_std = nn.Linear(width, len(RESOURCES))
+        for head in (self.score_log_std, self.resource_log_std):
+            nn.init.orthogonal_(head.weight, gain=0.01)
+            nn.init.constant_(head.bias, log_std_init)
+
+    def forward(self, obs: Any, deterministic: bool = False) -> Tensor:
+        """Returns actions [B, N(M+5)]."""
+        return self._decide(obs, deterministic)[0]
+
+    def action_log_prob(self, obs: Any) -> tuple[Tensor, Tensor]:
+        """Returns random actions [B, N(M+5)] and log-probabilities [B]."""
+        return self._decide(obs, deterministic=False)
+
+    def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
+        return self.forward(observation, deterministic)
+
+    def _decide(self, obs: Any, deterministic: bool) -> tuple[Tensor, Tensor]:
+        pairs = self.network.pairs(*split_tokens(obs, *self.size))
+        scores, log_probability = _squashed(
+            self.network.score(pairs), self.score_log_std(pairs), deterministic
+        )
+        chosen = choose_server(scores.squeeze(-1), self.temperature)
+        users = self.network.users(pairs, chosen)
+        resources, other = _squashed(
+            self.network.resource(users), self.resource_log_std(users), deterministic
+        )
+        actions = torch.cat([scores.squeeze(-1), resources], dim=-1).flatten(-2)
+        return actions, log_probability + other
+
+
+class SetCritic(BaseModel):
+    """Values of actions, from one or several independent networks.
+
+    Args:
+        observation_space: flat, or of tokens.
+        action_space: of the `box` encoding.
+        size: N and M.
+        config: of a network.
+        temperature: as of the actor.
+        n_critics: independent networks.
+        outputs: of a network; more than one are quantiles.
+        value_scale: SCR that they begin with, about.
+    """
+
+    def __init__(
+        self,
+        observation_space: Space,
+        action_space: Space,
+        size: tuple[int, int],
+        config: NetworkConfig,
+        temperature: float,
+        *,
+        n_critics: int,
+        outputs: int = 1,
+        value_scale: float,
+    ) -> None:
+        super().__init__(observation_space, action_space)
+        self.size, self.temperature = size, temperature
+        self.q_networks = nn.ModuleList(
+            _ActionValue(config, outputs, value_scale) for _ in range(n_critics)
+        )
+
+    def forward(self, obs: Any, actions: Tensor) -> tuple[Tensor, ...]:
+        """Returns the values [B, outputs] of each network."""
+        given = self._given(obs, actions)
+        return tuple(network(*given) for network in self.q_networks)
+
+    def q1_forward(self, obs: Any, actions: Tensor) -> Tensor:
+        """Returns the values [B, outputs] of the first network."""
+        value: Tensor = self.q_networks[0](*self._given(obs, actions))
+        return value
+
+    def _given(self, obs: Any, actions: Tensor) -> tuple[Tensor, ...]:
+        n, m = self.size
+        scores, resources = actions.unflatten(-1, (n, -1)).split(
+            [m, len(RESOURCES)], -1
+        )
+        chosen = choose_server(scores, self.temperature)
+        return *split_tokens(obs, n, m), chosen, resources
+
+
+class _ActionValue(nn.Module):
+    """Value of an association and resources: a ratio of two means over users.
+
+    As the SCR is one; the same for every order of users and servers.
+    """
+
+    def __init__(self, config: NetworkConfig, outputs: int, scale: float) -> None:
+        super().__init__()
+        self.network = SetNetwork(config)
+        self.resources = nn.Linear(len(RESOURCES), config.width)
+        self.value = nn.Linear(config.width, 2 * outputs)
+        self.scale = scale
+
+    def forward(
+        self,
+        users: Tensor,  # [B, N, M + 9]
+        servers: Tensor,  # [B, M, 7]
+        association: Tensor,  # [B, N, M]
+        resources: Tensor,  # [B, N, 5]
+    ) -> Tensor:
+        pairs = self.network.pairs(users, servers)
+        pairs = pairs + self.resources(resources).unsqueeze(-2)
+        tokens = self.network.users(pairs, association)
+        exponents = self.value(tokens).clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
+        worth, cost = torch.exp(exponents).mean(dim=-2).chunk(2, dim=-1)
+        return self.scale * worth / cost
+
+
+class SlowerAdam(torch.optim.Adam):
+    """Adam at a share of the learning rate.
+
+    Stable-Baselines3 sets one rate for actor and critics. An actor as fast as its
+    critic runs to a corner of the box before the critic knows what is there.
+
+    Args:
+        parameters: of the actor.
+        share: of the rate that is set.
+        **kwargs: of Adam.
+    """
+
+    def __init__(self, parameters: Any, *, share: float, **kwargs: Any) -> None:
+        super().__init__(parameters, **kwargs)
+        self.share = share
+
+    def step(self, closure: Any = None) -> Any:
+        """Takes a step."""
+        rates = [group["lr"] for group in self.param_groups]
+        for group, rate in zip(self.param_groups, rates, strict=True):
+            group["lr"] = rate * self.share
+        loss = super().step(closure)
+        for group, rate in zip(self.param_groups, rates, strict=True):
+            group["lr"] = rate
+        return loss
+
+
+def choose_server(scores: Tensor, temperature: float) -> Tensor:
+    """Returns what the decoder chooses: 1 at the highest score [B, N, M], else 0.
+
+    Its gradient is that of the softmax (straight through). A limit on the users of a
+    server, which the decoder would keep, is not regarded.
+    """
+    soft = torch.softmax(scores / temperature, dim=-1)
+    hard = functional.one_hot(scores.argmax(dim=-1), scores.shape[-1])
+    return hard + (soft - soft.detach())
+
+
+def _squashed(
+    mean: Tensor,  # [B, N, K] before tanh
+    log_std: Tensor,  # [B, N, K]
+    deterministic: bool,
+) -> tuple[Tensor, Tensor]:
+    """Returns squashed normal numbers [B, N, K] and their log-probabilities [B]."""
+    distribution = SquashedDiagGaussianDistribution(mean[0].numel())
+    distribution.proba_distribution(
+        mean.flatten(1), log_std.clamp(LOG_STD_MIN, LOG_STD_MAX).flatten(1)
+    )
+    actions = distribution.get_actions(deterministic)
+    log_probability = distribution.log_prob(actions, distribution.gaussian_actions)
+    return actions.view_as(mean), log_probability
