@@ -33,8 +33,8 @@ def share_resources(
     """Returns the best allocation found for a given association.
 
     For a given `local_fraction` too, and a score that does not count power, it is the
-    optimum: the problem is concave. With effort "fast" it is near it, twenty times
-    sooner: for learning.
+    optimum: the problem is concave. Effort "fast" finds about as good a one ten to
+    twenty times sooner, for learning.
 
     Args:
         scenario: batch shape `[...]`.
