@@ -106,5 +106,5 @@ def test_what_they_depend_on_has_chunks_of_its_own(
 
 
 def test_an_unknown_solver() -> None:
-    with pytest.raises(ValueError, match="no solver 'dualf'. Did you mean 'dual'"):
+    with pytest.raises(ValueError, match=r"no solver 'dualf'\. Did you mean 'dual'"):
         demonstrate(TINY, "dualf", 2)
