@@ -18,6 +18,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 from torch.nn import functional
 
+from agents.apg import Apg
 from agents.set_network import SetNetwork
 from mec_llm_env.actions import LEVELS, RESOURCES
 
@@ -93,13 +94,11 @@ def permuted(batch: Batch) -> Batch:
 
 def set_network(model: Any) -> SetNetwork | None:
     """Returns the set network that decides with its scores themselves, if one does."""
-    for network in (
-        getattr(model, "network", None),  # of `Apg`
-        getattr(model.policy, "actor", None),  # of `SetPolicy`
-    ):
-        if isinstance(network, SetNetwork):
-            return network
-    return None
+    if isinstance(model, Apg):
+        return model.network
+    actor = getattr(model.policy, "actor", None)  # of `SetPolicy`
+    is_box = isinstance(model.policy.action_space, spaces.Box)
+    return actor if is_box and isinstance(actor, SetNetwork) else None
 
 
 def imitation_loss(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -122,8 +121,9 @@ def imitation_loss(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
     policy = model.policy
     observation = batch.observation(policy.observation_space)
     if isinstance(policy.action_space, spaces.MultiDiscrete):
-        action = batch.action(policy.action_space)
-        log_probability = _distribution(policy, observation).log_prob(action)
+        log_probability = _log_probability(
+            policy, observation, batch.action(policy.action_space)
+        )
         return -log_probability.mean() / batch.server.shape[1], torch.empty(0)
     table = mean_action(policy, observation).unflatten(-1, (batch.server.shape[1], -1))
     scores = table[..., : -len(RESOURCES)]
@@ -170,6 +170,15 @@ def _distribution(policy: Any, observation: Any) -> Any:
     memory = fresh_memory(policy, observation)
     distribution = policy.get_distribution(observation, *memory)
     return distribution[0] if memory else distribution
+
+
+def _log_probability(policy: Any, observation: Any, action: Tensor) -> Tensor:
+    """Returns the log-probabilities of discrete actions, [B]."""
+    if fresh_memory(policy, observation):
+        log_probability = _distribution(policy, observation).log_prob(action)
+    else:  # which policies with a distribution of their own have, too
+        _, log_probability, _ = policy.evaluate_actions(observation, action)
+    return log_probability
 
 
 def _cross_entropy(logits: Tensor, batch: Batch) -> Tensor:

@@ -19,6 +19,7 @@ from agents.training.hyperparameters import (
     describe_hyperparameters,
     load_hyperparameters,
 )
+from agents.training.warm_start import WarmStart
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -51,6 +52,19 @@ def test_an_action_encoding_may_have_settings_of_its_own() -> None:
         settings = load(policy, "association")
         own = {k: v for k, v in settings.items() if k not in RUN_KEYS}
         check_arguments(PPO, as_arguments(own))
+
+
+def test_a_warm_start_changes_some_settings() -> None:
+    plain, warm = (
+        load_hyperparameters("ppo", "MecLlm-v0", warm=warm) for warm in (False, True)
+    )
+    assert "warm_start" not in plain
+    WarmStart(solver="dual", scenarios=8, **warm.pop("warm_start"))
+    assert set(warm) == set(plain)
+    assert warm["n_steps"] == plain["n_steps"]
+    assert warm["learning_rate"] != plain["learning_rate"]
+    for_set = load_hyperparameters("ppo", "MecLlm-v0", "set", warm=True)
+    assert for_set["policy"] == "set"
 
 
 def test_every_file_has_an_algorithm() -> None:

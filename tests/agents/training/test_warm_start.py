@@ -117,8 +117,9 @@ def test_a_clone_is_better_than_a_fresh_network(
     assert agent == "apg" or "warm_start/critic_loss" in tags
     buffer = getattr(warm.model, "replay_buffer", None)
     if buffer is not None:  # demonstrations, then the decisions of the run
-        assert buffer.size() >= 122 // 4
-        assert (buffer.rewards[: 122 // 4] > 0).all()
+        rows = min(122 // 4, buffer.buffer_size)
+        assert buffer.size() >= rows
+        assert (buffer.rewards[:rows] > 0).all()
 
 
 def test_the_critic_knows_about_what_to_expect(tmp_path: Path) -> None:
