@@ -6,13 +6,18 @@ from typing import Any
 
 import gymnasium as gym
 import torch
-from stable_baselines3.common.distributions import DiagGaussianDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
+from agents.hybrid_distribution import HybridDistribution
+from agents.set_critic import SetCritic
 from agents.set_network import NetworkConfig, SetNetwork
 from mec_llm_env.actions import RESOURCES
 from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
+
+#: Unit of the logarithms of the deviations, so that they move faster than a weight:
+#: they are five numbers that every decision of every user has a part in.
+LOG_STD_UNIT = 4.0
 
 
 class SetPolicy(ActorCriticPolicy):
@@ -20,8 +25,9 @@ class SetPolicy(ActorCriticPolicy):
 
     Its parameters do not depend on the numbers of users N and servers M, so that the
     weights of a policy for one size fit a policy for another. The actor is a
-    `SetNetwork` at the association that it leans to; the critic is another one, whose
-    value is a mean over users, and so the same for every order of them.
+    `SetNetwork`: it draws every user's server from its scores and then the resources
+    around what it gives for that association, as `HybridDistribution` has it. The
+    critic is a `SetCritic`.
 
     Args:
         observation_space: flat, or of tokens.
@@ -29,7 +35,7 @@ class SetPolicy(ActorCriticPolicy):
         lr_schedule: of the learning rate.
         n_users: N, which a flat observation does not tell.
         n_servers: M.
-        log_std_init: of each of the six fields of an action: score and resources.
+        log_std_init: of each of the five resources.
         network: of `NetworkConfig`.
         **kwargs: of `ActorCriticPolicy`.
 
@@ -68,10 +74,9 @@ class SetPolicy(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Any) -> None:
         self.actor = SetNetwork(self.network_config)
-        self.critic = SetNetwork(self.network_config)
-        self.value = nn.Linear(self.network_config.width, 1)
-        fields = 1 + len(RESOURCES)
-        self.log_std = nn.Parameter(torch.full((fields,), float(self.log_std_init)))
+        self.critic = SetCritic(self.network_config.width)
+        start = float(self.log_std_init) / LOG_STD_UNIT
+        self.scaled_log_std = nn.Parameter(torch.full((len(RESOURCES),), start))
         # Decisions begin near the middle of the box, as Stable-Baselines3's do.
         for head in (self.actor.score, self.actor.resource):
             nn.init.orthogonal_(head.weight, gain=0.01)
@@ -86,7 +91,7 @@ class SetPolicy(ActorCriticPolicy):
         self, obs: Any, deterministic: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Returns actions [B, N(M+5)], values [B, 1], log-probabilities [B]."""
-        distribution = self.get_distribution(obs)
+        distribution = self._distribution(obs)
         actions = distribution.get_actions(deterministic=deterministic)
         return actions, self.predict_values(obs), distribution.log_prob(actions)
 
@@ -94,31 +99,35 @@ class SetPolicy(ActorCriticPolicy):
         self, obs: Any, actions: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Returns values [B, 1], log-probabilities [B] and entropies [B]."""
-        distribution = self.get_distribution(obs)
+        distribution = self._distribution(obs)
         log_probability = distribution.log_prob(actions)
         return self.predict_values(obs), log_probability, distribution.entropy()
 
-    def get_distribution(self, obs: Any) -> DiagGaussianDistribution:
-        """Returns the distribution of actions, a normal one in each entry."""
+    def get_distribution(self, obs: Any) -> HybridDistribution:
+        """Returns the distribution of actions, fixed for comparisons by TRPO."""
+        distribution = self._distribution(obs)
+        distribution.distribution.fix()
+        return distribution
+
+    @property
+    def log_std(self) -> Tensor:  # type: ignore[override]
+        """Logarithms of the deviations of the resources, [5]."""
+        return LOG_STD_UNIT * self.scaled_log_std
+
+    def _distribution(self, obs: Any) -> HybridDistribution:
         pairs = self.actor.pairs(*self._tokens(obs))
-        scores = self.actor.scores(pairs)
-        resources = self.actor.resources(pairs, torch.softmax(scores, dim=-1))
-        mean = torch.cat([torch.tanh(scores), resources], dim=-1).flatten(-2)
-        score, other = self.log_std[:1], self.log_std[1:]
-        per_user = torch.cat([score.expand(self.n_servers), other])
-        distribution = DiagGaussianDistribution(mean.shape[-1])
-        return distribution.proba_distribution(mean, per_user.repeat(self.n_users))
+        return HybridDistribution().proba_distribution(
+            self.actor.scores(pairs),
+            lambda association: self.actor.resources(pairs, association),
+            self.log_std,
+        )
 
     def predict_values(self, obs: Any) -> Tensor:
         """Returns the critic's values, [B, 1]."""
-        pairs = self.critic.pairs(*self._tokens(obs))
-        association = torch.softmax(self.critic.scores(pairs), dim=-1)
-        return self.value(self.critic.users(pairs, association).mean(dim=-2))
+        return self.critic.forward(*self._tokens(obs))
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
-        return self.get_distribution(observation).get_actions(
-            deterministic=deterministic
-        )
+        return self._distribution(observation).get_actions(deterministic=deterministic)
 
     def _tokens(self, obs: Any) -> tuple[Tensor, Tensor]:
         """Splits observations [B] into user and server tokens."""
