@@ -60,7 +60,7 @@ SPACES: dict[str, Space] = {
     "recurrent_ppo": _CLIPPED,
     "a2c": {
         "n_steps": (1, 2, 4),
-        # Nothing limits its steps: at 1.5e-4 the mean action left the box for good.
+        # Nothing limits its steps, which may take the mean action out of the box.
         "learning_rate": Range(low=1e-5, high=1e-3, log=True, falling=True),
         "ent_coef": Range(low=-0.02, high=0.0),
         "vf_coef": _CRITIC,

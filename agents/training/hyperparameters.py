@@ -72,6 +72,8 @@ def check_arguments(algorithm_class: type, arguments: Mapping[str, Any]) -> None
         ValueError: it does not take one; the nearest that it takes is suggested.
     """
     known = set(inspect.signature(algorithm_class).parameters) - _RESERVED
+    if hasattr(algorithm_class, "get_vec_normalize_env"):
+        known.add("normalize")  # of the environment, for Stable-Baselines3's alone
     for name in arguments:
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -88,9 +90,9 @@ def as_arguments(
     """Turns settings as the file has them into arguments of the algorithm's class.
 
     rl-zoo3's notations: `lin_3e-4` is a value that falls linearly to 0, `policy_kwargs`
-    may be a string, "dict(activation_fn=nn.ReLU)", `train_freq` a list, and
-    `noise_type` ("normal" or "ornstein-uhlenbeck") and `noise_std` are the noise that
-    an algorithm with a deterministic policy adds to its actions.
+    and `normalize` may be strings, "dict(activation_fn=nn.ReLU)", `train_freq` a list,
+    and `noise_type` ("normal" or "ornstein-uhlenbeck") and `noise_std` are the noise
+    that an algorithm with a deterministic policy adds to its actions.
 
     Args:
         settings: of the file.
@@ -106,8 +108,8 @@ def as_arguments(
         if isinstance(value, str) and value.startswith("lin_"):
             start = _number(name, value.removeprefix("lin_"))
             arguments[name] = LinearSchedule(start, 0.0, 1.0)
-        elif name == "policy_kwargs" and isinstance(value, str):
-            arguments[name] = _evaluate_dict(value)
+        elif name in ("policy_kwargs", "normalize") and isinstance(value, str):
+            arguments[name] = _evaluate_dict(name, value)
         elif name == "train_freq" and isinstance(value, list):
             arguments[name] = tuple(value)
         elif name == "action_noise":
@@ -149,16 +151,16 @@ def _number(name: str, text: str) -> float:
         ) from None
 
 
-def _evaluate_dict(text: str) -> dict[str, Any]:
+def _evaluate_dict(name: str, text: str) -> dict[str, Any]:
     """Evaluates "dict(…)" as rl-zoo3 does, with nothing but `dict` and `nn` at hand."""
     from torch import nn
 
     try:
         value = eval(text, {"__builtins__": {}, "dict": dict, "nn": nn})
     except Exception as error:  # any exception of the text's own
-        raise ValueError(f"`policy_kwargs` cannot be read: {text!r}: {error}") from None
+        raise ValueError(f"`{name}` cannot be read: {text!r}: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f"`policy_kwargs` must be a dict(…); got {text!r}.")
+        raise ValueError(f"`{name}` must be a dict(…); got {text!r}.")
     return value
 
 

@@ -10,6 +10,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.type_aliases import TrainFrequencyUnit
+from stable_baselines3.common.vec_env import VecEnv
 
 from agents.algorithms import ALGORITHMS, load_object
 from agents.training.boundary import Boundary
@@ -18,6 +19,11 @@ from agents.training.checkpoint import load_replay_buffer
 from agents.training.hyperparameters import as_arguments
 from agents.training.monitor import FILE as MONITOR
 from agents.training.monitor import ResumableMonitor
+from agents.training.normalization import (
+    get_normalization,
+    set_normalization,
+    with_normalization,
+)
 from agents.training.runs import TrainingConfig
 from agents.training.trainer import Trainer
 from agents.weights import read_weights, write_weights
@@ -59,11 +65,11 @@ class SB3Trainer(Trainer):
     def _build(
         self, algorithm_class: Any, policy: str, arguments: dict[str, Any]
     ) -> Any:
-        self._monitor = ResumableMonitor(SB3VecEnv(self.envs), self.config.env_id)
+        envs = self._wrapped_envs(arguments)
         kwargs = _policy_kwargs(self.config, self.envs.task)
         model = algorithm_class(
             load_object(policy) if ":" in policy else policy,
-            self._monitor,
+            envs,
             seed=self.config.seed,
             device="cpu",
             **arguments | {"policy_kwargs": kwargs},
@@ -73,15 +79,20 @@ class SB3Trainer(Trainer):
         return model
 
     def _load(self, algorithm_class: Any, checkpoint: Path) -> Any:
-        self._monitor = ResumableMonitor(SB3VecEnv(self.envs), self.config.env_id)
+        arguments = as_arguments(self.config.hyperparameters)
         model = algorithm_class.load(
             checkpoint / self.model_file,
-            env=self._monitor,
+            env=self._wrapped_envs(arguments),
             device="cpu",
             force_reset=False,
         )
         load_replay_buffer(checkpoint, model)
         return model
+
+    def _wrapped_envs(self, arguments: dict[str, Any]) -> VecEnv:
+        """Returns the environment as the algorithm sees it."""
+        self._monitor = ResumableMonitor(SB3VecEnv(self.envs), self.config.env_id)
+        return with_normalization(self._monitor, arguments)
 
     def _learn(self, boundary: Boundary) -> None:
         model, is_new = self.model, self._resumed is None
@@ -106,11 +117,13 @@ class SB3Trainer(Trainer):
             "action_space": self.model.action_space.np_random.bit_generator.state,
             "memory": getattr(self.model, _MEMORY, None),
             "action_noise": getattr(self.model, "action_noise", None),
+            "normalization": get_normalization(self.model.get_vec_normalize_env()),
         }
 
     def _set_own_state(self, state: dict[str, Any]) -> None:
         random = self.model.action_space.np_random
         random.bit_generator.state = state["action_space"]
+        set_normalization(self.model.get_vec_normalize_env(), state["normalization"])
         if state["memory"] is not None:
             setattr(self.model, _MEMORY, state["memory"])
         if state["action_noise"] is not None:  # which `learn` has reset

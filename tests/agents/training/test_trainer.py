@@ -38,7 +38,10 @@ SMALL: dict[str, dict[str, Any]] = {
         **{"n_steps": 4, "batch_size": 16, "n_epochs": 2},
         "policy_kwargs": {"net_arch": [16]},
     },
-    "a2c": {"n_steps": 4, "policy_kwargs": {"net_arch": [16]}},
+    "a2c": {
+        **{"n_steps": 4, "policy_kwargs": {"net_arch": [16]}},
+        "normalize": "dict(norm_obs=False, norm_reward=True)",
+    },
     "trpo": {
         **{"n_steps": 4, "batch_size": 16, "cg_max_steps": 3, "n_critic_updates": 2},
         "policy_kwargs": {"net_arch": [16]},
@@ -382,6 +385,12 @@ def test_nothing_is_written_for_a_bad_configuration(tmp_path: Path) -> None:
         Trainer.begin(
             config("sac", policy="set", hyperparameters=bad), tmp_path / "runs"
         )
+    bad = {"normalize": True}
+    with pytest.raises(ValueError, match="observations are scaled already; got True"):
+        Trainer.begin(config(hyperparameters=bad), tmp_path / "runs")
+    bad = {"normalize": True}
+    with pytest.raises(ValueError, match="takes no hyperparameter 'normalize'"):
+        Trainer.begin(config("apg", hyperparameters=bad), tmp_path / "runs")
     bad = {"candidate": 4}
     with pytest.raises(ValueError, match="Did you mean 'candidates'"):
         Trainer.begin(config("apg", hyperparameters=bad), tmp_path / "runs")
