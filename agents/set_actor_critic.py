@@ -7,6 +7,7 @@ the actor learns. No parameter depends on the numbers of users N and servers M.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import gymnasium as gym
@@ -17,7 +18,14 @@ from stable_baselines3.sac.policies import LOG_STD_MAX, LOG_STD_MIN
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.set_network import LARGEST_EXPONENT, NetworkConfig, SetNetwork
+from agents.set_network import (
+    LARGEST_EXPONENT,
+    NetworkConfig,
+    SetNetwork,
+    _log,
+    _Residual,
+    _terms,
+)
 from agents.set_policy import split_tokens
 from mec_llm_env.actions import RESOURCES
 
@@ -162,13 +170,21 @@ class SetCritic(BaseModel):
 class _ActionValue(nn.Module):
     """Value of an association and resources: a ratio of two means over users.
 
-    As the SCR is one; the same for every order of users and servers.
+    As the SCR is one; the same for every order of users and servers. Every pair of a
+    user and a server has a token, also those that are not chosen: the association
+    weighs them only at the end, so that the gradient in it compares a user's server
+    with what the network has learned of the others.
     """
 
     def __init__(self, config: NetworkConfig, outputs: int, scale: float) -> None:
         super().__init__()
-        self.network = SetNetwork(config)
+        # Of which only the pairs' tokens are used.
+        self.network = SetNetwork(dataclasses.replace(config, user_layers=1))
         self.resources = nn.Linear(len(RESOURCES), config.width)
+        self.layers = nn.ModuleList(
+            _LoadLayer(config.width, config.pooled) for _ in range(config.user_layers)
+        )
+        self.norm = nn.LayerNorm(config.width)
         self.value = nn.Linear(config.width, 2 * outputs)
         self.scale = scale
 
@@ -181,10 +197,31 @@ class _ActionValue(nn.Module):
     ) -> Tensor:
         pairs = self.network.pairs(users, servers)
         pairs = pairs + self.resources(resources).unsqueeze(-2)
-        tokens = self.network.users(pairs, association)
-        exponents = self.value(tokens).clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT)
-        worth, cost = torch.exp(exponents).mean(dim=-2).chunk(2, dim=-1)
+        chosen = association.unsqueeze(-1)
+        for layer in self.layers:
+            pairs = layer(pairs, chosen)
+        exponents = self.value(self.norm(pairs)).clamp(
+            -LARGEST_EXPONENT, LARGEST_EXPONENT
+        )
+        total = (chosen * torch.exp(exponents)).sum(dim=(-3, -2))
+        worth, cost = total.chunk(2, dim=-1)
         return self.scale * worth / cost
+
+
+class _LoadLayer(nn.Module):
+    """Tells every pair about its server, as it were if the user were there."""
+
+    def __init__(self, width: int, pooled: int) -> None:
+        super().__init__()
+        self.sent = nn.Linear(width, pooled)
+        self.of_server = nn.Linear(pooled + 1, width, bias=False)
+        self.residual = _Residual(width)
+
+    def forward(self, pairs: Tensor, chosen: Tensor) -> Tensor:  # [B, N, M, ·]
+        terms = _terms(self.sent(pairs))
+        taken = chosen * terms
+        load = taken.sum(dim=-3, keepdim=True) + (terms - taken)  # [B, N, M, P + 1]
+        return self.residual(pairs, self.of_server(_log(load)))
 
 
 class SlowerAdam(torch.optim.Adam):
