@@ -10,7 +10,7 @@ import pytest
 import torch
 from sb3_contrib import TRPO
 
-from agents.set_policy import LOG_STD_UNIT, SetPolicy
+from agents.set_policy import LOG_STD_UNIT, SetPolicy, split_tokens
 from mec_llm_env import sample_scenario
 from mec_llm_env.sb3 import SB3VecEnv
 from mec_llm_env.task import Task
@@ -82,7 +82,9 @@ def test_resources_follow_the_association_that_was_drawn() -> None:
     table = actions.reshape(20, 3, 4, 7)
     given = (table[:, 0, :, :2] > 0).float()  # [20, N, M]
     assert given.std(dim=0).max() > 0.1  # not always the same one
-    pairs = policy.actor.pairs(*policy._tokens(seen[:1]))
+    pairs = policy.actor.pairs(
+        *split_tokens(seen[:1], policy.n_users, policy.n_servers)
+    )
     expected = policy.actor.resources(pairs.expand(20, -1, -1, -1), given)
     torch.testing.assert_close(table[:, 0, :, 2:], expected.detach())
 
