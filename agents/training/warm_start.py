@@ -50,7 +50,7 @@ class WarmStart:
     critic_steps: int = 500  # of Adam, of the critic
     batch_size: int = 512  # demonstrations a step
     learning_rate: float = 1e-3  # highest; falls to 0 by a cosine
-    log_std: float = -2.5  # of the actions, where reinforcement learning begins
+    log_std: float = -3.5  # of the actions, where reinforcement learning begins
 
     def __post_init__(self) -> None:
         find_solver(self.solver)

@@ -61,7 +61,7 @@ def test_a_warm_start_changes_some_settings() -> None:
     assert "warm_start" not in plain
     WarmStart(solver="dual", scenarios=8, **warm.pop("warm_start"))
     assert set(warm) == set(plain)
-    assert warm["n_steps"] == plain["n_steps"]
+    assert warm["n_epochs"] == plain["n_epochs"]
     assert warm["learning_rate"] != plain["learning_rate"]
     for_set = load_hyperparameters("ppo", "MecLlm-v0", "set", warm=True)
     assert for_set["policy"] == "set"
