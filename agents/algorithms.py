@@ -46,8 +46,9 @@ class Algorithm:
         try:
             return getattr(importlib.import_module(self.module), self.name)
         except ImportError as error:
+            missing = error.name or self.module
             raise ValueError(
-                f"{self.name} needs {self.module}, which is not installed: "
+                f"{self.name} needs {missing}, which is not installed: "
                 f"pip install '.[{self.extra}]'."
             ) from error
 
@@ -88,7 +89,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         choosing=_CHOOSING,
     ),
     "trpo": Algorithm(
-        module="sb3_contrib",
+        module="agents.trpo",
         name="TRPO",
         policies=_ON_POLICY,
         any_size=_SET,

@@ -69,7 +69,7 @@ SPACES: dict[str, Space] = {
     },
     "trpo": {
         "n_steps": (2, 4, 8, 16),
-        "target_kl": Range(low=1e-3, high=3e-2, log=True),  # a mean over 70 entries
+        "target_kl": Range(low=1e-3, high=0.3, log=True),
         "cg_damping": Range(low=1e-3, high=0.3, log=True),
         "cg_max_steps": (3, 5, 10),
         "n_critic_updates": (1, 2, 4),

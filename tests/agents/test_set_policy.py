@@ -8,9 +8,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from sb3_contrib import TRPO
 
 from agents.set_policy import LOG_STD_UNIT, SetPolicy, split_tokens
+from agents.trpo import TRPO
 from mec_llm_env import sample_scenario
 from mec_llm_env.sb3 import SB3VecEnv
 from mec_llm_env.task import Task
