@@ -69,7 +69,7 @@ def run_label(config: TrainingConfig) -> str:
     encoding = config.env_kwargs.get("action_encoding", "box")
     if encoding != "box":
         words.append(encoding)
-    if getattr(config, "warm_start", None):
+    if config.warm_start:
         words.append("warm")
     return " ".join(words)
 

@@ -21,7 +21,10 @@ PLAN: dict[str, tuple[str, ...]] = {
     "ppo": ("--agent", "ppo"),
     "ppo set": ("--agent", "ppo", "--policy", "set"),
     "ppo warm": ("--agent", "ppo", "--warm-start", "dual"),
-    "ppo association": ("--agent", "ppo", "--action-encoding", "association"),
+    "ppo set association": (
+        *("--agent", "ppo", "--policy", "set"),
+        *("--action-encoding", "association"),
+    ),
     "a2c": ("--agent", "a2c"),
     "a2c set": ("--agent", "a2c", "--policy", "set"),
     "trpo": ("--agent", "trpo"),
@@ -29,7 +32,9 @@ PLAN: dict[str, tuple[str, ...]] = {
     "sac": ("--agent", "sac"),
     "sac set": ("--agent", "sac", "--policy", "set"),
     "td3": ("--agent", "td3"),
+    "td3 set": ("--agent", "td3", "--policy", "set"),
     "ddpg": ("--agent", "ddpg"),
+    "ddpg set": ("--agent", "ddpg", "--policy", "set"),
     "tqc": ("--agent", "tqc"),
 }
 
