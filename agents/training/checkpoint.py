@@ -66,18 +66,15 @@ def save_checkpoint(
     return final
 
 
-def newest_checkpoint(run: Path) -> Path:
-    """Returns the newest checkpoint of a run, after checking it.
+def newest_checkpoint(run: Path) -> Path | None:
+    """Returns the newest checkpoint of a run, after checking it; None if it has none.
 
     Raises:
-        ValueError: there is none, or it is damaged.
+        ValueError: it is damaged.
     """
     found = _checkpoints(run)
     if not found:
-        raise ValueError(
-            f"{os.fspath(run)!r} has no checkpoint to go on from: it ended before the "
-            "first one. Start anew with python train.py --agent."
-        )
+        return None
     _verify(found[-1])
     return found[-1]
 

@@ -119,13 +119,15 @@ class Trainer(ABC):
     def resume(run: str | os.PathLike[str], timesteps: int | None = None) -> Trainer:
         """Goes on from the newest checkpoint of a run.
 
+        A run that ended before its first one begins anew, in the same folder.
+
         Args:
             run: its folder.
             timesteps: decisions in all; None: as the run was begun.
 
         Raises:
-            ValueError: the folder is no run, its checkpoint is missing or damaged, or
-                it has taken all its decisions; no file has changed.
+            ValueError: the folder is no run, its checkpoint is damaged, or it has
+                taken all its decisions; no file has changed.
         """
         folder = Path(run).resolve()
         config = load_config(run)
@@ -139,9 +141,9 @@ class Trainer(ABC):
                 f"{config.timesteps}: there is nothing left to do. Give a larger "
                 "--timesteps, the total, to train it further."
             )
-        assert trainer._resumed is not None
         extend_run(folder, config)
-        cut_back(folder, trainer._resumed.file_sizes, (TENSORBOARD,))
+        sizes = {} if trainer._resumed is None else trainer._resumed.file_sizes
+        cut_back(folder, sizes, (TENSORBOARD,))
         trainer.run = folder
         return trainer
 
@@ -174,8 +176,18 @@ class Trainer(ABC):
     def _warm_start(self, settings: WarmStart, bar: bool | None) -> None:
         """Lets the model learn what a solver does, which is in no checkpoint before.
 
-        An interrupt acts at once: demonstrations made so far are kept in the cache.
+        Demonstrations made so far are kept in the cache.
+
+        Raises:
+            TrainingInterrupted: Ctrl-C, which acts at once.
         """
+        try:
+            self._clone(settings, bar)
+        except KeyboardInterrupt as error:
+            raise TrainingInterrupted from error
+        self.warm_started = True
+
+    def _clone(self, settings: WarmStart, bar: bool | None) -> None:
         task, solver = self.envs.task, settings.solver
         with Display(f"{solver} demonstrates", settings.scenarios, bar) as display:
             shown = demonstrate(
@@ -191,7 +203,6 @@ class Trainer(ABC):
                 f"Cloned: mean SCR {figures['scr']:.2f} on those held out; {solver} "
                 f"itself {figures['solver_scr']:.2f}."
             )
-        self.warm_started = True
 
     def get_state(self) -> TrainingState:
         """Returns all that training needs to go on, beside the model."""

@@ -184,9 +184,10 @@ def test_pretrained_policies_beat_the_rules() -> None:
     scenario = sample_scenario(task.config, np.random.default_rng(0), (50,))
     means = {
         name: evaluate(scenario, make_agent(name, task).decide(scenario)).scr.mean()
-        for name in ("apg:pretrained", "gucaa")
+        for name in ("apg:pretrained", "ppo:pretrained", "gucaa")
     }
-    assert means["apg:pretrained"] > 1.15 * means["gucaa"]
-    assert "apg:pretrained" in agent_names()
+    for name in ("apg:pretrained", "ppo:pretrained"):
+        assert means[name] > 1.15 * means["gucaa"]
+        assert name in agent_names()
     with pytest.raises(ValueError, match="no pretrained agent 'a:pretrained'; with"):
         make_agent("a:pretrained")

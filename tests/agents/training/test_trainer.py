@@ -410,3 +410,26 @@ def test_nothing_is_written_for_a_bad_configuration(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one of this project's"):
         Trainer.begin(config(env_id="CartPole-v1", env_kwargs={}), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("agent", ["ppo", "sac", "apg"])
+def test_resumed_before_the_first_checkpoint_begins_anew(
+    agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(tmp_path / "whole", agent=agent)
+    begun = Trainer.begin(config(agent), tmp_path / "cut")
+
+    def crash() -> None:
+        raise RuntimeError("the power fails")
+
+    with monkeypatch.context() as patch:
+        at_decision(patch, 32, crash)
+        with pytest.raises(RuntimeError, match="the power fails"):
+            begun.train(bar=False)
+    assert not (begun.run / "checkpoints").exists()
+    resumed = Trainer.resume(begun.run)
+    assert resumed.resumed_at == 0
+    assert resumed.train(bar=False)
+    assert_same_weights(whole, resumed)
+    assert monitor_rows(whole.run) == monitor_rows(resumed.run)
+    assert scalars(whole.run) == scalars(resumed.run)

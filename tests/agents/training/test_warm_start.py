@@ -181,6 +181,19 @@ def test_resumed_without_cloning_again(
     assert scalars(whole.run) == scalars(resumed.run)
 
 
+def test_interrupted_while_cloning_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(tmp_path / "whole", warm_start=QUICK)
+    begun = Trainer.begin(config(warm_start=QUICK), tmp_path / "cut")
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module, "clone", lambda *_, **__: send(signal.SIGINT)())
+        assert not begun.train(bar=False)
+    resumed = Trainer.resume(begun.run)
+    assert resumed.train(bar=False)
+    assert_same_weights(whole, resumed)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
