@@ -17,9 +17,8 @@ class SetCritic(nn.Module):
     """Tokens in, a value out, the same for every order of users and servers.
 
     A deep set [Zaheer et al. 2017]: what a pair is, then the mean and maximum over the
-    servers of a user, then the mean over users. It costs a tenth of a `SetNetwork`,
-    and the noise of actions limits what a better critic would gain. Shapes: B batch,
-    N users, M servers, D width.
+    servers of a user, then the mean over users: less work than a second `SetNetwork`.
+    Shapes: B batch, N users, M servers, D width.
 
     Args:
         width: of every token.
