@@ -25,17 +25,14 @@ PLAN: dict[str, tuple[str, ...]] = {
         *("--agent", "ppo", "--policy", "set"),
         *("--action-encoding", "association"),
     ),
-    "a2c": ("--agent", "a2c"),
     "a2c set": ("--agent", "a2c", "--policy", "set"),
     "trpo": ("--agent", "trpo"),
     "recurrent_ppo": ("--agent", "recurrent_ppo"),
     "sac": ("--agent", "sac"),
     "sac set": ("--agent", "sac", "--policy", "set"),
-    "td3": ("--agent", "td3"),
     "td3 set": ("--agent", "td3", "--policy", "set"),
-    "ddpg": ("--agent", "ddpg"),
     "ddpg set": ("--agent", "ddpg", "--policy", "set"),
-    "tqc": ("--agent", "tqc"),
+    "tqc set": ("--agent", "tqc", "--policy", "set"),
 }
 
 #: Solvers and rules that the runs are compared with.
