@@ -21,10 +21,10 @@ from torch.nn import functional
 from agents.set_network import (
     LARGEST_EXPONENT,
     NetworkConfig,
+    Residual,
     SetNetwork,
-    _log,
-    _Residual,
-    _terms,
+    log_sum,
+    summands,
 )
 from agents.set_policy import split_tokens
 from mec_llm_env.actions import RESOURCES
@@ -116,7 +116,7 @@ class SquashedActor(DeterministicActor):
         return actions, log_probability + other
 
 
-class SetCritic(BaseModel):
+class ActionCritic(BaseModel):
     """Values of actions, from one or several independent networks.
 
     Args:
@@ -215,13 +215,13 @@ class _LoadLayer(nn.Module):
         super().__init__()
         self.sent = nn.Linear(width, pooled)
         self.of_server = nn.Linear(pooled + 1, width, bias=False)
-        self.residual = _Residual(width)
+        self.residual = Residual(width)
 
     def forward(self, pairs: Tensor, chosen: Tensor) -> Tensor:  # [B, N, M, ·]
-        terms = _terms(self.sent(pairs))
+        terms = summands(self.sent(pairs))
         taken = chosen * terms
         load = taken.sum(dim=-3, keepdim=True) + (terms - taken)  # [B, N, M, P + 1]
-        return self.residual(pairs, self.of_server(_log(load)))
+        return self.residual(pairs, self.of_server(log_sum(load)))
 
 
 class SlowerAdam(torch.optim.Adam):

@@ -60,7 +60,7 @@ class SetNetwork(nn.Module):
         self.user_embedding = nn.Linear(len(USER_FEATURES), width)
         self.server_embedding = nn.Linear(len(SERVER_FEATURES), width)
         self.gain_embedding = nn.Linear(_GAIN_FEATURES, width, bias=False)
-        self.first = _Residual(width)
+        self.first = Residual(width)
         self.pair_layers = nn.ModuleList(
             _PairLayer(width, pooled) for _ in range(self.config.pair_layers)
         )
@@ -141,8 +141,8 @@ class TorchNetwork:
         return self._network.resources(pairs[torch.from_numpy(row)], chosen).numpy()
 
 
-class _Residual(nn.Module):
-    """x + W₂ silu(W₁ norm(x) + context)."""
+class Residual(nn.Module):
+    """x + W₂ silu(W₁ norm(x) + context), of tokens [..., D]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -151,6 +151,7 @@ class _Residual(nn.Module):
         self.outer = nn.Linear(width, width)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Returns the tokens, changed by what they and the context say."""
         hidden = _linear(self.inner, self.norm.forward(x))
         hidden = hidden if context is None else hidden + context
         return x + _linear(self.outer, functional.silu(hidden))
@@ -166,13 +167,13 @@ class _PairLayer(nn.Module):
         self.of_server = nn.Linear(pooled + 1, width, bias=False)
         self.of_all = nn.Linear(pooled + 1, width, bias=False)
         self.of_user = nn.Linear(width, width, bias=False)
-        self.residual = _Residual(width)
+        self.residual = Residual(width)
 
     def forward(self, pairs: Tensor) -> Tensor:  # [B, N, M, D] → [B, N, M, D]
         sent = _linear(self.sent, pairs)
         share = torch.softmax(sent.select(-1, 0), dim=-1)  # [B, N, M]
-        terms = _terms(sent.narrow(-1, 1, self.pooled)) * share.unsqueeze(-1)
-        load = _log(terms.sum(dim=-3))  # [B, M, P + 1]
+        terms = summands(sent.narrow(-1, 1, self.pooled)) * share.unsqueeze(-1)
+        load = log_sum(terms.sum(dim=-3))  # [B, M, P + 1]
         mine = (share.unsqueeze(-2) @ pairs).squeeze(-2)  # [B, N, D]
         server = _linear(self.of_server, load)
         server = server + _linear(self.of_all, load.mean(dim=-2, keepdim=True))
@@ -188,12 +189,12 @@ class _UserLayer(nn.Module):
         self.sent = nn.Linear(width, pooled)
         self.of_server = nn.Linear(pooled + 1, width, bias=False)
         self.of_all = nn.Linear(pooled + 1, width, bias=False)
-        self.residual = _Residual(width)
+        self.residual = Residual(width)
 
     def forward(self, users: Tensor, association: Tensor) -> Tensor:  # [B, N, D]
-        terms = _terms(_linear(self.sent, users))
-        load = _log(association.transpose(-1, -2) @ terms)  # [B, M, P + 1]
-        mean = _log(terms.mean(dim=-2, keepdim=True))  # [B, 1, P + 1]
+        terms = summands(_linear(self.sent, users))
+        load = log_sum(association.transpose(-1, -2) @ terms)  # [B, M, P + 1]
+        mean = log_sum(terms.mean(dim=-2, keepdim=True))  # [B, 1, P + 1]
         server = _linear(self.of_server, load) + _linear(self.of_all, mean)
         return self.residual.forward(users, association @ server)
 
@@ -203,12 +204,13 @@ def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
     return functional.linear(x, layer.weight, layer.bias)
 
 
-def _terms(exponent: Tensor) -> Tensor:
+def summands(exponent: Tensor) -> Tensor:
     """Returns the terms [..., P + 1] of sums over users; the last one counts them."""
     return torch.exp(
         functional.pad(exponent.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT), (0, 1))
     )
 
 
-def _log(total: Tensor) -> Tensor:
+def log_sum(total: Tensor) -> Tensor:
+    """Returns the logarithm of sums of `summands`, finite where nobody is."""
     return torch.log(total + SMALLEST_SUM)

@@ -12,8 +12,8 @@ from stable_baselines3.sac.policies import SACPolicy
 from stable_baselines3.td3.policies import TD3Policy
 
 from agents.set_actor_critic import (
+    ActionCritic,
     DeterministicActor,
-    SetCritic,
     SlowerAdam,
     Space,
     SquashedActor,
@@ -105,7 +105,7 @@ class SetPolicyMixin(BasePolicy):
 
     def make_critic(self, features_extractor: Any = None) -> Any:
         """Returns new critics."""
-        return SetCritic(
+        return ActionCritic(
             **self._common("critic_network"),
             n_critics=self.critic_kwargs["n_critics"],
             value_scale=self._own["value_scale"],

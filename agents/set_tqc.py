@@ -8,7 +8,7 @@ import torch
 from sb3_contrib.tqc.policies import TQCPolicy
 from torch import Tensor
 
-from agents.set_actor_critic import SetCritic
+from agents.set_actor_critic import ActionCritic
 from agents.set_off_policy import SquashedSetPolicyMixin
 
 
@@ -25,7 +25,7 @@ class SetTQCPolicy(SquashedSetPolicyMixin, TQCPolicy):
         )
 
 
-class QuantileCritic(SetCritic):
+class QuantileCritic(ActionCritic):
     """Quantiles of the values of actions.
 
     Attributes:
