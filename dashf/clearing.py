@@ -19,14 +19,16 @@ from dashf.interior_point import Options, Prices
 
 Array = Any  # NumPy only
 
-_MAX_ROUNDS = 100
+_MAX_ROUNDS = 200  # all but a few of a thousand take 5 to 15
 _CLOSE = 1e-7  # surplus and value of what is not shared out, over total score
 _FIRST_PRICE = 10.0  # score for all of a server, for each of its users
 _LEAST_PRICE = 1e-9  # score; no different from nothing
 _LEAST_SLOPE = 0.2, 0.01  # −d ln Σ b / d ln λ, and of F by μ, taken for the step
 _LEAST_DETERMINANT = 0.02  # of the slopes, over the product of the diagonal ones
 _LONGEST_STEP = 2.0  # nepers, of a price in a round
-_LONGER = 1.4  # of the longest step, where demand has not turned
+_LONGER = 1.4  # the longest step over the one before, where demand has not turned
+_LONGER_LATE = 1.05  # the same after so many rounds that prices must be cycling:
+_LATE = 30
 _STALL = 6  # rounds without much gain that end it where φ is free, so demand may jump
 _TURNED = 1e-3  # of a share above or below all there is
 
@@ -89,6 +91,7 @@ class _State:
         self.step, self.excess = np.zeros((2, *self.price.shape))
         self.free = (options.high > options.low).any(axis=(1, 2))
         self.stalled = np.zeros(len(y), dtype=int)
+        self.rounds = 0
         self.best = np.full(len(y), np.inf)
         self.best_ratio, self.best_price = self.y.copy(), self.price.copy()
         self.best_cost = np.ones(len(y))
@@ -128,7 +131,8 @@ class _State:
 
         excess = np.where(np.abs(share - 1) > _TURNED, share - 1, 0.0)
         turned = excess * self.excess < 0
-        longer = np.minimum(_LONGEST_STEP, _LONGER * self.longest)
+        rate = _LONGER if self.rounds < _LATE else _LONGER_LATE
+        longer = np.minimum(_LONGEST_STEP, rate * self.longest)
         self.longest = np.where(turned, 0.5 * np.abs(self.step), longer)
         self.excess = excess
         rise = np.clip(surplus / cost, -0.7 * self.y, 2.0 * self.y)
@@ -136,6 +140,7 @@ class _State:
         price = np.maximum(self.price * np.exp(self.step), _LEAST_PRICE)
         self.price = np.where(self.used, price, 0.0)
         self.y = self.y + rise
+        self.rounds += 1
         return ended
 
     def _total(self, *values: Array) -> Array:
