@@ -33,6 +33,8 @@ def solve_dual(
 ) -> tuple[SolveResult, Bound]:
     """Returns a near-optimal allocation of one scenario and its certified bound.
 
+    The status is `ITERATION_LIMIT` where `rounds` ended moves that still gained.
+
     Args:
         scenario: a single one, batch shape ().
         objective: weights and references; the default ones if None.
@@ -51,7 +53,7 @@ def solve_dual(
             f"{scenario.batch_shape}. `solve_dual_batch` takes batches."
         )
     objective = objective or ObjectiveConfig()
-    allocation, history, bound = _solve(
+    allocation, history, bound, limited = _solve(
         scenario, objective, tolerance, rounds, candidates
     )
     rows = tuple(
@@ -66,7 +68,7 @@ def solve_dual(
         for block, scr, cost, moves, at_s in history
     )
     result = SolveResult(
-        status=Status.CONVERGED,
+        status=Status.ITERATION_LIMIT if limited[0] else Status.CONVERGED,
         allocation=allocation,
         scr=float(history[-1][1][0]),
         history=rows,
@@ -89,7 +91,7 @@ def solve_dual_batch(
 
     Arguments and errors are those of `solve_dual`.
     """
-    allocation, history, bound = _solve(
+    allocation, history, bound, _ = _solve(
         scenario, objective or ObjectiveConfig(), tolerance, rounds, candidates
     )
     return allocation, history[-1][1].reshape(scenario.batch_shape), bound
@@ -101,7 +103,8 @@ def _solve(
     tolerance: float,
     rounds: int,
     candidates: int,
-) -> tuple[Allocation, list[tuple[str, Array, Array, Array, float]], Bound]:
+) -> tuple[Allocation, list[tuple[str, Array, Array, Array, float]], Bound, Array]:
+    """Returns allocations, history, bound, and [S] whether `rounds` ended the moves."""
     start = time.perf_counter()
     check_tolerance(tolerance)
     for name, value, least in (("rounds", rounds, 0), ("candidates", candidates, 1)):
@@ -128,6 +131,7 @@ def _solve(
         before = best.scr.copy()
         rows, option = best_moves(problem, prices, best, open_rows, candidates, tried)
         if not len(rows):
+            open_rows = rows
             break
         best.offer(rows, option)
         gained = best.scr > before * (1 + _GAIN)
@@ -138,4 +142,5 @@ def _solve(
     history.append(("polish", *best.state(), none, time.perf_counter()))
     batch = problem.batch_shape
     allocation = best.allocation().map(lambda a: a.reshape((*batch, *a.shape[1:])))
-    return allocation, history, bound
+    limited = np.isin(np.arange(len(value)), open_rows)
+    return allocation, history, bound, limited

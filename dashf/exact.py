@@ -36,8 +36,9 @@ def solve_exact(
 ) -> tuple[SolveResult, Bound]:
     """Returns an allocation within `gap` of the optimum, and the bound that proves it.
 
-    On the time limit: the best allocation and the best valid bound so far, with status
-    `TIME_LIMIT`. The prices of the bound are those of the root.
+    On the time limit, to about the time of a node: the best allocation and the best
+    valid bound so far, with status `TIME_LIMIT`. The prices of the bound are those of
+    the root.
 
     Args:
         scenario: a single one, batch shape ().
@@ -60,8 +61,13 @@ def solve_exact(
         raise ValueError(f"`time_limit_s` must be positive; got {time_limit_s!r}.")
     objective = objective or ObjectiveConfig()
     search = _Search(scenario, objective, gap)
+    count = 1
     while search.open and time.perf_counter() - start < time_limit_s:
-        search.expand(start)
+        begin = time.perf_counter()
+        done = search.expand(start, count)
+        now = time.perf_counter()
+        left = start + time_limit_s - now
+        count = _affordable(left, (now - begin) / done)
     value = search.bound()
     bound = dataclasses.replace(
         search.root, value=np.float64(value), time_s=time.perf_counter() - start
@@ -77,6 +83,11 @@ def solve_exact(
         solve_time_s=time.perf_counter() - start,
     )
     return result, bound
+
+
+def _affordable(left_s: float, node_s: float) -> int:
+    """Returns how many nodes to bound next, so that they end with the time."""
+    return int(np.clip(left_s / max(node_s, 1e-9), 1, _BATCH))
 
 
 @dataclass(slots=True)
@@ -129,10 +140,13 @@ class _Search:
         done = [n.value for n in every if n.value <= self.scr * (1 + self.gap)]
         self.closed = max([self.closed, *done])
 
-    def expand(self, start: float) -> None:
-        """Bounds the highest nodes, tries their allocations, branches on them."""
+    def expand(self, start: float, most: int) -> int:
+        """Bounds the highest nodes, tries their allocations, branches on them.
+
+        Returns how many: `most`, or all that are open.
+        """
         self.open.sort(key=lambda node: -node.value)
-        nodes, self.open = self.open[:_BATCH], self.open[_BATCH:]
+        nodes, self.open = self.open[:most], self.open[most:]
         options = _join([node.options for node in nodes])
         problem, count = self.problem, len(nodes)
         ratio = np.full(count, self.scr)
@@ -170,6 +184,7 @@ class _Search:
                 time_s=time.perf_counter() - start,
             )
         )
+        return count
 
     def _try(self, options: Options, prices: Prices) -> None:
         """Rounds the choices of nodes to allocations."""

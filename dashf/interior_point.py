@@ -8,7 +8,7 @@ bandwidth, compute and, with finite `max_users`, of a slot of each server, and r
 where β_nj is the priced maximum of user n in option j: at one server, with φ in one
 part of its range. Its multipliers X_nj are a fractional association. Every iteration
 asks for all β_nj with first and second derivatives (`compiled.respond`) and solves
-one linear system as large as the prices. With one option a user it shares resources.
+one linear system as large as the prices. With one option a user, `clearing` is for it.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dashf.bounds import PARTS, Problem
-from dashf.interior_point import Options, Prices, find_prices
+from dashf.clearing import clear
+from dashf.interior_point import Options, Prices
 from dashf.pairs import best_user_frequency
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.assignment import round_assignment
@@ -61,7 +62,7 @@ def share_options(
         server=server[..., None],
     )
     ratio = problem.first_ratio()[rows] if start is None else start.ratio
-    prices = find_prices(single, problem.constants, ratio, start=start, close=1e-6)
+    prices = clear(single, problem.constants, ratio, start=start)
     allocation = _fitted(problem, rows, single, prices)
     scr = evaluate(problem.scenario[rows], allocation, problem.objective).scr
     return allocation, scr, prices

@@ -32,9 +32,9 @@ MODEL = [
 # The solver's modules in the order in which they build on one another.
 SOLVER = [
     *("result", "kernels", "loops", "compiled", "pairs", "prices", "interior_point"),
-    *("convex", "dinkelbach", "resources", "split", "baselines", "bounds", "rounding"),
-    *("fast_sharing", "sharing", "dual", "exact", "sdr", "association", "continuous"),
-    *("optimised_baselines", "algorithm", "registry", "policy"),
+    *("clearing", "convex", "dinkelbach", "resources", "split", "baselines", "bounds"),
+    *("rounding", "fast_sharing", "sharing", "dual", "exact", "sdr", "association"),
+    *("continuous", "optimised_baselines", "algorithm", "registry", "policy"),
 ]
 # Optional libraries, imported inside the functions that need them.
 OPTIONAL = {"matplotlib", "torch", "stable_baselines3", "numba", "pyscipopt"}

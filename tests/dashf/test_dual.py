@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dashf.dual import solve_dual, solve_dual_batch
+from dashf.result import Status
 from dashf.sharing import share_resources
 from mec_llm_env import (
     ObjectiveConfig,
@@ -71,6 +72,15 @@ def test_server_capacity_is_left_idle_where_energy_costs():
     z = share_resources(s, DEFAULT, np.ones((1, 1)))
     assert z.server_frequency_hz[0] < 0.5 * s.server_frequency_max_hz[0]
     assert z.bandwidth_hz[0] == pytest.approx(s.bandwidth_max_hz[0])
+
+
+def test_the_status_says_whether_rounds_ended_the_moves():
+    s = scenario()
+    few, bound = solve_dual(s, rounds=0)
+    assert few.scr < bound.value * (1 - 1e-5)  # so moves would have been tried
+    assert few.status is Status.ITERATION_LIMIT
+    many, _ = solve_dual(s, rounds=30)
+    assert many.status is Status.CONVERGED
 
 
 def test_a_batch_is_refused_by_the_single_solver():

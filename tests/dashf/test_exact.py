@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dashf.exact import solve_exact
+from dashf.interior_point import find_prices
 from dashf.result import Status
 from dashf.sharing import share_resources
 from mec_llm_env import (
@@ -51,6 +52,26 @@ def test_time_limit_leaves_a_valid_bound():
     result, bound = solve_exact(s, DEFAULT, gap=1e-6, time_limit_s=1e-6)
     assert result.status is Status.TIME_LIMIT
     assert result.scr < bound.value < result.scr * 1.02
+
+
+def test_no_more_nodes_are_opened_than_the_time_is_enough_for(monkeypatch):
+    """On a clock on which bounding a node takes 1 s, and nothing else takes time."""
+    now, batches = 0.0, []
+
+    def slow(options, *rest):
+        nonlocal now
+        batches.append(len(options.low))
+        now += len(options.low)
+        return find_prices(options, *rest)
+
+    monkeypatch.setattr("dashf.exact.find_prices", slow)
+    monkeypatch.setattr("dashf.exact.time.perf_counter", lambda: now)
+    config = ScenarioConfig.preset("medium-50x10")
+    s = sample_scenario(config, np.random.default_rng(20_000_000))
+    result, _ = solve_exact(s, DEFAULT, gap=1e-6, time_limit_s=5.0)
+    assert result.status is Status.TIME_LIMIT
+    assert batches == [1, 2, 2]  # of four that are open in the end
+    assert result.solve_time_s == 5.0
 
 
 def test_slots_are_respected():

@@ -57,6 +57,7 @@ def test_a_given_split_is_kept():
     assert np.array_equal(z.local_fraction, fraction)
     fast, full = (scr_of(s, x, effort=e, **options) for e in ("fast", "full"))
     assert (fast >= full * (1 - 1e-3)).all()
+    assert (fast <= full * (1 + 1e-6)).all()
 
 
 def test_compute_is_left_idle_where_energy_costs():
