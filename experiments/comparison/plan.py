@@ -15,7 +15,8 @@ from agents.training.runs import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 
-#: Label → arguments of `train.py`. A label is what `run_label` calls such runs.
+#: Label → arguments of `train.py`. A label is what `run_label` calls such runs. Without
+#: `recurrent_ppo`: there is nothing to remember where an episode is one decision.
 PLAN: dict[str, tuple[str, ...]] = {
     "apg": ("--agent", "apg"),
     "ppo": ("--agent", "ppo"),
@@ -27,7 +28,6 @@ PLAN: dict[str, tuple[str, ...]] = {
     ),
     "a2c set": ("--agent", "a2c", "--policy", "set"),
     "trpo": ("--agent", "trpo"),
-    "recurrent_ppo": ("--agent", "recurrent_ppo"),
     "sac": ("--agent", "sac"),
     "sac set": ("--agent", "sac", "--policy", "set"),
     "td3 set": ("--agent", "td3", "--policy", "set"),

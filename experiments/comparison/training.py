@@ -45,8 +45,8 @@ def train_all(
 ) -> None:
     """Trains all runs that are not finished.
 
-    The first seed of every entry comes first; then the longest runs do, by the time
-    that the first ones took, so that it ends with short ones and no processor waits.
+    One seed of every entry after another, so that a comparison that ends early has as
+    many of each; of one seed the longest runs first, by the time that others took.
 
     Args:
         runs: of the comparison.
@@ -85,7 +85,7 @@ def train_all(
                     going = [*waiting, *(process.run for process in active)]
                     left = sum(pace.seconds_left(run) for run in going)
                     display.update(pace.done, left / jobs)
-                    waiting.sort(key=lambda r: (r.seed > 0, -pace.seconds_left(r)))
+                    waiting.sort(key=lambda r: (r.seed, -pace.seconds_left(r)))
                 while waiting and len(active) < jobs:
                     active.append(_begin(waiting.pop(0), output, lock))
                 time.sleep(_POLL_S)
