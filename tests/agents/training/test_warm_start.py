@@ -106,7 +106,7 @@ def test_a_clone_is_better_than_a_fresh_network(
     changes = with_policy(agent, policy) | {"timesteps": 16, "eval_freq": 16}
     fresh = Trainer.begin(config(**changes), tmp_path)
     before = imitation_loss(fresh.model, shown())[0].item()
-    scr = Validation(TASK).measure(fresh.model)["scr"]
+    scr = Validation(TASK).measure(fresh.model, 0.0)["scr"]
     warm = train(tmp_path, **changes, warm_start=QUICK)
     assert load_config(warm.run).warm_start == QUICK
     results = warm.validation.history["results"]
