@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Times decisions of a trained policy, from the scenario to the feasible allocation.
 
-`python benchmarks/bench_apg.py` takes one scenario at a time on one thread, then many
+`python -m benchmarks.bench_apg` takes one scenario at a time on one thread, then many
 at once on one and on two threads, and says how good the decisions are.
 """
 

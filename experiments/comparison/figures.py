@@ -90,7 +90,7 @@ def _draw_improvement(pairs: Sequence[Pair]) -> Figure:
 def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) -> Figure:
     """Validation optimality against decisions, and against the time of training."""
     look = looks_of(results)
-    figure = Figure(figsize=(7.0, 8.4), layout="constrained")
+    figure = Figure(figsize=(7.6, 8.4), layout="constrained")
     panels: Any = figure.subplots(2, 1)
     low = min(estimate.low for curve in curves for estimate in curve.iqm[1:])
     high = max(estimate.high for curve in curves for estimate in curve.iqm)
@@ -116,7 +116,7 @@ def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) ->
         share_axis(axes.yaxis, low, high)
         axes.set_xlabel(text)
         axes.set_ylabel("share of the bound, validation (IQM)")
-    settle(figure, right=0.83)
+    settle(figure, right=0.79)
     for axes, named in zip(panels, ends, strict=True):
         name_ends(axes, named)
     return figure
