@@ -17,7 +17,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 demo: $(VENV)/train.stamp
 	OMP_NUM_THREADS=2 $(BIN)/python train.py --agent ppo --timesteps 100_000
 	$(BIN)/python evaluate.py --instances 50 --jobs 2 --agents \
-		runs/ppo/latest apg:pretrained dashf dual gucro gucaa rucaa random
+		runs/ppo/latest ppo:pretrained apg:pretrained dashf dual gucro gucaa rucaa random
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n 2 --dist worksteal

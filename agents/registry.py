@@ -5,7 +5,6 @@ A trained policy that comes with the repository is `<agent>:pretrained`.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from agents.base import Agent
 from agents.rules import GucaaAgent, RandomAgent, RucaaAgent
 from agents.solvers import SolverAgent
 from agents.training.runs import TrainingConfig, is_run, load_config
+from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 
 
@@ -103,8 +103,7 @@ def _not_found(name: str) -> str:
             f"{name!r} is not a run folder: it has no config.json of a training run. "
             "Runs lie in runs/<agent>/, such as runs/ppo/latest."
         )
-    nearest = difflib.get_close_matches(name, agent_names(), n=1, cutoff=0.5)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    hint = did_you_mean(name, agent_names())
     return (
         f"There is no agent {name!r}.{hint} Choose from {', '.join(agent_names())}, or "
         "give the folder of a training run."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import gymnasium as gym
@@ -127,10 +128,7 @@ class SetPolicy(ActorCriticPolicy):
         return super()._get_constructor_parameters() | {
             "n_users": self.n_users,
             "n_servers": self.n_servers,
-            "network": {
-                name: getattr(self.network_config, name)
-                for name in ("width", "pair_layers", "user_layers", "pooled")
-            },
+            "network": dataclasses.asdict(self.network_config),
         }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dashf.compiled import Response
-from dashf.interior_point import Options, Prices
+from dashf.interior_point import Options, Prices, iterate
 
 Array = Any  # NumPy only
 
@@ -51,28 +51,16 @@ def clear(
         max_rounds: at most; then the prices of the round that was closest.
     """
     state = _State(options, k, np.array(ratio, dtype=np.float64), start)
-    done = {name: value.copy() for name, value in state.kept()}
-    rounds = np.zeros(len(state.y))
-    active = np.arange(len(state.y))
-    for i in range(max_rounds):
-        finished = state.round() | (i + 1 == max_rounds)
-        rounds[active] = i + 1
-        if finished.any():
-            for name, value in state.kept():
-                done[name][active[finished]] = value[finished]
-            if finished.all():
-                break
-            active = active[~finished]
-            state.keep(~finished)
+    kept, rounds = iterate(state, max_rounds + 1)
     choice = np.ones(options.low.shape)
-    return Prices(**done, choice=choice, iterations=rounds)
+    return Prices(**kept, choice=choice, iterations=np.minimum(rounds, max_rounds))
 
 
 class _State:
-    """The iterate of a batch. `round` makes one step and says who has ended."""
+    """The iterate of a batch. `step` makes one step and says who has ended."""
 
     ARRAYS = (
-        *("y", "price", "used", "x", "longest", "step", "excess"),
+        *("y", "price", "used", "x", "longest", "change", "excess"),
         *("free", "stalled", "best", "best_ratio", "best_price", "best_cost"),
     )
 
@@ -88,7 +76,7 @@ class _State:
         # A server with nobody to serve has no rent and no say.
         self.price = np.where(self.used, np.maximum(price, _LEAST_PRICE), 0.0)
         self.longest = np.full(self.price.shape, _LONGEST_STEP)
-        self.step, self.excess = np.zeros((2, *self.price.shape))
+        self.change, self.excess = np.zeros((2, *self.price.shape))
         self.free = (options.high > options.low).any(axis=(1, 2))
         self.stalled = np.zeros(len(y), dtype=int)
         self.rounds = 0
@@ -110,7 +98,7 @@ class _State:
         for name in self.ARRAYS:
             setattr(self, name, getattr(self, name)[index])
 
-    def round(self) -> Array:
+    def step(self) -> Array:
         """Measures how close the prices are, then changes them. Returns [S] ended."""
         a = self.options.respond(self.y, self.price, self.k)
         cost = a.cost.sum(axis=(1, 2))
@@ -133,11 +121,11 @@ class _State:
         turned = excess * self.excess < 0
         rate = _LONGER if self.rounds < _LATE else _LONGER_LATE
         longer = np.minimum(_LONGEST_STEP, rate * self.longest)
-        self.longest = np.where(turned, 0.5 * np.abs(self.step), longer)
+        self.longest = np.where(turned, 0.5 * np.abs(self.change), longer)
         self.excess = excess
         rise = np.clip(surplus / cost, -0.7 * self.y, 2.0 * self.y)
-        self.step = np.clip(self._newton(a, share, rise), -self.longest, self.longest)
-        price = np.maximum(self.price * np.exp(self.step), _LEAST_PRICE)
+        self.change = np.clip(self._newton(a, share, rise), -self.longest, self.longest)
+        price = np.maximum(self.price * np.exp(self.change), _LEAST_PRICE)
         self.price = np.where(self.used, price, 0.0)
         self.y = self.y + rise
         self.rounds += 1

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -131,17 +131,38 @@ def find_prices(
         max_iterations: at most.
         close: complementarity over total score that ends the iteration.
     """
-    n_scenarios = len(ratio)
     state = _State(options, k, np.array(ratio, dtype=np.float64), start)
     state.close = close
-    done = {name: np.empty((n_scenarios, *v.shape[1:])) for name, v in state.kept()}
-    iterations = np.zeros(n_scenarios)
+    kept, iterations = iterate(state, max_iterations)
+    return Prices(**kept, iterations=iterations)
+
+
+class Iterate(Protocol):
+    """What `iterate` works on: S scenarios, of which ever fewer are left."""
+
+    def step(self) -> Array:
+        """Makes a step; returns [S] who has ended."""
+
+    def kept(self) -> list[tuple[str, Array]]:
+        """Returns what is wanted in the end, [S, …] each, by name."""
+
+    def keep(self, index: Array) -> None:
+        """Goes on with some of the scenarios."""
+
+
+def iterate(state: Iterate, most: int) -> tuple[dict[str, Array], Array]:
+    """Makes steps until every scenario has ended, `most` − 1 of them at most.
+
+    Returns:
+        What each scenario kept when it ended, and [S] after how many rounds.
+    """
+    done = {name: np.empty(value.shape) for name, value in state.kept()}
+    n_scenarios = len(next(iter(done.values())))
+    rounds = np.zeros(n_scenarios)
     active = np.arange(n_scenarios)
-    for i in range(max_iterations):
-        finished = (
-            state.step() if i + 1 < max_iterations else np.ones(len(active), bool)
-        )
-        iterations[active] = i + 1
+    for i in range(most):
+        finished = state.step() if i + 1 < most else np.ones(len(active), bool)
+        rounds[active] = i + 1
         if finished.any():
             for name, value in state.kept():
                 done[name][active[finished]] = value[finished]
@@ -149,7 +170,7 @@ def find_prices(
                 break
             active = active[~finished]
             state.keep(~finished)
-    return Prices(**done, iterations=iterations)
+    return done, rounds
 
 
 class _State:

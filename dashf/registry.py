@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import math
@@ -21,6 +20,7 @@ from dashf.optimised_baselines import (
 )
 from dashf.result import SolveResult
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
+from mec_llm_env.names import did_you_mean
 
 Solver = Callable[..., SolveResult]
 
@@ -101,10 +101,8 @@ def find_solver(name: str) -> Solver:
         ValueError: there is none.
     """
     if name not in SOLVERS:
-        nearest = difflib.get_close_matches(name, SOLVERS, n=1)
-        all_of_them = f"Choose from {', '.join(SOLVERS)}."
-        hint = f"Did you mean {nearest[0]!r}?" if nearest else all_of_them
-        raise ValueError(f"There is no solver {name!r}. {hint}")
+        hint = did_you_mean(name, SOLVERS) or f" Choose from {', '.join(SOLVERS)}."
+        raise ValueError(f"There is no solver {name!r}.{hint}")
     return SOLVERS[name]
 
 

@@ -10,13 +10,13 @@ import functools
 import hashlib
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 import dashf
 import mec_llm_env
+from agents.cache import source_hash
 from dashf import SOLVERS
 from dashf.baselines import (
     average_allocation,
@@ -84,14 +84,4 @@ def solved_point(
 
 @functools.cache
 def _source() -> str:
-    return source_fingerprint(dashf, mec_llm_env)
-
-
-def source_fingerprint(*packages: ModuleType) -> str:
-    """Returns a fingerprint of the modules of packages, not of packages in them."""
-    digest = hashlib.sha256()
-    for package in packages:
-        assert package.__file__ is not None
-        for path in sorted(Path(package.__file__).parent.glob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return source_hash(dashf, mec_llm_env)

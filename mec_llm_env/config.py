@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from mec_llm_env.names import did_you_mean
+
 Range = tuple[float, float]
 
 
@@ -271,15 +273,11 @@ def _flatten(config: ScenarioConfig) -> dict[str, Any]:
 
 
 def _suggest(word: str, known: Mapping[str, Any]) -> str:
-    nearest = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    if not nearest:
-        by_leaf = {key.rpartition(".")[2]: key for key in known}
-        leaf = word.rpartition(".")[2]
-        nearest = [
-            by_leaf[name] for name in difflib.get_close_matches(leaf, by_leaf, n=1)
-        ]
-    if nearest:
-        return f" Did you mean {nearest[0]!r}?"
+    if hint := did_you_mean(word, known):
+        return hint
+    by_leaf = {key.rpartition(".")[2]: key for key in known}
+    if near := difflib.get_close_matches(word.rpartition(".")[2], by_leaf, n=1):
+        return f" Did you mean {by_leaf[near[0]]!r}?"
     return f" Choose from {', '.join(known)}."
 
 

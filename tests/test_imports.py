@@ -26,8 +26,8 @@ OURS = {"mec_llm_env", "dashf", "agents", "train", "evaluate", "tests"}
 # The modules of mec_llm_env that make up the system model know no Gymnasium, and none
 # of them knows what is built on it. Their order is the order of the data.
 MODEL = [
-    *("_array", "files", "record", "config", "channel", "workload", "scenario"),
-    *("sampling", "allocation", "objective", "assignment"),
+    *("_array", "files", "names", "record", "config", "channel", "workload"),
+    *("scenario", "sampling", "allocation", "objective", "assignment"),
 ]
 # The solver's modules in the order in which they build on one another.
 SOLVER = [

@@ -37,7 +37,7 @@ _TRAINED = (
     *("#0077BB", "#EE7733"),
 )
 _UNTRAINED = ("#000000", "#555555", "#888888")
-_VARIANTS = ("", "set", "warm", "association")
+_VARIANTS = ("", "set", "warm", "association", "set association")
 _LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = "osD^v"
 

@@ -5,7 +5,6 @@ Precedence: command line, then the file, then the algorithm's own default.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
+
+from mec_llm_env.names import did_you_mean
 
 if TYPE_CHECKING:
     import gymnasium as gym
@@ -76,8 +77,7 @@ def check_arguments(algorithm_class: type, arguments: Mapping[str, Any]) -> None
         known.add("normalize")  # of the environment, for Stable-Baselines3's alone
     for name in arguments:
         if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            hint = did_you_mean(name, known)
             raise ValueError(
                 f"{algorithm_class.__name__} takes no hyperparameter {name!r}.{hint} "
                 f"Choose from {', '.join(sorted(known))}."

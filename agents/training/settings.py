@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 from typing import Any
 
 from agents.algorithms import ALGORITHMS, Algorithm
@@ -13,6 +12,7 @@ from agents.training.demonstrations import SCENARIOS
 from agents.training.hyperparameters import RUN_KEYS, load_hyperparameters
 from agents.training.runs import TrainingConfig
 from agents.training.warm_start import WarmStart
+from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 
 #: Evaluations and checkpoints a run, where the command line does not say otherwise.
@@ -103,8 +103,7 @@ def _find_algorithm(name: str | None) -> Algorithm:
     if name is None:
         raise ValueError(f"Give --agent: one of {', '.join(ALGORITHMS)}.")
     if name not in ALGORITHMS:
-        nearest = difflib.get_close_matches(name, ALGORITHMS, n=1, cutoff=0.5)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        hint = did_you_mean(name, ALGORITHMS)
         raise ValueError(
             f"There is no learned agent {name!r}.{hint} Choose from "
             f"{', '.join(ALGORITHMS)}."

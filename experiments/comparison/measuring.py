@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from agents.cache import source_hash
 from agents.evaluation.bounds import certified_bounds
 from agents.evaluation.comparison import Measurement, compare
 from agents.evaluation.instances import held_out_instances
@@ -27,7 +28,6 @@ from agents.learned import find_model
 from experiments.comparison.display import Display
 from experiments.comparison.plan import UNTRAINED
 from experiments.comparison.runs import Run
-from experiments.points import source_fingerprint
 from mec_llm_env.files import write_whole
 from mec_llm_env.task import Task
 
@@ -121,7 +121,7 @@ def _source() -> str:
     import dashf
     import mec_llm_env
 
-    return source_fingerprint(agents, dashf, mec_llm_env)
+    return source_hash(agents, dashf, mec_llm_env)
 
 
 def _save(path: Path, key: str, measurement: Measurement) -> None:

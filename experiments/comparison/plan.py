@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.training.runs import TrainingConfig
+from mec_llm_env.names import did_you_mean
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,8 +76,7 @@ def make_entries(
     """
     for label in labels:
         if label not in PLAN:
-            nearest = difflib.get_close_matches(label, PLAN, n=1, cutoff=0.5)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            hint = did_you_mean(label, PLAN)
             raise ValueError(
                 f"--agents: there is no entry {label!r}.{hint} Choose from "
                 f"{', '.join(map(repr, PLAN))}."

@@ -14,7 +14,6 @@ import numpy as np
 
 from agents.algorithms import ALGORITHMS
 from agents.training.boundary import EVALUATIONS
-from agents.training.checkpoint import FOLDER as CHECKPOINTS
 from agents.training.runs import CONFIG, TrainingConfig, load_config
 from experiments.comparison.plan import Entry
 
@@ -43,11 +42,8 @@ class Run:
     def folder(self) -> Path | None:
         """The run folder: the finished one, or one to go on with; None: neither."""
         own = [path for path, config in self._siblings() if config == self.config]
-        for is_usable in (self._is_finished, _has_checkpoint):
-            usable = [path for path in own if is_usable(path)]
-            if usable:
-                return usable[-1]
-        return None
+        finished = [path for path in own if self._is_finished(path)]
+        return next(reversed(finished or own), None)
 
     @property
     def finished(self) -> bool:
@@ -59,8 +55,7 @@ class Run:
         """Looks at what lies in its folder.
 
         Raises:
-            ValueError: runs of this seed were trained with other settings, or several
-                are finished.
+            ValueError: runs of this seed were trained with other settings.
         """
         for path, config in self._siblings():
             if config.seed == self.seed and config != self.config:
@@ -104,10 +99,6 @@ def make_runs(output: Path, entries: Sequence[Entry], seeds: int) -> list[Run]:
     for run in runs:
         run.check()
     return runs
-
-
-def _has_checkpoint(folder: Path) -> bool:
-    return any((folder / CHECKPOINTS).glob("step_*"))
 
 
 def _difference(found: TrainingConfig, wanted: TrainingConfig) -> str:

@@ -11,7 +11,7 @@ import pytest
 from agents.evaluation.comparison import Measurement
 from agents.evaluation.results import AgentResult
 from agents.evaluation.statistics import Estimate
-from agents.training.runs import TrainingConfig, create_run
+from agents.training.runs import create_run
 from experiments.comparison.curves import Curve
 from experiments.comparison.document import FRAGMENTS, check_page, update_page
 from experiments.comparison.pairs import all_pairs, shown_pairs
@@ -25,17 +25,9 @@ from experiments.comparison.tables import (
     to_csv,
 )
 from experiments.comparison.training import Pace
+from tests.agents.training.test_runs import CONFIG as RUN_CONFIG
 
-CONFIG = TrainingConfig(
-    agent="ppo",
-    env_id="MecLlm-v0",
-    env_kwargs={"preset": "tiny-4x2"},
-    timesteps=100,
-    n_envs=4,
-    seed=0,
-    eval_freq=50,
-    checkpoint_freq=50,
-)
+CONFIG = dataclasses.replace(RUN_CONFIG, seed=0, eval_freq=50, checkpoint_freq=50)
 PPO = Entry(label="ppo", arguments=("--agent", "ppo"), config=CONFIG)
 SET = Entry(
     label="ppo set", arguments=(), config=dataclasses.replace(CONFIG, policy="set")
@@ -70,11 +62,8 @@ def test_runs_are_found_by_their_settings(tmp_path):
     ]
     one = runs[2]
     assert one.folder is None
-    # Without a checkpoint there is nothing to go on with.
-    abandoned = create_run(tmp_path / "runs" / "ppo", one.config)
-    assert one.folder is None
-    (abandoned / "checkpoints" / "step_000000000050").mkdir(parents=True)
-    assert one.folder == abandoned
+    begun = create_run(tmp_path / "runs" / "ppo", one.config)
+    assert one.folder == begun  # `--resume` goes on with it, checkpoint or not
     assert not one.finished
     finished = create_run(tmp_path / "runs" / "ppo", one.config)
     (finished / "model.zip").touch()

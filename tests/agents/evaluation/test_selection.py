@@ -10,19 +10,13 @@ from typing import Any
 import pytest
 
 from agents.evaluation.selection import run_label, select
-from agents.training.runs import TrainingConfig
 from agents.training.trainer import Trainer
 from mec_llm_env.task import Task
+from tests.agents.training.test_runs import CONFIG as RUN_CONFIG
 
-CONFIG = TrainingConfig(
-    agent="ppo",
-    env_id="MecLlm-v0",
-    env_kwargs={"preset": "tiny-4x2"},
-    timesteps=8,
-    n_envs=2,
-    seed=0,
-    eval_freq=8,
-    checkpoint_freq=8,
+CONFIG = dataclasses.replace(
+    RUN_CONFIG,
+    **{"timesteps": 8, "n_envs": 2, "seed": 0, "eval_freq": 8, "checkpoint_freq": 8},
     hyperparameters={
         **{"n_steps": 4, "batch_size": 4, "n_epochs": 1},
         "policy_kwargs": {"net_arch": [4]},
