@@ -63,14 +63,14 @@ def load_object(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-_ON_POLICY = {"mlp": "MlpPolicy", "set": "agents.set_policy:SetPolicy"}
+_ON_POLICY = {"mlp": "MlpPolicy", "set": "agents.policies.set_policy:SetPolicy"}
 _CHOOSING = {
-    "mlp": "agents.association_policy:AssociationMlpPolicy",
-    "set": "agents.association_policy:AssociationSetPolicy",
+    "mlp": "agents.policies.association_policy:AssociationMlpPolicy",
+    "set": "agents.policies.association_policy:AssociationSetPolicy",
 }
-_SAC = {"mlp": "MlpPolicy", "set": "agents.set_off_policy:SetSACPolicy"}
-_TD3 = {"mlp": "MlpPolicy", "set": "agents.set_off_policy:SetTD3Policy"}
-_TQC = {"mlp": "MlpPolicy", "set": "agents.set_tqc:SetTQCPolicy"}
+_SAC = {"mlp": "MlpPolicy", "set": "agents.policies.off_policy:SetSACPolicy"}
+_TD3 = {"mlp": "MlpPolicy", "set": "agents.policies.off_policy:SetTD3Policy"}
+_TQC = {"mlp": "MlpPolicy", "set": "agents.policies.tqc:SetTQCPolicy"}
 _SET = frozenset({"set"})
 
 ALGORITHMS: dict[str, Algorithm] = {

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from agents.candidates import choose_best
-from agents.set_network import NetworkConfig, SetNetwork, TorchNetwork
+from agents.policies.set_network import NetworkConfig, SetNetwork, TorchNetwork
 from agents.weights import read_weights, write_weights
 from mec_llm_env import Scenario, evaluate
 from mec_llm_env.actions import decode_resources
@@ -244,7 +244,7 @@ class Apg:
         """Returns the network as numba compiles it, or as it is without numba."""
         if self._frozen is None:
             if find_spec("numba"):
-                from agents.compiled_network import CompiledNetwork
+                from agents.policies.compiled_network import CompiledNetwork
 
                 self._frozen = CompiledNetwork(self.policy)
             else:

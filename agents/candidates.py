@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agents.set_network import TorchNetwork
+from agents.policies.set_network import TorchNetwork
 from mec_llm_env import ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.actions import decode_resources
 from mec_llm_env.assignment import round_assignment
 
 if TYPE_CHECKING:
-    from agents.compiled_network import CompiledNetwork
+    from agents.policies.compiled_network import CompiledNetwork
 
 Array = np.ndarray[Any, Any]
 

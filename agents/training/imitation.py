@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from agents.apg import Apg
-from agents.set_network import SetNetwork
+from agents.policies.set_network import SetNetwork
 from mec_llm_env.actions import LEVELS, RESOURCES
 
 #: Of the softmax over scores that end in [−1, 1]: a difference of 1 is e^4 to 1.

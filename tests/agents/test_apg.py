@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from agents.apg import CHUNK, Apg
-from agents.set_network import TorchNetwork
+from agents.policies.set_network import TorchNetwork
 from agents.weights import read_weights, write_weights
 from mec_llm_env import sample_scenario
 from mec_llm_env.task import Task

@@ -9,7 +9,7 @@ import pytest
 
 from agents.apg import Apg
 from agents.candidates import choose_best, neighbours
-from agents.set_network import TorchNetwork
+from agents.policies.set_network import TorchNetwork
 from mec_llm_env import evaluate, sample_scenario, violations
 from mec_llm_env.actions import decode_resources
 from mec_llm_env.task import Task

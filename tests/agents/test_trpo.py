@@ -9,7 +9,7 @@ import pytest
 import sb3_contrib
 import torch
 
-from agents.set_policy import SetPolicy
+from agents.policies.set_policy import SetPolicy
 from agents.trpo import TRPO
 from mec_llm_env.sb3 import SB3VecEnv
 

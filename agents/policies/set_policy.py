@@ -10,9 +10,9 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
-from agents.hybrid_distribution import HybridDistribution
-from agents.set_critic import SetCritic
-from agents.set_network import NetworkConfig, SetNetwork
+from agents.policies.hybrid_distribution import HybridDistribution
+from agents.policies.set_critic import SetCritic
+from agents.policies.set_network import NetworkConfig, SetNetwork
 from mec_llm_env.actions import RESOURCES
 from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from agents.set_critic import SetCritic
+from agents.policies.set_critic import SetCritic
 
 
 def test_it_reaches_the_mean_scr_within_a_few_updates() -> None:

@@ -21,8 +21,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from agents.set_network import NetworkConfig, SetNetwork
-from agents.set_policy import split_tokens
+from agents.policies.set_network import NetworkConfig, SetNetwork
+from agents.policies.set_policy import split_tokens
 from mec_llm_env.assignment import round_assignment
 from mec_llm_env.observations import SERVER_FEATURES
 

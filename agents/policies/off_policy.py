@@ -11,15 +11,15 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.sac.policies import SACPolicy
 from stable_baselines3.td3.policies import TD3Policy
 
-from agents.set_actor_critic import (
+from agents.policies.off_policy_networks import (
     ActionCritic,
     DeterministicActor,
     SlowerAdam,
     Space,
     SquashedActor,
 )
-from agents.set_network import NetworkConfig
-from agents.set_policy import check_action_space
+from agents.policies.set_network import NetworkConfig
+from agents.policies.set_policy import check_action_space
 
 # Arguments of Stable-Baselines3's policies that mean nothing here.
 _OF_OTHER_NETWORKS = (

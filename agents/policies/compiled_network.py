@@ -11,8 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from agents.network_kernels import embed, pair_layer, unit_resources, user_layer
-from agents.set_network import SetNetwork
+from agents.policies.network_kernels import (
+    embed,
+    pair_layer,
+    unit_resources,
+    user_layer,
+)
+from agents.policies.set_network import SetNetwork
 
 Array = np.ndarray[Any, Any]
 

@@ -11,8 +11,8 @@ import torch
 from torch import distributions
 
 from agents.algorithms import ALGORITHMS, load_object
-from agents.set_actor_critic import choose_server
-from agents.set_off_policy import SetSACPolicy, SetTD3Policy
+from agents.policies.off_policy import SetSACPolicy, SetTD3Policy
+from agents.policies.off_policy_networks import choose_server
 from mec_llm_env import sample_scenario
 from mec_llm_env.task import Task
 

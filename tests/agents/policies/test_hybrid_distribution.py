@@ -10,7 +10,7 @@ import torch
 from stable_baselines3.common.distributions import kl_divergence
 from torch import Tensor
 
-from agents.hybrid_distribution import HybridDistribution
+from agents.policies.hybrid_distribution import HybridDistribution
 
 # One scenario of 2 users, 2 servers, and of 5 resources that follow the server.
 SCORES = torch.tensor([[[0.0, math.log(3)], [0.0, 0.0]]])  # P(server 1) 3/4 and 1/2

@@ -1,6 +1,6 @@
 """The layers of the set network, for numba to compile; see `CompiledNetwork`.
 
-Letters as in `agents.set_network`: B scenarios, N users, M servers, D width, R rows of
+Letters as in `set_network`: B scenarios, N users, M servers, D width, R rows of
 tokens, P pooled sums. Matrices are [inputs, outputs]; `inner` and `shift` hold a layer
 norm as well. All is float32 and contiguous.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from agents.set_network import LARGEST_EXPONENT, SMALLEST_SUM
+from agents.policies.set_network import LARGEST_EXPONENT, SMALLEST_SUM
 
 Array = np.ndarray[Any, Any]
 

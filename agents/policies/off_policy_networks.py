@@ -18,7 +18,7 @@ from stable_baselines3.sac.policies import LOG_STD_MAX, LOG_STD_MIN
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.set_network import (
+from agents.policies.set_network import (
     LARGEST_EXPONENT,
     NetworkConfig,
     Residual,
@@ -26,7 +26,7 @@ from agents.set_network import (
     log_sum,
     summands,
 )
-from agents.set_policy import split_tokens
+from agents.policies.set_policy import split_tokens
 from mec_llm_env.actions import RESOURCES
 
 Space = gym.spaces.Space[Any]

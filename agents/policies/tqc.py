@@ -8,8 +8,8 @@ import torch
 from sb3_contrib.tqc.policies import TQCPolicy
 from torch import Tensor
 
-from agents.set_actor_critic import ActionCritic
-from agents.set_off_policy import SquashedSetPolicyMixin
+from agents.policies.off_policy import SquashedSetPolicyMixin
+from agents.policies.off_policy_networks import ActionCritic
 
 
 class SetTQCPolicy(SquashedSetPolicyMixin, TQCPolicy):

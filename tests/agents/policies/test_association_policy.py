@@ -10,7 +10,7 @@ import pytest
 import torch
 from stable_baselines3.common.distributions import MultiCategoricalDistribution
 
-from agents.association_policy import (
+from agents.policies.association_policy import (
     AssociationMlpPolicy,
     AssociationSetPolicy,
     MaskedChoices,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.compiled_network import CompiledNetwork
-from agents.set_network import NetworkConfig, SetNetwork, TorchNetwork
+from agents.policies.compiled_network import CompiledNetwork
+from agents.policies.set_network import NetworkConfig, SetNetwork, TorchNetwork
 from mec_llm_env import ScenarioConfig, sample_scenario
 from mec_llm_env.observations import ObservationCodec
 

@@ -1,0 +1,1 @@
+"""Networks and policies: what maps observations to actions, in PyTorch and compiled."""
