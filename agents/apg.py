@@ -1,7 +1,8 @@
 """Analytic policy gradient: the network is trained through the model's equations.
 
 The SCR of a decision is a differentiable function of the resources, so that its
-gradient needs no estimate. See `docs/training.md` for the equations.
+gradient needs no estimate; that of the association compares two of them a scenario.
+See `docs/training.md` for the equations.
 """
 
 from __future__ import annotations
@@ -18,9 +19,15 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
+from torch.nn import functional
 
 from agents.candidates import choose_best
-from agents.policies.set_network import NetworkConfig, SetNetwork, TorchNetwork
+from agents.policies.set_network import (
+    NetworkConfig,
+    SetNetwork,
+    TorchNetwork,
+    project,
+)
 from agents.weights import read_weights, write_weights
 from mec_llm_env import Scenario, evaluate
 from mec_llm_env.actions import decode_resources
@@ -32,7 +39,7 @@ Schedule = float | Callable[[float], float]  # of the share of training that is 
 #: Scenarios that a thread decides on at once, so that their tokens stay in the cache.
 CHUNK = 128
 
-FORMAT = "mec-llm-env apg 1"
+FORMAT = "mec-llm-env apg 2"
 
 
 class Apg:
@@ -44,8 +51,7 @@ class Apg:
         seed: of the first weights and of the sampled associations.
         learning_rate: of Adam; `lin_X` falls linearly from X to 0.
         warmup: updates over which the learning rate rises.
-        temperature: of the Gumbel-softmax at the beginning.
-        final_temperature: at the end; it falls geometrically.
+        ent_coef: weight of the entropy of a user's association in the loss.
         subsets: share of the updates that decide on a random number of the users
             alone, so that the network learns what other numbers of users change.
         fewest_users: of a subset.
@@ -69,13 +75,12 @@ class Apg:
         seed: int = 0,
         learning_rate: Schedule = 2e-3,
         warmup: int = 50,
-        temperature: float = 1.0,
-        final_temperature: float = 0.1,
+        ent_coef: float = 0.01,
         subsets: float = 0.5,
         fewest_users: int = 4,
         averaging: float = 0.99,
         candidates: int = 2,
-        margin: float = 8.0,
+        margin: float = 4.0,
         max_grad_norm: float = 1.0,
         policy_kwargs: dict[str, Any] | None = None,
     ) -> None:
@@ -88,20 +93,20 @@ class Apg:
         _check_range("candidates", candidates, 0, np.inf)
         _check_range("margin", margin, 0, np.inf)
         _check_range("max_grad_norm", max_grad_norm, 0, np.inf)
-        _check_range("temperature", temperature, 1e-3, 1e3)
-        _check_range("final_temperature", final_temperature, 1e-3, 1e3)
+        _check_range("ent_coef", ent_coef, 0, np.inf)
         _check_encoding(task)
         self.task = task
         self.candidates, self.margin = candidates, margin
         self.learning_rate = learning_rate
-        self.temperatures = temperature, final_temperature
+        self.ent_coef = ent_coef
         self.warmup, self.averaging = warmup, averaging
         self.max_grad_norm = max_grad_norm
         self.subsets, self.fewest_users = subsets, fewest_users
         self.num_timesteps = self.updates = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = SetNetwork(NetworkConfig(**(policy_kwargs or {})))
+            config = NetworkConfig(**(policy_kwargs or {}))
+            self.network = SetNetwork(config, limit=project)
         self.policy = copy.deepcopy(self.network)  # the average, which decides
         self._frozen: Any = None  # copy of it, compiled to decide
         self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.98))
@@ -124,16 +129,20 @@ class Apg:
         """
         users, servers = self._tokens(observation)
         users, given = self._subset(users, _as_float32(scenario))
-        first, last = self.temperatures
-        temperature = last * (first / last) ** remaining
+        given = given[torch.arange(len(users)).expand(2, -1)]  # [2, B]
         pairs = self.network.pairs(users, servers)
         scores = self.network.scores(pairs)
-        association = self._sample(scores, scenario.max_users, temperature)
+        drawn, other = self._draw(scores.detach(), scenario.max_users)
+        association = torch.stack([drawn, other])  # [2, B, N, M]
         resources = self.network.resources(pairs, association)
         allocation = decode_resources(given, association, resources)
         objective = self.task.config.objective
-        scr = evaluate(given, allocation, objective, check=False).scr  # [B]
-        loss = -torch.log(scr).mean()
+        scr = evaluate(given, allocation, objective, check=False).scr  # [2, B]
+        value = torch.log(scr)
+        probability = torch.softmax(scores, dim=-1)
+        entropy = torch.special.entr(probability).sum(dim=-1).mean()
+        gain = association_gain(scores, association, value)
+        loss = -value.mean() - gain - self.ent_coef * entropy
 
         rate = _value(self.learning_rate, remaining)
         rate *= min(1.0, (self.updates + 1) / self.warmup)
@@ -148,15 +157,12 @@ class Apg:
         self._average()
         self.updates += 1
         self.num_timesteps += scenario.batch_shape[0]
-        probability = torch.softmax(scores.detach(), dim=-1)
-        entropy = torch.special.entr(probability).sum(dim=-1).mean()
         return {
-            "train/loss": loss.item(),
-            "train/scr": scr.mean().item(),
+            "train/loss": -value[0].mean().item(),
+            "train/scr": scr[0].mean().item(),
             "train/association_entropy_nat": entropy.item(),
             "train/gradient_norm": norm.item(),
             "train/learning_rate": rate,
-            "train/temperature": temperature,
         }
 
     def _subset(self, users: Tensor, given: Scenario) -> tuple[Tensor, Scenario]:
@@ -171,16 +177,30 @@ class Apg:
         kept = self.fewest_users + int(share * (n_users + 1 - self.fewest_users))
         return users[:, :kept], _first_users(given, kept)
 
-    def _sample(self, scores: Tensor, max_users: Any, temperature: float) -> Tensor:
-        """Samples an association [B, N, M]; straight-through Gumbel-softmax.
+    def _draw(self, scores: Tensor, max_users: Any) -> tuple[Tensor, Tensor]:
+        """Draws two associations [B, N, M] from the softmax of the scores.
 
-        Its values are 0 and 1 and feasible, its gradient is that of the softmax.
+        The second differs in one user, chosen at random, which is at the server that
+        came second in its draw. Where that one is full, the user there that loses
+        least changes with it.
         """
         uniform = torch.rand(scores.shape, generator=self.generator)
         noisy = scores - torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
-        soft = torch.softmax(noisy / temperature, dim=-1)
-        hard = round_assignment(noisy.detach().numpy(), max_users)
-        return torch.from_numpy(hard).float() + soft - soft.detach()
+        drawn = torch.from_numpy(round_assignment(noisy.numpy(), max_users)).float()
+        n_batch, n_users, _ = scores.shape
+        row = torch.arange(n_batch)
+        user = torch.randint(n_users, (n_batch,), generator=self.generator)
+        mine = drawn[row, user]  # [B, M]
+        second = noisy[row, user].masked_fill(mine > 0, -torch.inf).argmax(dim=-1)
+        theirs = functional.one_hot(second, mine.shape[-1]).float()
+        other = drawn.clone()
+        other[row, user] = theirs
+
+        full = drawn.sum(dim=-2)[row, second].numpy() >= max_users[row, second]
+        loss = (noisy * (theirs - mine)[:, None]).sum(dim=-1)  # [B, N], for `mine`
+        partner = torch.where(drawn[row, :, second] > 0, loss, torch.inf).argmin(dim=-1)
+        other[row[full], partner[full]] = mine[full]
+        return drawn, other
 
     def _average(self) -> None:
         kept = min(self.averaging, (self.updates + 1) / (self.updates + 10))
@@ -315,6 +335,27 @@ class Apg:
             if (moments := _tensors(f"adam.{i}", arrays))
         }
         self.optimizer.load_state_dict(state)
+
+
+def association_gain(
+    scores: Tensor,  # [B, N, M]
+    association: Tensor,  # [2, B, N, M]
+    value: Tensor,  # [2, B]
+) -> Tensor:
+    """Returns what has the policy gradient of the associations' mean value.
+
+    With p and q the probabilities of the two servers of the user that differs, the pair
+    is drawn with the probability pq/(1 − p) + pq/(1 − q), and the gradient is the sum
+    over pairs of pq times their difference in value and in score.
+    """
+    change = association[1] - association[0]
+    left = 1 - torch.softmax(scores.detach(), dim=-1)
+    p, q = (torch.relu(sign * change * left).sum(dim=-1) for sign in (-1, 1))
+    weight = p * q / (p + q).clamp_min(1e-9)  # [B, N], 0 where nothing changes
+    moved = (change != 0).any(dim=-1).sum(dim=-1)  # 2 users, where they change places
+    difference = (value[1] - value[0]).detach() * weight.sum(dim=-1)
+    change_of_score = (change * scores).sum(dim=(-1, -2)) / moved.clamp_min(1)
+    return scores.shape[-2] * (difference * change_of_score).mean()
 
 
 def _arrays(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Any]:

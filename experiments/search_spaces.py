@@ -84,8 +84,7 @@ SPACES: dict[str, Space] = {
         "n_envs": (128, 256, 512),
         "learning_rate": Range(low=5e-4, high=5e-3, log=True, falling=True),
         "warmup": (20, 50, 100),
-        "temperature": Range(low=0.3, high=2.0, log=True),
-        "final_temperature": Range(low=0.03, high=0.3, log=True),
+        "ent_coef": Range(low=1e-3, high=0.1, log=True),
         "averaging": (0.98, 0.99, 0.995),
     },
 }

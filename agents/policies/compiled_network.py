@@ -17,15 +17,26 @@ from agents.policies.network_kernels import (
     unit_resources,
     user_layer,
 )
-from agents.policies.set_network import SetNetwork
+from agents.policies.set_network import SetNetwork, project
 
 Array = np.ndarray[Any, Any]
 
 
 class CompiledNetwork:
-    """A frozen copy of a `SetNetwork`; NumPy in, NumPy out, the same shapes."""
+    """A frozen copy of a `SetNetwork`; NumPy in, NumPy out, the same shapes.
+
+    Args:
+        network: what to copy, limited by `project`.
+
+    Raises:
+        ValueError: it is limited in another way.
+    """
 
     def __init__(self, network: SetNetwork) -> None:
+        if network.limit is not project:
+            raise ValueError(
+                f"`network` must have limit=project; got limit={network.limit!r}."
+            )
         self._embedding = (
             *_linear(network.user_embedding),
             *_linear(network.server_embedding),

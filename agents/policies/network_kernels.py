@@ -235,7 +235,7 @@ def user_layer(
 
 @_compiled
 def unit_resources(rows: Array, weight: Array, bias: Array) -> Array:
-    """Returns tanh(W norm(x) + b), [R, 5]."""
+    """Returns W norm(x) + b, cut to [−1, 1], [R, 5]."""
     resources = np.empty((len(rows), len(bias)), np.float32)
     for begin in range(0, len(rows), _ROWS):
         block = rows[begin : begin + _ROWS]
@@ -244,5 +244,5 @@ def unit_resources(rows: Array, weight: Array, bias: Array) -> Array:
             deviation = _deviation(block[i])
             for j in range(len(bias)):
                 value = product[i, j] / deviation + bias[j]
-                resources[begin + i, j] = np.tanh(value)
+                resources[begin + i, j] = min(max(value, -_ONE), _ONE)
     return resources

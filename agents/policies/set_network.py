@@ -9,8 +9,9 @@ and compute alone. No parameter depends on the numbers of users N and servers M.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -51,11 +52,20 @@ class SetNetwork(nn.Module):
 
     Equivariant: another order of users or servers gives the same numbers in that
     order. Shapes: B batch, N users, M servers, D width.
+
+    Args:
+        config: its size.
+        limit: brings the unit resources to [−1, 1]: `torch.tanh`, or `project`.
     """
 
-    def __init__(self, config: NetworkConfig | None = None) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig | None = None,
+        limit: Callable[[Tensor], Tensor] = torch.tanh,
+    ) -> None:
         super().__init__()
         self.config = config or NetworkConfig()
+        self.limit = limit
         width, pooled = self.config.width, self.config.pooled
         self.user_embedding = nn.Linear(len(USER_FEATURES), width)
         self.server_embedding = nn.Linear(len(SERVER_FEATURES), width)
@@ -109,7 +119,7 @@ class SetNetwork(nn.Module):
 
     def resources(self, pairs: Tensor, association: Tensor) -> Tensor:
         """Returns the unit resources [B, N, 5] in [−1, 1] for an association."""
-        return torch.tanh(_linear(self.resource, self.users(pairs, association)))
+        return self.limit(_linear(self.resource, self.users(pairs, association)))
 
 
 class TorchNetwork:
@@ -197,6 +207,28 @@ class _UserLayer(nn.Module):
         mean = log_sum(terms.mean(dim=-2, keepdim=True))  # [B, 1, P + 1]
         server = _linear(self.of_server, load) + _linear(self.of_all, mean)
         return self.residual.forward(users, association @ server)
+
+
+class _Projection(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp(-1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        outward = ((x >= 1) & (gradient < 0)) | ((x <= -1) & (gradient > 0))
+        return gradient.masked_fill(outward, 0)
+
+
+def project(x: Tensor) -> Tensor:
+    """Cuts to [−1, 1], and in descent keeps the gradients that lead back inside.
+
+    A tanh saturates: where most users do best at a limit, as with the least local
+    fraction, it can take all of them there, and none finds back.
+    """
+    return cast(Tensor, _Projection.apply(x))
 
 
 def _linear(layer: nn.Linear, x: Tensor) -> Tensor:

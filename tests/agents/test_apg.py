@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.apg import CHUNK, Apg
+from agents.apg import CHUNK, Apg, association_gain
 from agents.policies.set_network import TorchNetwork
 from agents.weights import read_weights, write_weights
 from mec_llm_env import sample_scenario
@@ -64,36 +64,67 @@ def _action(model: Apg, observation: Any) -> Any:
 
 def test_gradient_is_that_of_finite_differences() -> None:
     task = Task(preset="tiny-4x2", overrides={"servers": 1})
-    model = make(task, subsets=0.0, max_grad_norm=1e9)
     scenario = sample_scenario(task.config, np.random.default_rng(0), (8,))
     observation = task.observation_codec.encode(scenario)
-    model.update(scenario, observation, 1.0)
-    bias = model.network.resource.bias
-    gradient = bias.grad.clone()  # type: ignore[union-attr]
-    # The weights before that update, from a model with the same seed.
-    loss = []
-    for step in (1e-2, -1e-2):
-        other = make(task, subsets=0.0)
+
+    def update(step: float) -> tuple[float, Any]:
+        model = make(task, subsets=0.0, max_grad_norm=1e9)
+        head = model.network.resource
         with torch.no_grad():
-            other.network.resource.bias[2:4] += step  # bandwidth and compute
-        loss.append(other.update(scenario, observation, 1.0)["train/loss"])
-    slope = (loss[0] - loss[1]) / 2e-2
+            head.weight *= 0.1  # no resource is at its limit, where there is a kink
+            head.bias[2:4] += step  # bandwidth and compute
+        loss = model.update(scenario, observation, 1.0)["train/loss"]
+        return loss, head.bias.grad
+
+    slope = (update(1e-2)[0] - update(-1e-2)[0]) / 2e-2
+    _, gradient = update(0.0)
     assert slope == pytest.approx(float(gradient[2:4].sum()), rel=2e-2)
     assert abs(slope) > 1e-3
 
 
 @pytest.mark.parametrize("limit", [4, 2])
-def test_sampled_associations_are_feasible_and_differentiable(limit: int) -> None:
+def test_associations_are_drawn_in_feasible_pairs(limit: int) -> None:
     task = Task(preset="tiny-4x2", overrides={"server.max_users": limit})
-    model = make(task)
-    scores = torch.randn(50, 4, 2, requires_grad=True)
-    association = model._sample(scores, np.full((50, 2), limit), 0.5)
-    values = association.detach().numpy()
-    np.testing.assert_allclose(values, values.round(), atol=1e-6)
-    np.testing.assert_allclose(values.sum(axis=-1), 1, atol=1e-6)
-    assert values.sum(axis=-2).max() <= limit + 1e-5
-    association[..., 0].sum().backward()
-    assert (scores.grad[..., 0] > 0).all()  # type: ignore[index]
+    pair = make(task)._draw(torch.randn(50, 4, 2), np.full((50, 2), limit))
+    for association in pair:
+        assert set(association.unique().tolist()) == {0.0, 1.0}
+        assert (association.sum(dim=-1) == 1).all()
+        assert association.sum(dim=-2).max() <= limit
+    moved = (pair[0] != pair[1]).any(dim=-1).sum(dim=-1)
+    # Both servers full: two users change places.
+    assert moved.unique().tolist() == ([1] if limit == 4 else [2])
+
+
+def test_who_changes_places_loses_least() -> None:
+    task = Task(preset="tiny-4x2", overrides={"server.max_users": 2})
+    lead = torch.tensor([40.0, 200.0, -40.0, -200.0])  # of server 0; beyond all noise
+    scores = torch.stack([lead, torch.zeros(4)], dim=-1).expand(500, 4, 2)
+    drawn, other = make(task)._draw(scores, np.full((500, 2), 2))
+    assert (drawn[:, :, 0] == torch.tensor([1.0, 1.0, 0.0, 0.0])).all()
+    pairs = {tuple(row.nonzero().ravel().tolist()) for row in (drawn != other)[..., 0]}
+    assert pairs == {(0, 2), (1, 2), (0, 3)}  # not (1, 3): 0 and 2 lose less
+
+
+@pytest.mark.parametrize("n_servers", [2, 3])
+def test_gradient_of_the_association_is_exact_on_average(n_servers: int) -> None:
+    # All associations of three users, each with a value, against drawn pairs.
+    generator = torch.Generator().manual_seed(n_servers)
+    value = torch.rand((n_servers,) * 3, generator=generator)
+    scores = torch.randn(3, n_servers, generator=generator, requires_grad=True)
+    p = torch.softmax(scores, dim=-1)
+    mean = torch.einsum("ijk,i,j,k", value, *p)
+    (wanted,) = torch.autograd.grad(mean, scores)
+
+    batch = scores.detach().expand(100_000, -1, -1).clone().requires_grad_()
+    model = make(Task(preset="tiny-4x2"))
+    pair = model._draw(batch.detach(), np.full((len(batch), n_servers), 3))
+    association = torch.stack(pair)
+    server = association.argmax(dim=-1)
+    gain = association_gain(batch, association, value[tuple(server.unbind(-1))])
+    (gradient,) = torch.autograd.grad(gain, batch)
+    error = gradient.std(dim=0) * len(batch) ** 0.5
+    assert error.max() < 1e-3  # so that the next line says something
+    assert ((gradient.sum(dim=0) - wanted).abs() < 5 * error).all()
 
 
 def test_subsets_are_scenarios_of_their_first_users() -> None:
@@ -193,7 +224,7 @@ def test_weights_that_are_damaged_or_pickled(tmp_path: Path) -> None:
     ("settings", "error"),
     [
         ({"averaging": 1.5}, "`averaging` must lie between 0 and 1; got 1.5"),
-        ({"temperature": 0.0}, "`temperature` must lie between 0.001"),
+        ({"ent_coef": -0.1}, "`ent_coef` must lie between 0"),
         ({"candidates": -1}, "`candidates` must lie between 0"),
         ({"margin": -1.0}, "`margin` must lie between 0"),
         ({"subsets": -0.1}, "`subsets` must lie between 0 and 1"),

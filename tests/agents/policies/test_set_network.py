@@ -9,7 +9,12 @@ import pytest
 import torch
 
 from agents.policies.compiled_network import CompiledNetwork
-from agents.policies.set_network import NetworkConfig, SetNetwork, TorchNetwork
+from agents.policies.set_network import (
+    NetworkConfig,
+    SetNetwork,
+    TorchNetwork,
+    project,
+)
 from mec_llm_env import ScenarioConfig, sample_scenario
 from mec_llm_env.observations import ObservationCodec
 
@@ -25,7 +30,7 @@ def tokens(n_users: int, n_servers: int, batch: int = 3) -> list[torch.Tensor]:
 
 def network() -> SetNetwork:
     torch.manual_seed(0)
-    return SetNetwork(NetworkConfig(width=32, pooled=8))
+    return SetNetwork(NetworkConfig(width=32, pooled=8), limit=project)
 
 
 @torch.no_grad()
@@ -127,3 +132,18 @@ def test_compiled_it_is_the_same_far_beyond_what_is_observed() -> None:
         wanted.resources(wanted_pairs, association, row),
         atol=1e-3,
     )
+
+
+def test_compiled_with_another_limit() -> None:
+    with pytest.raises(ValueError, match="`network` must have limit=project; got"):
+        CompiledNetwork(SetNetwork(NetworkConfig(width=32, pooled=8)))
+
+
+def test_projected_gradients_lead_inside() -> None:
+    x = torch.tensor([-3.0, -1.0, -0.5, 0.5, 1.0, 3.0], requires_grad=True)
+    limited = project(x)
+    assert limited.tolist() == [-1.0, -1.0, -0.5, 0.5, 1.0, 1.0]
+    (upward,) = torch.autograd.grad(limited.sum(), x, retain_graph=True)
+    assert upward.tolist() == [0, 0, 1, 1, 1, 1]  # descent: all of them fall
+    (downward,) = torch.autograd.grad(-limited.sum(), x)
+    assert downward.tolist() == [-1, -1, -1, -1, 0, 0]
