@@ -80,7 +80,7 @@ class Apg:
         fewest_users: int = 4,
         averaging: float = 0.99,
         candidates: int = 2,
-        margin: float = 4.0,
+        margin: float = 8.0,
         max_grad_norm: float = 1.0,
         policy_kwargs: dict[str, Any] | None = None,
     ) -> None:
