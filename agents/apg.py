@@ -55,6 +55,9 @@ class Apg:
         subsets: share of the updates that decide on a random number of the users
             alone, so that the network learns what other numbers of users change.
         fewest_users: of a subset.
+        merges: share of the updates that decide on scenarios merged from several, with
+            the servers of all, so that it learns what other numbers of servers change.
+        most_merged: scenarios in one.
         averaging: the policy decides with an exponential average of the weights, of
             which each update replaces 1 − `averaging`.
         candidates: associations beside the network's own that a decision considers.
@@ -78,6 +81,8 @@ class Apg:
         ent_coef: float = 0.01,
         subsets: float = 0.5,
         fewest_users: int = 4,
+        merges: float = 0.25,
+        most_merged: int = 5,
         averaging: float = 0.99,
         candidates: int = 2,
         margin: float = 8.0,
@@ -90,6 +95,8 @@ class Apg:
         _check_range("warmup", warmup, 1, np.inf)
         _check_range("subsets", subsets, 0, 1)
         _check_range("fewest_users", fewest_users, 1, np.inf)
+        _check_range("merges", merges, 0, 1)
+        _check_range("most_merged", most_merged, 1, np.inf)
         _check_range("candidates", candidates, 0, np.inf)
         _check_range("margin", margin, 0, np.inf)
         _check_range("max_grad_norm", max_grad_norm, 0, np.inf)
@@ -102,6 +109,7 @@ class Apg:
         self.warmup, self.averaging = warmup, averaging
         self.max_grad_norm = max_grad_norm
         self.subsets, self.fewest_users = subsets, fewest_users
+        self.merges, self.most_merged = merges, most_merged
         self.num_timesteps = self.updates = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -129,18 +137,20 @@ class Apg:
         """
         users, servers = self._tokens(observation)
         users, given = self._subset(users, _as_float32(scenario))
+        users, servers, given = self._merge(users, servers, given)
+        max_users = given.max_users.numpy()
         given = given[torch.arange(len(users)).expand(2, -1)]  # [2, B]
         pairs = self.network.pairs(users, servers)
         scores = self.network.scores(pairs)
-        drawn, other = self._draw(scores.detach(), scenario.max_users)
+        drawn, other = self._draw(scores.detach(), max_users)
         association = torch.stack([drawn, other])  # [2, B, N, M]
         resources = self.network.resources(pairs, association)
         allocation = decode_resources(given, association, resources)
         objective = self.task.config.objective
         scr = evaluate(given, allocation, objective, check=False).scr  # [2, B]
         value = torch.log(scr)
-        probability = torch.softmax(scores, dim=-1)
-        entropy = torch.special.entr(probability).sum(dim=-1).mean()
+        log_probability = torch.log_softmax(scores, dim=-1)
+        entropy = -(log_probability.exp() * log_probability).sum(dim=-1).mean()
         gain = association_gain(scores, association, value)
         loss = -value.mean() - gain - self.ent_coef * entropy
 
@@ -176,6 +186,30 @@ class Apg:
             return users, given
         kept = self.fewest_users + int(share * (n_users + 1 - self.fewest_users))
         return users[:, :kept], _first_users(given, kept)
+
+    def _merge(
+        self, users: Tensor, servers: Tensor, given: Scenario
+    ) -> tuple[Tensor, Tensor, Scenario]:
+        """Makes one scenario out of several, a random number, in some of the updates.
+
+        It has the users of the first one and the servers of all of them. User n finds
+        those of another scenario at the gains of that one's user n, who is drawn alike.
+        """
+        chance, share = torch.rand(2, generator=self.generator).tolist()
+        most = min(self.most_merged, len(users))
+        if chance >= self.merges or most < 2:
+            return users, servers, given
+        count = 2 + int(share * (most - 1))
+        n_servers = servers.shape[-2]
+        gain, own = users.split([n_servers, users.shape[-1] - n_servers], dim=-1)
+        gain, own = _merged(gain, "NM", count), _merged(own, "N", count)
+        fields = {
+            spec.name: _merged(getattr(given, spec.name), spec.metadata["axes"], count)
+            for spec in dataclasses.fields(Scenario)
+            if getattr(given, spec.name) is not None
+        }
+        scenario = Scenario.unchecked(**given.to_dict() | fields)
+        return torch.cat([gain, own], -1), _merged(servers, "M", count), scenario
 
     def _draw(self, scores: Tensor, max_users: Any) -> tuple[Tensor, Tensor]:
         """Draws two associations [B, N, M] from the softmax of the scores.
@@ -383,6 +417,14 @@ def _first_users(scenario: Scenario, count: int) -> Scenario:
         if spec.metadata["axes"] in ("N", "NM")
     }
     return Scenario.unchecked(**scenario.to_dict() | per_user)
+
+
+def _merged(field: Tensor, axes: str, count: int) -> Tensor:
+    """Returns [B / count, ...]: what servers have side by side, else the first one."""
+    groups = field[: len(field) // count * count].unflatten(0, (-1, count))
+    if "M" not in axes:
+        return groups[:, 0]
+    return groups.movedim(1, len(axes)).flatten(len(axes), len(axes) + 1)
 
 
 def _value(schedule: Schedule, remaining: float) -> float:

@@ -13,6 +13,7 @@ from agents.apg import CHUNK, Apg, association_gain
 from agents.policies.set_network import TorchNetwork
 from agents.weights import read_weights, write_weights
 from mec_llm_env import sample_scenario
+from mec_llm_env.observations import ObservationCodec
 from mec_llm_env.task import Task
 
 SMALL = {"width": 16, "pair_layers": 1, "user_layers": 1, "pooled": 4}
@@ -49,7 +50,7 @@ def test_it_learns() -> None:
 def test_the_loss_is_that_of_the_model() -> None:
     # One server: no choice is sampled, so that the loss is a plain function.
     task = Task(preset="tiny-4x2", overrides={"servers": 1})
-    model = make(task, subsets=0.0, averaging=0.0)
+    model = make(task, subsets=0.0, merges=0.0, averaging=0.0)
     scenario = sample_scenario(task.config, np.random.default_rng(0), (8,))
     observation = task.observation_codec.encode(scenario)
     _, outcome = task.decide(_action(model, observation), scenario)
@@ -68,7 +69,7 @@ def test_gradient_is_that_of_finite_differences() -> None:
     observation = task.observation_codec.encode(scenario)
 
     def update(step: float) -> tuple[float, Any]:
-        model = make(task, subsets=0.0, max_grad_norm=1e9)
+        model = make(task, subsets=0.0, merges=0.0, max_grad_norm=1e9)
         head = model.network.resource
         with torch.no_grad():
             head.weight *= 0.1  # no resource is at its limit, where there is a kink
@@ -80,6 +81,16 @@ def test_gradient_is_that_of_finite_differences() -> None:
     _, gradient = update(0.0)
     assert slope == pytest.approx(float(gradient[2:4].sum()), rel=2e-2)
     assert abs(slope) > 1e-3
+
+
+def test_scores_far_apart_keep_their_gradients_finite() -> None:
+    task = Task(preset="tiny-4x2")
+    model = make(task)
+    with torch.no_grad():
+        model.network.score.weight *= 1e4
+    figures = learn(model, 2, batch=8)
+    assert figures[-1]["train/association_entropy_nat"] < 0.05
+    assert np.isfinite(figures[-1]["train/gradient_norm"])
 
 
 @pytest.mark.parametrize("limit", [4, 2])
@@ -144,6 +155,31 @@ def test_subsets_are_scenarios_of_their_first_users() -> None:
         assert given.bandwidth_max_hz.shape == (4, 2)
     assert seen == set(range(3, 11))
     assert make(task, subsets=0.0)._subset(users, scenario)[1].n_users == 10
+
+
+def test_merged_scenarios_have_the_servers_of_all() -> None:
+    task = Task()
+    model = make(task, merges=1.0, most_merged=3)
+    scenario = sample_scenario(task.config, np.random.default_rng(0), (7,))
+    users, servers = model._tokens(task.observation_codec.encode(scenario))
+    seen = set()
+    for _ in range(50):
+        ours = model._merge(users, servers, scenario.to_torch())
+        merged = ours[2].to_numpy()
+        count = merged.n_servers // 2
+        seen.add(count)
+        assert merged.channel_gain.shape == (7 // count, 10, 2 * count)
+        # The second one: its first user, at the servers of all, which are of another.
+        first, last = count, 2 * count - 1
+        own, gain = merged.workload_flop[1], merged.channel_gain[1]
+        np.testing.assert_array_equal(own, scenario.workload_flop[first])
+        np.testing.assert_array_equal(gain[:, -2:], scenario.channel_gain[last])
+        codec = ObservationCodec(10, merged.n_servers, "tokens")
+        wanted = codec.encode(merged)
+        np.testing.assert_allclose(ours[0], wanted["users"], atol=1e-5)
+        np.testing.assert_allclose(ours[1], wanted["servers"], atol=1e-5)
+    assert seen == {2, 3}
+    assert make(task, merges=0.0)._merge(users, servers, scenario)[2] is scenario
 
 
 def test_decides_alike_alone_in_batches_and_from_tokens() -> None:
@@ -227,6 +263,7 @@ def test_weights_that_are_damaged_or_pickled(tmp_path: Path) -> None:
         ({"ent_coef": -0.1}, "`ent_coef` must lie between 0"),
         ({"candidates": -1}, "`candidates` must lie between 0"),
         ({"margin": -1.0}, "`margin` must lie between 0"),
+        ({"merges": 1.1}, "`merges` must lie between 0 and 1"),
         ({"subsets": -0.1}, "`subsets` must lie between 0 and 1"),
     ],
 )
