@@ -1,7 +1,7 @@
 """Analytic policy gradient: the network is trained through the model's equations.
 
 The SCR of a decision is a differentiable function of the resources, so that its
-gradient needs no estimate; that of the association compares two of them a scenario.
+gradient needs no estimate; that of the association compares two decisions.
 See `docs/training.md` for the equations.
 """
 
@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
-from torch.nn import functional
 
+from agents.association_gradient import association_gain, draw_two
+from agents.augmentation import ScenarioBatch
 from agents.candidates import choose_best
 from agents.policies.set_network import (
     NetworkConfig,
@@ -31,7 +32,6 @@ from agents.policies.set_network import (
 from agents.weights import read_weights, write_weights
 from mec_llm_env import Scenario, evaluate
 from mec_llm_env.actions import decode_resources
-from mec_llm_env.assignment import round_assignment
 from mec_llm_env.task import Task
 
 Schedule = float | Callable[[float], float]  # of the share of training that is left
@@ -135,19 +135,18 @@ class Apg:
         Returns:
             Figures of the update, by their names in TensorBoard.
         """
-        users, servers = self._tokens(observation)
-        users, given = self._subset(users, _as_float32(scenario))
-        users, servers, given = self._merge(users, servers, given)
-        max_users = given.max_users.numpy()
-        given = given[torch.arange(len(users)).expand(2, -1)]  # [2, B]
-        pairs = self.network.pairs(users, servers)
+        batch = self._augmented(
+            ScenarioBatch.of(self.task.observation_codec, scenario, observation)
+        )
+        pairs = self.network.pairs(batch.users, batch.servers)
         scores = self.network.scores(pairs)
-        drawn, other = self._draw(scores.detach(), max_users)
-        association = torch.stack([drawn, other])  # [2, B, N, M]
-        resources = self.network.resources(pairs, association)
-        allocation = decode_resources(given, association, resources)
+        max_users = batch.scenario.max_users.numpy()
+        association = draw_two(scores.detach(), max_users, self.generator)
+        resources = self.network.resources(pairs, association)  # [2, B, N, 5]
+        twice = batch.scenario[torch.arange(len(scores)).expand(2, -1)]
+        allocation = decode_resources(twice, association, resources)
         objective = self.task.config.objective
-        scr = evaluate(given, allocation, objective, check=False).scr  # [2, B]
+        scr = evaluate(twice, allocation, objective, check=False).scr  # [2, B]
         value = torch.log(scr)
         log_probability = torch.log_softmax(scores, dim=-1)
         entropy = -(log_probability.exp() * log_probability).sum(dim=-1).mean()
@@ -175,66 +174,17 @@ class Apg:
             "train/learning_rate": rate,
         }
 
-    def _subset(self, users: Tensor, given: Scenario) -> tuple[Tensor, Scenario]:
-        """Keeps the first users alone, a random number, in some of the updates.
-
-        Which ones does not matter, as the users of a scenario are drawn alike.
-        """
-        n_users = given.n_users
+    def _augmented(self, batch: ScenarioBatch) -> ScenarioBatch:
+        """Takes users away or merges scenarios, in some of the updates."""
         chance, share = torch.rand(2, generator=self.generator).tolist()
-        if chance >= self.subsets or n_users <= self.fewest_users:
-            return users, given
-        kept = self.fewest_users + int(share * (n_users + 1 - self.fewest_users))
-        return users[:, :kept], _first_users(given, kept)
-
-    def _merge(
-        self, users: Tensor, servers: Tensor, given: Scenario
-    ) -> tuple[Tensor, Tensor, Scenario]:
-        """Makes one scenario out of several, a random number, in some of the updates.
-
-        It has the users of the first one and the servers of all of them. User n finds
-        those of another scenario at the gains of that one's user n, who is drawn alike.
-        """
+        least, n_users = self.fewest_users, batch.scenario.n_users
+        if chance < self.subsets and n_users > least:
+            batch = batch.first_users(least + int(share * (n_users + 1 - least)))
         chance, share = torch.rand(2, generator=self.generator).tolist()
-        most = min(self.most_merged, len(users))
-        if chance >= self.merges or most < 2:
-            return users, servers, given
-        count = 2 + int(share * (most - 1))
-        n_servers = servers.shape[-2]
-        gain, own = users.split([n_servers, users.shape[-1] - n_servers], dim=-1)
-        gain, own = _merged(gain, "NM", count), _merged(own, "N", count)
-        fields = {
-            spec.name: _merged(getattr(given, spec.name), spec.metadata["axes"], count)
-            for spec in dataclasses.fields(Scenario)
-            if getattr(given, spec.name) is not None
-        }
-        scenario = Scenario.unchecked(**given.to_dict() | fields)
-        return torch.cat([gain, own], -1), _merged(servers, "M", count), scenario
-
-    def _draw(self, scores: Tensor, max_users: Any) -> tuple[Tensor, Tensor]:
-        """Draws two associations [B, N, M] from the softmax of the scores.
-
-        The second differs in one user, chosen at random, which is at the server that
-        came second in its draw. Where that one is full, the user there that loses
-        least changes with it.
-        """
-        uniform = torch.rand(scores.shape, generator=self.generator)
-        noisy = scores - torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
-        drawn = torch.from_numpy(round_assignment(noisy.numpy(), max_users)).float()
-        n_batch, n_users, _ = scores.shape
-        row = torch.arange(n_batch)
-        user = torch.randint(n_users, (n_batch,), generator=self.generator)
-        mine = drawn[row, user]  # [B, M]
-        second = noisy[row, user].masked_fill(mine > 0, -torch.inf).argmax(dim=-1)
-        theirs = functional.one_hot(second, mine.shape[-1]).float()
-        other = drawn.clone()
-        other[row, user] = theirs
-
-        full = drawn.sum(dim=-2)[row, second].numpy() >= max_users[row, second]
-        loss = (noisy * (theirs - mine)[:, None]).sum(dim=-1)  # [B, N], for `mine`
-        partner = torch.where(drawn[row, :, second] > 0, loss, torch.inf).argmin(dim=-1)
-        other[row[full], partner[full]] = mine[full]
-        return drawn, other
+        most = min(self.most_merged, len(batch.users))
+        if chance < self.merges and most > 1:
+            batch = batch.merged(2 + int(share * (most - 1)))
+        return batch
 
     def _average(self) -> None:
         kept = min(self.averaging, (self.updates + 1) / (self.updates + 10))
@@ -305,10 +255,6 @@ class Apg:
                 self._frozen = TorchNetwork(self.policy)
         return self._frozen
 
-    def _tokens(self, observation: Any) -> tuple[Tensor, Tensor]:
-        users, servers = self.task.observation_codec.unpack(observation)
-        return torch.from_numpy(users), torch.from_numpy(servers)
-
     # Files.
 
     def save(self, file: str | Path | BinaryIO) -> None:
@@ -371,27 +317,6 @@ class Apg:
         self.optimizer.load_state_dict(state)
 
 
-def association_gain(
-    scores: Tensor,  # [B, N, M]
-    association: Tensor,  # [2, B, N, M]
-    value: Tensor,  # [2, B]
-) -> Tensor:
-    """Returns what has the policy gradient of the associations' mean value.
-
-    With p and q the probabilities of the two servers of the user that differs, the pair
-    is drawn with the probability pq/(1 − p) + pq/(1 − q), and the gradient is the sum
-    over pairs of pq times their difference in value and in score.
-    """
-    change = association[1] - association[0]
-    left = 1 - torch.softmax(scores.detach(), dim=-1)
-    p, q = (torch.relu(sign * change * left).sum(dim=-1) for sign in (-1, 1))
-    weight = p * q / (p + q).clamp_min(1e-9)  # [B, N], 0 where nothing changes
-    moved = (change != 0).any(dim=-1).sum(dim=-1)  # 2 users, where they change places
-    difference = (value[1] - value[0]).detach() * weight.sum(dim=-1)
-    change_of_score = (change * scores).sum(dim=(-1, -2)) / moved.clamp_min(1)
-    return scores.shape[-2] * (difference * change_of_score).mean()
-
-
 def _arrays(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
     return {f"{prefix}.{name}": tensor.numpy() for name, tensor in tensors.items()}
 
@@ -402,29 +327,6 @@ def _tensors(prefix: str, arrays: dict[str, Any]) -> dict[str, Tensor]:
         for name, array in arrays.items()
         if name.startswith(f"{prefix}.")
     }
-
-
-def _as_float32(scenario: Scenario) -> Scenario:
-    fields = scenario.to_dict() | {"user_position_m": None, "server_position_m": None}
-    return Scenario.unchecked(**fields).to_torch(dtype=torch.float32)
-
-
-def _first_users(scenario: Scenario, count: int) -> Scenario:
-    """Returns scenarios [B] of the first `count` users alone."""
-    per_user = {
-        spec.name: getattr(scenario, spec.name)[:, :count]
-        for spec in dataclasses.fields(Scenario)
-        if spec.metadata["axes"] in ("N", "NM")
-    }
-    return Scenario.unchecked(**scenario.to_dict() | per_user)
-
-
-def _merged(field: Tensor, axes: str, count: int) -> Tensor:
-    """Returns [B / count, ...]: what servers have side by side, else the first one."""
-    groups = field[: len(field) // count * count].unflatten(0, (-1, count))
-    if "M" not in axes:
-        return groups[:, 0]
-    return groups.movedim(1, len(axes)).flatten(len(axes), len(axes) + 1)
 
 
 def _value(schedule: Schedule, remaining: float) -> float:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from agents.apg import CHUNK, Apg, association_gain
+from agents.apg import CHUNK, Apg
+from agents.augmentation import ScenarioBatch
 from agents.policies.set_network import TorchNetwork
 from agents.weights import read_weights, write_weights
 from mec_llm_env import sample_scenario
-from mec_llm_env.observations import ObservationCodec
 from mec_llm_env.task import Task
 
 SMALL = {"width": 16, "pair_layers": 1, "user_layers": 1, "pooled": 4}
@@ -93,93 +93,18 @@ def test_scores_far_apart_keep_their_gradients_finite() -> None:
     assert np.isfinite(figures[-1]["train/gradient_norm"])
 
 
-@pytest.mark.parametrize("limit", [4, 2])
-def test_associations_are_drawn_in_feasible_pairs(limit: int) -> None:
-    task = Task(preset="tiny-4x2", overrides={"server.max_users": limit})
-    pair = make(task)._draw(torch.randn(50, 4, 2), np.full((50, 2), limit))
-    for association in pair:
-        assert set(association.unique().tolist()) == {0.0, 1.0}
-        assert (association.sum(dim=-1) == 1).all()
-        assert association.sum(dim=-2).max() <= limit
-    moved = (pair[0] != pair[1]).any(dim=-1).sum(dim=-1)
-    # Both servers full: two users change places.
-    assert moved.unique().tolist() == ([1] if limit == 4 else [2])
-
-
-def test_who_changes_places_loses_least() -> None:
-    task = Task(preset="tiny-4x2", overrides={"server.max_users": 2})
-    lead = torch.tensor([40.0, 200.0, -40.0, -200.0])  # of server 0; beyond all noise
-    scores = torch.stack([lead, torch.zeros(4)], dim=-1).expand(500, 4, 2)
-    drawn, other = make(task)._draw(scores, np.full((500, 2), 2))
-    assert (drawn[:, :, 0] == torch.tensor([1.0, 1.0, 0.0, 0.0])).all()
-    pairs = {tuple(row.nonzero().ravel().tolist()) for row in (drawn != other)[..., 0]}
-    assert pairs == {(0, 2), (1, 2), (0, 3)}  # not (1, 3): 0 and 2 lose less
-
-
-@pytest.mark.parametrize("n_servers", [2, 3])
-def test_gradient_of_the_association_is_exact_on_average(n_servers: int) -> None:
-    # All associations of three users, each with a value, against drawn pairs.
-    generator = torch.Generator().manual_seed(n_servers)
-    value = torch.rand((n_servers,) * 3, generator=generator)
-    scores = torch.randn(3, n_servers, generator=generator, requires_grad=True)
-    p = torch.softmax(scores, dim=-1)
-    mean = torch.einsum("ijk,i,j,k", value, *p)
-    (wanted,) = torch.autograd.grad(mean, scores)
-
-    batch = scores.detach().expand(100_000, -1, -1).clone().requires_grad_()
-    model = make(Task(preset="tiny-4x2"))
-    pair = model._draw(batch.detach(), np.full((len(batch), n_servers), 3))
-    association = torch.stack(pair)
-    server = association.argmax(dim=-1)
-    gain = association_gain(batch, association, value[tuple(server.unbind(-1))])
-    (gradient,) = torch.autograd.grad(gain, batch)
-    error = gradient.std(dim=0) * len(batch) ** 0.5
-    assert error.max() < 1e-3  # so that the next line says something
-    assert ((gradient.sum(dim=0) - wanted).abs() < 5 * error).all()
-
-
-def test_subsets_are_scenarios_of_their_first_users() -> None:
+def test_updates_see_other_numbers_of_users_and_servers() -> None:
     task = Task()
-    model = make(task, subsets=1.0, fewest_users=3)
-    scenario = sample_scenario(task.config, np.random.default_rng(0), (4,))
-    users, _ = model._tokens(task.observation_codec.encode(scenario))
-    seen = set()
-    for _ in range(200):
-        kept, given = model._subset(users, scenario.to_torch())
-        count = kept.shape[1]
-        seen.add(count)
-        np.testing.assert_array_equal(
-            given.channel_gain, scenario.channel_gain[:, :count]
-        )
-        assert given.workload_flop.shape == (4, count)
-        assert given.bandwidth_max_hz.shape == (4, 2)
-    assert seen == set(range(3, 11))
-    assert make(task, subsets=0.0)._subset(users, scenario)[1].n_users == 10
-
-
-def test_merged_scenarios_have_the_servers_of_all() -> None:
-    task = Task()
-    model = make(task, merges=1.0, most_merged=3)
-    scenario = sample_scenario(task.config, np.random.default_rng(0), (7,))
-    users, servers = model._tokens(task.observation_codec.encode(scenario))
-    seen = set()
-    for _ in range(50):
-        ours = model._merge(users, servers, scenario.to_torch())
-        merged = ours[2].to_numpy()
-        count = merged.n_servers // 2
-        seen.add(count)
-        assert merged.channel_gain.shape == (7 // count, 10, 2 * count)
-        # The second one: its first user, at the servers of all, which are of another.
-        first, last = count, 2 * count - 1
-        own, gain = merged.workload_flop[1], merged.channel_gain[1]
-        np.testing.assert_array_equal(own, scenario.workload_flop[first])
-        np.testing.assert_array_equal(gain[:, -2:], scenario.channel_gain[last])
-        codec = ObservationCodec(10, merged.n_servers, "tokens")
-        wanted = codec.encode(merged)
-        np.testing.assert_allclose(ours[0], wanted["users"], atol=1e-5)
-        np.testing.assert_allclose(ours[1], wanted["servers"], atol=1e-5)
-    assert seen == {2, 3}
-    assert make(task, merges=0.0)._merge(users, servers, scenario)[2] is scenario
+    model = make(task, subsets=0.5, fewest_users=3, merges=0.5, most_merged=3)
+    scenario = sample_scenario(task.config, np.random.default_rng(0), (6,))
+    observation = task.observation_codec.encode(scenario)
+    batch = ScenarioBatch.of(task.observation_codec, scenario, observation)
+    seen = [model._augmented(batch).scenario.channel_gain.shape for _ in range(300)]
+    assert {shape[1] for shape in seen} == set(range(3, 11))
+    assert {shape[2] for shape in seen} == {2, 4, 6}
+    assert {shape[0] for shape in seen} == {6, 3, 2}
+    plain = make(task, subsets=0.0, merges=0.0)
+    assert plain._augmented(batch) is batch
 
 
 def test_decides_alike_alone_in_batches_and_from_tokens() -> None:

@@ -1,0 +1,76 @@
+"""Other numbers of users and servers, made of the scenarios that there are.
+
+With as many of both in every scenario nothing tells a network what another number of
+them changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from mec_llm_env import Scenario
+from mec_llm_env.observations import ObservationCodec
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioBatch:
+    """Scenarios [B] and their tokens, in PyTorch and float32."""
+
+    users: Tensor  # [B, N, M + 9] log-gains and features, as observed
+    servers: Tensor  # [B, M, 7]
+    scenario: Scenario
+
+    @classmethod
+    def of(cls, codec: ObservationCodec, scenario: Scenario, observation: Any) -> Self:
+        """Returns scenarios [B] in NumPy and their observations as a batch."""
+        users, servers = codec.unpack(observation)
+        positions = {"user_position_m": None, "server_position_m": None}
+        given = Scenario.unchecked(**scenario.to_dict() | positions)
+        return cls(
+            torch.from_numpy(users),
+            torch.from_numpy(servers),
+            given.to_torch(dtype=torch.float32),
+        )
+
+    def first_users(self, count: int) -> ScenarioBatch:
+        """Returns the scenarios with their first `count` users alone.
+
+        Which ones does not matter, as the users of a scenario are drawn alike.
+        """
+
+        def kept(field: Tensor, axes: str) -> Tensor:
+            return field[:, :count] if "N" in axes else field
+
+        return ScenarioBatch(self.users[:, :count], self.servers, self._map(kept))
+
+    def merged(self, count: int) -> ScenarioBatch:
+        """Returns a `count`-th of the scenarios, each made of so many.
+
+        It has the users of the first one and the servers of all of them. User n finds
+        those of another scenario at the gains of that one's user n, who is drawn alike.
+        """
+
+        def merge(field: Tensor, axes: str) -> Tensor:
+            groups = field[: len(field) // count * count].unflatten(0, (-1, count))
+            if "M" not in axes:
+                return groups[:, 0]
+            return groups.movedim(1, len(axes)).flatten(len(axes), len(axes) + 1)
+
+        n_servers = self.servers.shape[-2]
+        gain, own = self.users.tensor_split([n_servers], dim=-1)
+        users = torch.cat([merge(gain, "NM"), merge(own, "N")], dim=-1)
+        return ScenarioBatch(users, merge(self.servers, "M"), self._map(merge))
+
+    def _map(self, change: Any) -> Scenario:
+        """Returns the scenario with `change(field, axes)` of every field."""
+        fields = self.scenario.to_dict()
+        for spec in dataclasses.fields(Scenario):
+            if fields[spec.name] is not None:
+                axes = spec.metadata["axes"]
+                fields[spec.name] = change(fields[spec.name], axes)
+        return Scenario.unchecked(**fields)
