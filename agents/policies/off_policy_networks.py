@@ -24,6 +24,7 @@ from agents.policies.set_network import (
     Residual,
     SetNetwork,
     log_sum,
+    project,
     summands,
 )
 from agents.policies.set_policy import split_tokens
@@ -34,6 +35,9 @@ Space = gym.spaces.Space[Any]
 
 class DeterministicActor(BasePolicy):
     """Decides the association of the highest scores, and resources that suit it.
+
+    Both are cut to the box by `project`. With a tanh the decisions of some seeds ran to
+    its limits and stayed there.
 
     Args:
         observation_space: flat, or of tokens.
@@ -53,7 +57,7 @@ class DeterministicActor(BasePolicy):
     ) -> None:
         super().__init__(observation_space, action_space, squash_output=True)
         self.size, self.temperature = size, temperature
-        self.network = SetNetwork(config)
+        self.network = SetNetwork(config, limit=project)
         # Decisions begin near the middle of the box, as Stable-Baselines3's do.
         for head in (self.network.score, self.network.resource):
             nn.init.orthogonal_(head.weight, gain=0.01)
@@ -62,7 +66,7 @@ class DeterministicActor(BasePolicy):
     def forward(self, obs: Any) -> Tensor:
         """Returns actions [B, N(M+5)]."""
         pairs = self.network.pairs(*split_tokens(obs, *self.size))
-        scores = torch.tanh(self.network.scores(pairs))
+        scores = project(self.network.scores(pairs))
         chosen = choose_server(scores, self.temperature)
         resources = self.network.resources(pairs, chosen)
         return torch.cat([scores, resources], dim=-1).flatten(-2)

@@ -58,6 +58,19 @@ def test_weights_of_one_size_fit_another(agent: str) -> None:
     assert values(large, seen, actions).shape == (3, 50 if agent == "tqc" else 2)
 
 
+def test_decisions_at_the_limits_find_back() -> None:
+    policy, seen = make("td3", 4, 2)
+    heads = (policy.actor.network.score, policy.actor.network.resource)
+    with torch.no_grad():
+        for head in heads:
+            head.bias += 20.0
+    actions = policy.actor(seen)
+    assert (actions == 1).all()
+    actions.sum().backward()  # descent lowers them
+    for head in heads:
+        assert (head.bias.grad > 1).all()
+
+
 @pytest.mark.parametrize("agent", AGENTS)
 def test_flat_observations_and_tokens_are_decided_alike(agent: str) -> None:
     (flat, seen), (tokens, same) = make(agent, 4, 2), make(agent, 4, 2, "tokens")
