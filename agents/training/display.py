@@ -66,7 +66,7 @@ class Display:
             scr += f" ({100 * figures['optimality']:.1f} % of the bound)"
         self._progress.update(self._task, completed=timesteps, scr=scr)
         if not self._bar:
-            star = "  best so far" if best else ""
+            star = "" if best else "  worse than before"
             print(
                 f"{timesteps:>12,} decisions   validation SCR {scr}{star}", flush=True
             )

@@ -18,6 +18,9 @@ Array = np.ndarray[Any, Any]
 
 _MEANS = ("delay_s", "energy_j")  # over the scenarios
 
+#: How far a later policy may seem worse than the best one and still replace it.
+STANDARD_ERRORS = 2.0
+
 LARGEST_BOUNDED = 500  # N·M up to which the validation scenarios are bounded
 
 
@@ -73,9 +76,16 @@ class Validation:
         return figures
 
     def is_best(self) -> bool:
-        """Returns whether the last evaluation has the highest mean SCR so far."""
-        means = [float(scr.mean()) for scr in self.history["results"]]
-        return all(means[-1] > mean for mean in means[:-1])
+        """Returns whether the last policy is the one to keep so far.
+
+        It is, unless its mean SCR is lower than the highest one by more than two
+        standard errors of the difference: the highest of many means over a hundred
+        scenarios is as much luck as skill, and a later policy has learned more.
+        """
+        results = np.array(self.history["results"])  # [evaluation, scenario] SCR
+        lead = results[results.mean(axis=1).argmax()] - results[-1]
+        error = lead.std(ddof=1) / np.sqrt(len(lead))
+        return bool(lead.mean() <= STANDARD_ERRORS * error)
 
     def save(self, path: Path) -> None:
         """Writes the history as `evaluations.npz`, in Stable-Baselines3's format."""
