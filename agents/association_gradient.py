@@ -1,7 +1,7 @@
 """The policy gradient of an association, from two that differ in one user.
 
-The difference of their values has far less variance than a return against a critic, and
-is the same gradient on average, for any number of servers.
+In the difference of their values most of what differs between scenarios cancels, and
+it gives the exact gradient on average, for any number of servers.
 """
 
 from __future__ import annotations
