@@ -15,7 +15,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 .PHONY: demo test lint format check test-gymnasium clean
 
 demo: $(VENV)/train.stamp
-	OMP_NUM_THREADS=2 $(BIN)/python train.py --agent ppo --timesteps 100_000
+	OMP_NUM_THREADS=2 $(BIN)/python train.py --agent ppo --timesteps 200_000
 	$(BIN)/python evaluate.py --instances 50 --jobs 2 --agents \
 		runs/ppo/latest ppo:pretrained apg:pretrained dashf dual gucro gucaa rucaa random
 
