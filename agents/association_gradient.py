@@ -39,9 +39,10 @@ def draw_two(
     other[row, user] = theirs
 
     full = drawn.sum(dim=-2)[row, second].numpy() >= max_users[row, second]
-    loss = (noisy * (theirs - mine)[:, None]).sum(dim=-1)  # [B, N], for `mine`
-    partner = torch.where(drawn[row, :, second] > 0, loss, torch.inf).argmin(dim=-1)
-    other[row[full], partner[full]] = mine[full]
+    if full.any():
+        loss = (noisy * (theirs - mine)[:, None]).sum(dim=-1)  # [B, N], for `mine`
+        loss[drawn[row, :, second] == 0] = torch.inf
+        other[row[full], loss.argmin(dim=-1)[full]] = mine[full]
     return torch.stack([drawn, other])
 
 

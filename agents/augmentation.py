@@ -7,6 +7,7 @@ them changes.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -66,7 +67,7 @@ class ScenarioBatch:
         users = torch.cat([merge(gain, "NM"), merge(own, "N")], dim=-1)
         return ScenarioBatch(users, merge(self.servers, "M"), self._map(merge))
 
-    def _map(self, change: Any) -> Scenario:
+    def _map(self, change: Callable[[Tensor, str], Tensor]) -> Scenario:
         """Returns the scenario with `change(field, axes)` of every field."""
         fields = self.scenario.to_dict()
         for spec in dataclasses.fields(Scenario):

@@ -58,10 +58,7 @@ class DeterministicActor(BasePolicy):
         super().__init__(observation_space, action_space, squash_output=True)
         self.size, self.temperature = size, temperature
         self.network = SetNetwork(config, limit=project)
-        # Decisions begin near the middle of the box, as Stable-Baselines3's do.
-        for head in (self.network.score, self.network.resource):
-            nn.init.orthogonal_(head.weight, gain=0.01)
-            nn.init.zeros_(head.bias)
+        self.network.begin_in_the_middle()
 
     def forward(self, obs: Any) -> Tensor:
         """Returns actions [B, N(M+5)]."""

@@ -81,6 +81,12 @@ class SetNetwork(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.resource = nn.Linear(width, len(RESOURCES))
 
+    def begin_in_the_middle(self) -> None:
+        """Lets first decisions be near 0, the middle of the box, as SB3's are."""
+        for head in (self.score, self.resource):
+            nn.init.orthogonal_(head.weight, gain=0.01)
+            nn.init.zeros_(head.bias)
+
     def pairs(
         self,
         users: Tensor,  # [B, N, M + 9] log-gains and features, as observed

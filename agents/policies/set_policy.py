@@ -72,10 +72,7 @@ class SetPolicy(ActorCriticPolicy):
         self.critic = SetCritic(self.network_config.width)
         start = float(self.log_std_init) / LOG_STD_UNIT
         self.scaled_log_std = nn.Parameter(torch.full((len(RESOURCES),), start))
-        # Decisions begin near the middle of the box, as Stable-Baselines3's do.
-        for head in (self.actor.score, self.actor.resource):
-            nn.init.orthogonal_(head.weight, gain=0.01)
-            nn.init.zeros_(head.bias)
+        self.actor.begin_in_the_middle()
         self.optimizer = self.optimizer_class(
             self.parameters(),
             lr=lr_schedule(1),  # type: ignore[call-arg]

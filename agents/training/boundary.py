@@ -57,11 +57,11 @@ class Boundary:
         for name, value in figures.items():
             trainer.logger.record(f"eval/{name}", value)
         trainer.logger.dump(self._done)
-        best = validation.is_best()
-        if best:
+        kept = validation.keeps_last()
+        if kept:
             save_model(trainer.model, trainer.run / f"best_{trainer.model_file}")
         validation.save(trainer.run / EVALUATIONS)
-        self.display.evaluated(self._done, figures, best)
+        self.display.evaluated(self._done, figures, kept)
 
     def save(self) -> None:
         """Writes a checkpoint."""

@@ -58,7 +58,7 @@ class Display:
         self._progress.update(self._task, completed=timesteps)
 
     def evaluated(
-        self, timesteps: int, figures: Mapping[str, float], best: bool
+        self, timesteps: int, figures: Mapping[str, float], kept: bool
     ) -> None:
         """Shows the mean SCR on validation scenarios, and its share of the bound."""
         scr = f"{figures['scr']:.2f}"
@@ -66,9 +66,9 @@ class Display:
             scr += f" ({100 * figures['optimality']:.1f} % of the bound)"
         self._progress.update(self._task, completed=timesteps, scr=scr)
         if not self._bar:
-            star = "" if best else "  worse than before"
+            note = "" if kept else "  worse than before"
             print(
-                f"{timesteps:>12,} decisions   validation SCR {scr}{star}", flush=True
+                f"{timesteps:>12,} decisions   validation SCR {scr}{note}", flush=True
             )
 
     def say(self, text: str) -> None:

@@ -75,8 +75,8 @@ class Validation:
             self.history[name].append(figures[name])
         return figures
 
-    def is_best(self) -> bool:
-        """Returns whether the last policy is the one to keep so far.
+    def keeps_last(self) -> bool:
+        """Returns whether the last policy is the one to keep, as `best_model`.
 
         It is, unless its mean SCR is lower than the highest one by more than two
         standard errors of the difference: the highest of many means over a hundred

@@ -19,6 +19,7 @@ from experiments.comparison import measuring
 
 ROOT = Path(__file__).parents[2]
 WORDS = ["--agents", "apg", "ppo", "--quick", "--preset", "tiny-4x2"]
+WORDS += ["--timesteps", "16384"]  # so that no run ends before the interrupt
 FIGURES = (
     *("iqm", "performance_profiles", "probability_of_improvement"),
     *("sample_efficiency", "quality_latency"),
@@ -27,6 +28,12 @@ FIGURES = (
 
 def read_rows(path):
     return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def wait_for(pattern, folder, process):
+    while not list(folder.glob(pattern)):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +53,10 @@ def compared(tmp_path_factory):
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not list(folder.glob("out/runs/*/*/*/checkpoints/step_*")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+    wait_for("out/runs/*", folder, process)
     with pytest.raises(SystemExit):  # the folder is in use
         compare_agents.main([*WORDS, "--output", os.fspath(folder / "out")])
+    wait_for("out/runs/*/*/*/checkpoints/step_*", folder, process)
     process.send_signal(signal.SIGINT)
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
@@ -73,6 +79,7 @@ def test_every_run_is_whole_and_there_once(compared):
     assert {run_label(config) for config in configs} == {"apg", "ppo"}
     logs = [path.read_text() for path in (compared / "out" / "logs").glob("*.log")]
     assert len(logs) == len(runs)
+    assert any("Interrupted. Go on with" in log for log in logs)
     assert all("× rucaa" in log for log in logs)
 
 
@@ -97,7 +104,7 @@ def test_what_it_writes(compared):
     assert "## How to read it" in page  # by hand, and kept
     (apg,) = [row for row in rows if row["agent"] == "apg"]
     seconds = float(apg["training_s_mean"])
-    assert f"| `apg` | 2 | 8,192 | {seconds:.0f} |" in page
+    assert f"| `apg` | 2 | 16,384 | {seconds:.0f} |" in page
 
 
 def test_measurements_are_kept_until_the_model_is_another(compared, monkeypatch):
@@ -130,7 +137,7 @@ def test_other_settings_are_refused_and_change_nothing(compared, monkeypatch, ca
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "was trained with other settings" in line
-    assert "`timesteps` is 8192, not 4096" in line
+    assert "`timesteps` is 16384, not 4096" in line
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def kept(validation: Validation, means: list[float], noise: float) -> list[bool]
         error = rng.standard_normal(100)
         error -= error.mean()
         validation.history["results"].append(mean + scenario + noise * error)
-        found.append(validation.is_best())
+        found.append(validation.keeps_last())
     return found
 
 
