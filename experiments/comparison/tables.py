@@ -160,6 +160,16 @@ def reading(results: Sequence[AgentResult], pairs: Sequence[Pair]) -> str:
             "interval of the probability of improvement holds one half: "
             f"{', '.join(unsure)}."
         )
+    reversed_ = [
+        f"`{one}` and `{other}` ({_shown(known[one, other], 2)})"
+        for one, other in itertools.pairwise(names)
+        if known[one, other].high < 0.5
+    ]
+    if reversed_:
+        sentences.append(
+            "Of these neighbours the first has the higher IQM, but is the worse one in "
+            f"most scenarios: {', '.join(reversed_)}."
+        )
     variants = [
         f"`{name}` over `{name.split()[0]}` {_shown(known[name, name.split()[0]], 2)}"
         for name in names

@@ -205,6 +205,12 @@ def test_sentences_by_hand():
     text = reading(equal, all_pairs(equal))
     assert "not told apart" in text
     assert "`ppo` and `a2c` (0.50 [0.50, 0.50])" in text
+    assert "worse one in most scenarios" not in text
+    # Ahead by 8.5 to 8.05, behind in three scenarios of four.
+    ppo, a2c = [5, 8, 9.5, 9], [5.1, 8.1, 8, 9.1]
+    rare = [result("ppo", ppo, ppo), result("a2c", a2c, a2c), RESULTS[0], RESULTS[3]]
+    text = reading(rare, all_pairs(rare))
+    assert "worse one in most scenarios: `ppo` and `a2c` (0.25 [0.25, 0.25])" in text
 
 
 def test_the_page_keeps_what_is_written_by_hand(tmp_path):
