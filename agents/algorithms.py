@@ -13,11 +13,11 @@ class Algorithm:
 
     module: str
     name: str  # of the class
-    policies: dict[str, str]  # `--policy` → name that the class knows, or module:class
+    policies: dict[str, str]  # `--policy` → name that the class knows, or module.class
     any_size: frozenset[str] = frozenset()  # policies for any number of users, servers
     # The same as `policies` for --action-encoding association; empty where it cannot.
     choosing: dict[str, str] = field(default_factory=dict)
-    trainer: str = "agents.training.sb3_trainer:SB3Trainer"  # module:class
+    trainer: str = "agents.training.sb3_trainer.SB3Trainer"  # module.class
     extra: str = "train"  # of setup.cfg, which installs it
 
     def policy_name(self, policy: str, encoding: str) -> str:
@@ -58,19 +58,22 @@ class Algorithm:
 
 
 def load_object(path: str) -> Any:
-    """Imports what `module:name` names."""
-    module, _, name = path.partition(":")
+    """Imports what `module.name` names."""
+    module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
-_ON_POLICY = {"mlp": "MlpPolicy", "set": "agents.policies.set_policy:SetPolicy"}
+_ON_POLICY = {"mlp": "MlpPolicy", "set": "agents.policies.set_policy.SetPolicy"}
 _CHOOSING = {
-    "mlp": "agents.policies.association_policy:AssociationMlpPolicy",
-    "set": "agents.policies.association_policy:AssociationSetPolicy",
+    "mlp": "agents.policies.association_policy.AssociationMlpPolicy",
+    "set": "agents.policies.association_policy.AssociationSetPolicy",
 }
-_SAC = {"mlp": "MlpPolicy", "set": "agents.policies.off_policy:SetSACPolicy"}
-_TD3 = {"mlp": "MlpPolicy", "set": "agents.policies.off_policy:SetTD3Policy"}
-_TQC = {"mlp": "MlpPolicy", "set": "agents.policies.tqc:SetTQCPolicy"}
+_SAC = {"mlp": "MlpPolicy", "set": "agents.policies.off_policy.SetSACPolicy"}
+_TD3 = {
+    "mlp": "agents.policies.mlp_td3.MlpTD3Policy",
+    "set": "agents.policies.off_policy.SetTD3Policy",
+}
+_TQC = {"mlp": "MlpPolicy", "set": "agents.policies.tqc.SetTQCPolicy"}
 _SET = frozenset({"set"})
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -122,6 +125,6 @@ ALGORITHMS: dict[str, Algorithm] = {
         name="Apg",
         policies={"set": "SetPolicy"},
         any_size=_SET,
-        trainer="agents.training.apg_trainer:ApgTrainer",
+        trainer="agents.training.apg_trainer.ApgTrainer",
     ),
 }

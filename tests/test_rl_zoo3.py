@@ -31,7 +31,7 @@ def test_every_file_trains_with_rl_zoo3(tmp_path: Path) -> None:
     algorithms = {
         name: NAMES.get(name, name)
         for name, algorithm in ALGORITHMS.items()
-        if algorithm.trainer.endswith(":SB3Trainer")
+        if algorithm.trainer.endswith(".SB3Trainer")
     }
     lines = []
     for name, zoo_name in algorithms.items():

@@ -68,7 +68,7 @@ class SB3Trainer(Trainer):
         envs = self._wrapped_envs(arguments)
         kwargs = _policy_kwargs(self.config, self.envs.task)
         model = algorithm_class(
-            load_object(policy) if ":" in policy else policy,
+            load_object(policy) if "." in policy else policy,
             envs,
             seed=self.config.seed,
             device="cpu",
@@ -157,7 +157,7 @@ def _policy_of(config: TrainingConfig, task: Task) -> Any:
     name = algorithm.policy_name(config.policy, task.action_codec.encoding)
     policy_class = (
         load_object(name)
-        if ":" in name
+        if "." in name
         else algorithm.load_class().policy_aliases[name]
     )
     return policy_class(
