@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, StrMethodFormatter
 
 from agents.evaluation.figures import draw_latency, draw_profiles, new_figure
 from agents.evaluation.labels import name_ends, settle
@@ -107,11 +107,14 @@ def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) ->
             axes.plot(x, value, linestyle=own.line, color=own.colour, lw=1.4)
             axes.fill_between(x, lower, upper, color=own.colour, alpha=0.15, lw=0)
             named.append((curve.label, float(x[-1]), float(value[-1]), own.colour))
-    texts = ("decisions", "s of training, one thread")
-    for axes, text in zip(panels, texts, strict=True):
+    scales = (
+        ("decisions", EngFormatter(sep="")),  # 500k, 1M
+        ("s of training, one thread", StrMethodFormatter("{x:g}")),
+    )
+    for axes, (text, formatter) in zip(panels, scales, strict=True):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+        axes.xaxis.set_major_formatter(formatter)
         axes.xaxis.set_minor_locator(NullLocator())
         share_axis(axes.yaxis, low, high)
         axes.set_xlabel(text)
