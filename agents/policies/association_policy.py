@@ -21,7 +21,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from agents.policies.set_network import NetworkConfig, SetNetwork
+from agents.policies.set_network import NetworkConfig, SetNetwork, begin_near_zero
 from agents.policies.set_policy import split_tokens
 from mec_llm_env.assignment import round_assignment
 from mec_llm_env.observations import SERVER_FEATURES
@@ -195,8 +195,7 @@ class AssociationSetPolicy(_Choosing):
         self.critic = SetNetwork(self.network_config)
         del self.critic.resource
         self.value = nn.Linear(self.network_config.width, 1)
-        nn.init.orthogonal_(self.actor.score.weight, gain=0.01)
-        nn.init.zeros_(self.actor.score.bias)
+        begin_near_zero(self.actor.score)
         self.optimizer = self.optimizer_class(
             self.parameters(),
             lr=lr_schedule(1),  # type: ignore[call-arg]

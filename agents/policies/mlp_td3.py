@@ -13,7 +13,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.td3.policies import Actor, TD3Policy
 from torch import Tensor, nn
 
-from agents.policies.set_network import project
+from agents.policies.set_network import begin_near_zero, project
 
 
 class MlpTD3Policy(TD3Policy):
@@ -34,8 +34,7 @@ class CutActor(Actor):
         super().__init__(*args, **kwargs)
         *hidden, last, _ = self.mu  # what comes last is the tanh
         assert isinstance(last, nn.Linear)
-        nn.init.orthogonal_(last.weight, gain=0.01)
-        nn.init.zeros_(last.bias)
+        begin_near_zero(last)
         self.mu = nn.Sequential(*hidden, last, _Cut())
 
 

@@ -1,6 +1,6 @@
 """The set network as a policy of Stable-Baselines3's SAC, TD3 and DDPG.
 
-`set_tqc` has the same for TQC.
+`tqc` has the same for TQC.
 """
 
 from __future__ import annotations

@@ -82,10 +82,9 @@ class SetNetwork(nn.Module):
         self.resource = nn.Linear(width, len(RESOURCES))
 
     def begin_in_the_middle(self) -> None:
-        """Lets first decisions be near 0, the middle of the box, as SB3's are."""
-        for head in (self.score, self.resource):
-            nn.init.orthogonal_(head.weight, gain=0.01)
-            nn.init.zeros_(head.bias)
+        """Lets first decisions be near 0, the middle of the box."""
+        begin_near_zero(self.score)
+        begin_near_zero(self.resource)
 
     def pairs(
         self,
@@ -213,6 +212,12 @@ class _UserLayer(nn.Module):
         mean = log_sum(terms.mean(dim=-2, keepdim=True))  # [B, 1, P + 1]
         server = _linear(self.of_server, load) + _linear(self.of_all, mean)
         return self.residual.forward(users, association @ server)
+
+
+def begin_near_zero(head: nn.Linear) -> None:
+    """Gives a last layer the first weights that SB3's on-policy actors have."""
+    nn.init.orthogonal_(head.weight, gain=0.01)
+    nn.init.zeros_(head.bias)
 
 
 class _Projection(torch.autograd.Function):
