@@ -27,8 +27,8 @@ from agents.command_line import (
     seed_number,
     task_arguments,
 )
-from agents.evaluation.bounds import certified_bounds
-from agents.evaluation.comparison import Array, compare
+from agents.evaluation.bounds import InstanceBounds, certified_bounds
+from agents.evaluation.comparison import compare
 from agents.evaluation.instances import held_out_instances
 from agents.evaluation.output import create_folder, write_results
 from agents.evaluation.results import AgentResult, table
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scenario = held_out_instances(task.config, options.instances)
         folder = create_folder(options.output, arguments_of_task["preset"])
 
-    bound = None if options.no_bound else _bounds(scenario, task, arguments_of_task)
+    bounds = None if options.no_bound else _bounds(scenario, task, arguments_of_task)
     names = [name for entry in entries for name in entry.names]
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         bar = progress.add_task("", total=1.0)
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             label=entry.label,
             runs=entry.names if entry.trained else ("",),
             measurements=tuple(next(measured) for _ in entry.names),
-            bound=bound,
+            bound=None if bounds is None else bounds.value,
             seed=options.seed,
         )
         for entry in entries
@@ -85,8 +85,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "parameters": task.config.to_dict(),
         **provenance(),
     }
+    warning = None if bounds is None else bounds.warning()
+    if warning is not None:
+        about["bound"] = warning
     report = write_results(folder, results, about)
     _print_table(results)
+    if warning is not None:
+        print(warning)
     print(f"Report: {os.path.relpath(report)}")
     return 0
 
@@ -128,7 +133,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _bounds(scenario: Scenario, task: Task, kwargs: Mapping[str, Any]) -> Array:
+def _bounds(
+    scenario: Scenario, task: Task, kwargs: Mapping[str, Any]
+) -> InstanceBounds:
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         bar = progress.add_task("certified bounds", total=scenario.batch_shape[0])
         return certified_bounds(

@@ -25,8 +25,10 @@ from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 Array = Any  # NumPy only
 
 _GAIN = 1e-6  # relative gain of SCR below which moves end
-#: Nodes of branch and bound, at most, where bound and allocation are apart.
-BRANCH_NODES = 100
+#: Nodes of branch and bound for small scenarios, where bound and allocation are apart.
+_NODES_FOR_BOUND, _NODES_FOR_DECISION = 400, 100
+_NODES_TIMES_OPTIONS = 40_000  # where there are more options there are fewer nodes
+_POWER_FACTOR = 5  # so much longer an option takes where the score counts power
 
 
 def solve_dual(
@@ -36,7 +38,7 @@ def solve_dual(
     tolerance: float = 1e-5,
     rounds: int = 4,
     candidates: int = 6,
-    nodes: int = BRANCH_NODES,
+    nodes: int | None = None,
     time_limit_s: float | None = None,
 ) -> tuple[SolveResult, Bound]:
     """Returns a near-optimal allocation of one scenario and its certified bound.
@@ -52,7 +54,7 @@ def solve_dual(
         rounds: of moves, at most.
         candidates: allocations that are tried in a round.
         nodes: of branch and bound, at most, where bound and SCR are more than 1 %
-            apart; 0 for the bound of prices alone.
+            apart; 0 for the bound of prices alone. None: up to 100, by size.
         time_limit_s: when to stop, s; then the best allocation and a valid bound.
 
     Raises:
@@ -62,7 +64,7 @@ def solve_dual(
     s, clock = single(scenario), Clock.limited(time_limit_s)
     search = PricedSearch(s, check_objective(objective), clock, tolerance=tolerance)
     search.improve(clock, rounds=rounds, candidates=candidates)
-    search.branch(nodes)
+    search.branch(nodes, _NODES_FOR_DECISION)
     rows = tuple(
         Iteration(
             block=block,
@@ -93,7 +95,7 @@ def solve_dual_batch(
     tolerance: float = 1e-5,
     rounds: int = 4,
     candidates: int = 6,
-    nodes: int = BRANCH_NODES,
+    nodes: int | None = None,
     time_limit_s: float | None = None,
 ) -> tuple[Allocation, Array, Bound]:
     """Returns allocations, their SCR `[...]` and certified bounds of a batch.
@@ -105,7 +107,7 @@ def solve_dual_batch(
         scenario, check_objective(objective), clock, tolerance=tolerance
     )
     search.improve(clock, rounds=rounds, candidates=candidates)
-    search.branch(nodes)
+    search.branch(nodes, _NODES_FOR_DECISION)
     shaped = search.problem.shaped
     return search.best.allocation().map(shaped), shaped(search.best.scr), search.bound
 
@@ -115,7 +117,7 @@ def upper_bound(
     objective: ObjectiveConfig | None = None,
     tolerance: float = 1e-5,
     *,
-    nodes: int = BRANCH_NODES,
+    nodes: int | None = None,
     time_limit_s: float | None = None,
 ) -> Bound:
     """Returns a certified upper bound on the SCR of every feasible allocation.
@@ -128,7 +130,8 @@ def upper_bound(
         objective: weights and references; the default ones if None.
         tolerance: relative slack that the certificate of the inner maximum may add.
         nodes: of branch and bound for a scenario, at most, where bound and allocation
-            are more than 1 % apart; 0 for the bound of prices alone.
+            are more than 1 % apart; 0 for the bound of prices alone. None: up to 400,
+            by size.
         time_limit_s: when to stop, s; then the bound is valid, but `status` tells that
             it may be loose.
 
@@ -139,9 +142,9 @@ def upper_bound(
     search = PricedSearch(
         scenario, check_objective(objective), clock, tolerance=tolerance
     )
-    if nodes > 0:
+    if nodes != 0:
         search.improve(clock)
-        search.branch(nodes)
+        search.branch(nodes, _NODES_FOR_BOUND)
     return search.bound
 
 
@@ -235,8 +238,17 @@ class PricedSearch:
         best.polish(prices)
         self._record("polish")
 
-    def branch(self, nodes: int) -> None:
-        """Lowers bounds that are more than `bounds.NEAR` above their allocation."""
+    def branch(self, nodes: int | None, most: int) -> None:
+        """Lowers bounds that are more than `bounds.NEAR` above their allocation.
+
+        Args:
+            nodes: for each of them, at most.
+            most: where `nodes` is None, so many or fewer, by size.
+        """
+        if nodes is None:
+            power = self.problem.objective.score_weight_power > 0
+            size = self.problem.options.low[0].size * (_POWER_FACTOR if power else 1)
+            nodes = min(most, _NODES_TIMES_OPTIONS // size)
         check_count("nodes", nodes, 0)
         value = np.array(np.reshape(self.bound.value, -1))
         apart = np.flatnonzero(value > self.best.scr * (1 + NEAR))

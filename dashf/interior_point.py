@@ -26,10 +26,12 @@ Array = Any  # NumPy only
 
 _MAX_ITERATIONS = 100
 _LARGE = 20_000  # options; with more, those far from chosen are laid aside
-_STALL = 12  # iterations without a lower bound: where a best φ jumps they may cycle
+_STALL = 12  # iterations without progress: where a best φ jumps they may cycle
 _CLOSE = 1e-6  # complementarity over total score, and residuals over it
 _FIRST_PRICE = 10.0  # score for all of a server, for each of its users
 _FIRST_SLOT_PRICE = 1.0  # score
+_LEAST_CURVATURE = 1e-12  # of the bound in a price; rounding can take more than all
+_FIRST_STEPS = 40  # that at least double y
 _FIRST_MARGIN = 10.0  # score by which r is first above the best benefit
 
 
@@ -65,6 +67,12 @@ class Options:
     def cost_floor(self) -> Array:
         """Returns a lower bound of the total cost of every allocation, [S]."""
         return np.where(self.allowed, self.least_cost, np.inf).min(axis=-1).sum(axis=-1)
+
+    def kinds(self, row: int) -> Array:
+        """Returns a number [N] for each user of a scenario, equal for users alike."""
+        tables = (self.low, self.high, self.allowed, *self.coefficients)
+        users = np.stack([table[row] for table in tables], axis=-1)
+        return np.unique(users.reshape(len(users), -1), axis=0, return_inverse=True)[1]
 
     def of_server(self, values: Array) -> Array:
         """Spreads values of servers [S, M, …] to options [S, N, J, …]."""
@@ -232,7 +240,7 @@ class _State:
     ARRAYS: tuple[str, ...] = (
         *("y", "price", "dual", "r", "w", "X", "theta", "stalled", "best_y"),
         *("best_price", "best_choice", "best_ratio", "floor"),
-        *("best_mixture", "best_residual"),
+        *("best_mixture", "best_residual", "least_residual"),
     )
     close = _CLOSE
 
@@ -243,7 +251,7 @@ class _State:
         self.price = np.full(capacity.shape, _FIRST_PRICE * n_users / capacity.shape[1])
         self.price[..., 2:] = _FIRST_SLOT_PRICE
         self.single = options.allowed.sum(axis=-1) == 1  # [S, N]
-        a = options.respond(self.y, self.price, k)
+        a = self._first_response()
         best = a.benefit.max(axis=-1)
         self.r = np.where(self.single, best, best + _FIRST_MARGIN)
         self.w = np.where(options.allowed, self.r[..., None] - a.benefit, 1.0)
@@ -259,7 +267,23 @@ class _State:
         self.best_choice = self.X.copy()
         self.best_mixture = np.zeros(len(y))
         self.best_residual = np.full(len(y), np.inf)
+        self.least_residual = np.full(len(y), np.inf)
         self.floor = options.cost_floor()
+
+    def _first_response(self) -> Response:
+        """Returns the response to the first prices, with y raised where it is far off.
+
+        By Newton's method on U(·, prices), which comes from the left.
+        """
+        rent = (self.options.capacity * self.price).sum(axis=(1, 2))
+        for _ in range(_FIRST_STEPS):
+            a = self.options.respond(self.y, self.price, self.k)
+            step = (rent + a.benefit.max(axis=-1).sum(axis=-1)) / chosen_cost(a)
+            far = step > self.y
+            if not far.any():
+                break
+            self.y = np.where(far, self.y + step, self.y)
+        return a
 
     def kept(self) -> list[tuple[str, Array]]:
         """The fields of `Prices`, at the best bound so far."""
@@ -300,7 +324,6 @@ class _State:
         bound = self.y + np.maximum(rent + top.sum(axis=1), 0) / self.floor
         better = bound < self.best_y
         gained = bound < self.best_y * (1 - 0.1 * self.close)
-        self.stalled = np.where(gained, 0, self.stalled + 1)
         total = self.y * cost
         lag = np.where(many, r[..., None] - a.benefit - w, 0.0)
         gap = (np.where(many, X * w, 0)).sum(axis=(1, 2))
@@ -315,7 +338,11 @@ class _State:
         paid = (np.minimum(demand, cap) * self.price).sum(axis=(1, 2))
         benefit = (X * np.where(allowed, a.benefit, 0.0)).sum(axis=(1, 2))
         mixture = self.y + (benefit + paid) / cost
-        self._remember(better, bound, mixture, (gap + wrong) / total)
+        residual = (gap + wrong) / total
+        gained |= residual < 0.9 * self.least_residual
+        self.least_residual = np.minimum(self.least_residual, residual)
+        self.stalled = np.where(gained, 0, self.stalled + 1)
+        self._remember(better, bound, mixture, residual)
         ended = (gap < self.close * total) & (wrong < 10 * self.close * total)
         ended |= self.stalled >= _STALL
         if ended.all():
@@ -343,7 +370,8 @@ class _State:
         rhs = rhs - (V * gain[..., None, None]).sum(axis=1)
         size = cap[0].size
         both = np.stack([rhs, h], axis=-1).reshape(len(cap), size, 2)
-        scale = 1 / np.sqrt(matrix[:, np.arange(size), np.arange(size)])
+        diagonal = matrix[:, np.arange(size), np.arange(size)]
+        scale = 1 / np.sqrt(np.maximum(diagonal, _LEAST_CURVATURE))
         scaled = matrix * scale[:, :, None] * scale[:, None, :]
         scaled[:, np.arange(size), np.arange(size)] += 1e-11
         solved = scale[..., None] * np.linalg.solve(scaled, scale[..., None] * both)

@@ -34,16 +34,24 @@ def search_prices(
         close: wanted distance of the bound from the least one, relative.
     """
     found = find_prices(options, k, ratio)
-    capacities = options.capacity[0].size
-    split = mixed(found.choice).sum(axis=-1)
-    poor = (found.residual > close) | (split > capacities)
-    if not poor.any() or options.low[0].size > _LARGEST_MASTER:
+    if options.low[0].size > _LARGEST_MASTER:
         return found
-    for row in map(int, np.flatnonzero(poor)):
+    for row in range(len(found.ratio)):
+        split = mixed(found.choice[row])
+        if found.residual[row] <= close and not _alike(options, row, split):
+            continue
         only = slice(row, row + 1)
         one = refine(options.take(only), k, found.row(row), close=0.1 * close)
         found.put(row, one)
     return found
+
+
+def _alike(options: Options, row: int, split: Array) -> bool:
+    """Whether some of the users that a choice splits are alike."""
+    if split.sum() < 2:
+        return False
+    kinds = options.kinds(row)[split]
+    return len(np.unique(kinds)) < len(kinds)
 
 
 def mixed(choice: Array) -> Array:

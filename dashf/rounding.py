@@ -290,7 +290,8 @@ def best_moves(
     rows: list[int] = []
     found: list[Array] = []
     for row, benefit in zip(open_rows, answer.benefit, strict=True):
-        current = best.option[row]
+        current, n_options = best.option[row], benefit.shape[1]
+        kinds = problem.options.kinds(row)
         users = np.arange(len(current))
         loss = benefit[users, current][:, None] - benefit
         loss[users, current] = np.inf
@@ -311,7 +312,7 @@ def best_moves(
                 moved[inside[swaps.argmin()]] = current[user]
                 if not _fits(problem.options, row, moved):
                     continue
-            key = np.append(moved, row).tobytes()
+            key = np.append(np.sort(kinds * n_options + moved), row).tobytes()
             if key in tried:
                 continue
             tried.add(key)

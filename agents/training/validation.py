@@ -45,7 +45,7 @@ class Validation:
         config = self.task.config
         if config.users * config.servers > LARGEST_BOUNDED:
             return None
-        return certified_bounds(self.scenario, config.objective)
+        return certified_bounds(self.scenario, config.objective).value
 
     @property
     def last_timesteps(self) -> int:
