@@ -21,7 +21,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from dashf.clock import OutOfTime
-from dashf.interior_point import Options, PriceSolution, chosen_cost
+from dashf.options import Options, PriceSolution, chosen_cost
 
 Array = Any  # NumPy only
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dashf.column_generation import refine
-from dashf.interior_point import Options, PriceSolution, find_prices
+from dashf.interior_point import find_prices
+from dashf.options import Options, PriceSolution
 
 Array = Any  # NumPy only
 

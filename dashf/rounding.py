@@ -15,7 +15,7 @@ from dashf.baselines import strongest_channel
 from dashf.bounds import PARTS, Problem
 from dashf.clearing import clear
 from dashf.fast_sharing import share_fast
-from dashf.interior_point import Options, Prices, PriceSolution
+from dashf.options import Options, Prices, PriceSolution
 from dashf.pairs import best_user_frequency
 from dashf.price_search import mixed
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate

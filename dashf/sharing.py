@@ -12,7 +12,7 @@ import numpy as np
 
 from dashf.bounds import PARTS, Problem
 from dashf.fast_sharing import share_fast
-from dashf.interior_point import Options
+from dashf.options import Options
 from dashf.price_search import search_prices
 from dashf.rounding import Best, likely_choices, share_options
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
