@@ -17,6 +17,7 @@ from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.assignment import round_assignment
 from mec_llm_env.config import ScenarioConfig
+from mec_llm_env.ranges import shorten
 from mec_llm_env.record import describe_index, first_index
 from mec_llm_env.scenario import Scenario
 
@@ -84,10 +85,10 @@ class ActionCodec:
     """
 
     def __init__(self, n_users: int, n_servers: int, encoding: str = "box") -> None:
-        if encoding not in ENCODINGS:
+        if not isinstance(encoding, str) or encoding not in ENCODINGS:
             raise ValueError(
                 f"`action_encoding` must be one of {', '.join(ENCODINGS)}; got "
-                f"{encoding!r}."
+                f"{shorten(encoding)}."
             )
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
 
@@ -186,10 +187,10 @@ class ActionCodec:
             server = _checked_choices(action[name], (*batch, n), choices, name)
             resources = _checked_box(action["resources"], (*batch, n, k), "resources")
         else:
+            keys = f" with {shorten(list(action))}" if isinstance(action, dict) else ""
             raise ValueError(
                 "The action must be a dictionary with keys 'association' and "
-                f"'resources'; got {type(action).__name__}"
-                f"{f' with {sorted(action)}' if isinstance(action, dict) else ''}."
+                f"'resources'; got {type(action).__name__}{keys}."
             )
         return _scores_of_choices(server, scenario), resources
 
@@ -307,10 +308,13 @@ def register_encoding(
     Raises:
         ValueError: the name is that of one of the library's own.
     """
-    if name in ENCODINGS:
+    if not isinstance(name, str) or name in ENCODINGS:
         raise ValueError(
-            f"`name` must not be one of {', '.join(ENCODINGS)}; got {name!r}."
+            f"`name` must be a word, and not one of {', '.join(ENCODINGS)}; got "
+            f"{shorten(name)}."
         )
+    if not callable(maker):
+        raise ValueError(f"`maker` must return a codec; got {shorten(maker)}.")
     _REGISTERED[name] = maker
 
 
@@ -320,11 +324,14 @@ def make_codec(config: ScenarioConfig, encoding: str) -> ActionCodec:
     Raises:
         ValueError: the encoding is unknown.
     """
+    known = (*ENCODINGS, *_REGISTERED)
+    if not isinstance(encoding, str) or encoding not in known:
+        raise ValueError(
+            f"`action_encoding` must be one of {', '.join(known)}; got "
+            f"{shorten(encoding)}."
+        )
     if encoding in _REGISTERED:
         return _REGISTERED[encoding](config)
-    if encoding not in ENCODINGS:
-        known = ", ".join((*ENCODINGS, *_REGISTERED))
-        raise ValueError(f"`action_encoding` must be one of {known}; got {encoding!r}.")
     return ActionCodec(config.users, config.servers, encoding)
 
 
@@ -338,7 +345,8 @@ def _scores_of_choices(server: Any, scenario: Scenario) -> Any:
 
 
 def _checked_box(value: Any, shape: tuple[int, ...], name: str) -> Any:
-    array = _as_shape(value, shape, name).astype(np.float64)
+    with np.errstate(over="ignore"):  # a longdouble beyond float64 becomes infinite
+        array = _as_shape(value, shape, name).astype(np.float64)
     finite = np.isfinite(array)
     if not finite.all():
         index = first_index(~finite)
@@ -368,7 +376,7 @@ def _as_shape(value: Any, shape: tuple[int, ...], name: str) -> Any:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise ValueError(
             f"`{name}` must be an array of numbers; got {type(value).__name__}."
         ) from None

@@ -1,10 +1,23 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and files of arrays that may be damaged."""
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+#: What the arrays of a file may take in memory. A file that claims more is refused
+#: before it is unpacked: a few kilobytes can unpack to anything.
+MOST_BYTES = 2**30
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
@@ -31,3 +44,72 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def write_arrays(
+    path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray[Any, Any]]
+) -> None:
+    """Writes arrays to an `.npz` file, whole or not at all.
+
+    Raises:
+        ValueError: they take more than 1 GiB, or one holds Python objects.
+    """
+    total = sum(np.asarray(array).nbytes for array in arrays.values())
+    if total > MOST_BYTES:
+        raise ValueError(
+            f"A file holds arrays of at most {MOST_BYTES:,} bytes; got {total:,}. Save "
+            "parts of the batch."
+        )
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_whole(path, buffer.getvalue())
+
+
+def read_arrays(source: str | os.PathLike[str] | BinaryIO) -> Arrays:
+    """Reads the arrays of an `.npz` file, checking sizes before, sums while reading.
+
+    Nothing is unpickled.
+
+    Raises:
+        ValueError: it is no such file, damaged or too large; the text says which.
+        OSError: the file cannot be opened.
+    """
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            return read_arrays(file)
+    try:
+        with zipfile.ZipFile(source) as archive:
+            members = archive.infolist()
+            total = sum(member.file_size for member in members)
+            if total > MOST_BYTES:
+                raise ValueError(
+                    f"it claims {total:,} bytes of arrays, of which there may be "
+                    f"{MOST_BYTES:,}"
+                )
+            names = [member.filename.removesuffix(".npy") for member in members]
+            if len(set(names)) < len(names):
+                raise ValueError("it holds two arrays of one name")
+            contents = [archive.read(member) for member in members]
+        return dict(zip(names, map(_array, contents), strict=True))
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _array(content: bytes) -> np.ndarray[Any, Any]:
+    """Returns the array of an `.npy` file; all of it must be there, and no more."""
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[version]
+    shape, fortran_order, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are not read")
+    data = content[stream.tell() :]
+    if math.prod(shape) * dtype.itemsize != len(data) or min(shape, default=0) < 0:
+        raise ValueError(f"{len(data)} bytes are no {dtype} array of shape {shape}")
+    array = np.frombuffer(data, dtype)
+    if fortran_order:
+        return array.reshape(shape, order="F").copy(order="F")
+    return array.reshape(shape).copy()

@@ -15,8 +15,13 @@ import numpy as np
 from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.channel import downlink_rate_bit_per_s, uplink_rate_bit_per_s
-from mec_llm_env.config import ObjectiveConfig
-from mec_llm_env.record import ArrayRecord, describe_index, first_index
+from mec_llm_env.config import ObjectiveConfig, checked_objective
+from mec_llm_env.record import (
+    ArrayRecord,
+    checked_record,
+    describe_index,
+    first_index,
+)
 from mec_llm_env.scenario import Scenario
 
 #: Largest relative violation of a constraint that `evaluate` lets pass.
@@ -65,7 +70,7 @@ def evaluate(
         ValueError: shapes do not fit, or, with `check`, a constraint is violated;
             the text names the constraint, where, by how much and the remedy.
     """
-    s, z, o = scenario, allocation, objective or ObjectiveConfig()
+    s, z, o = scenario, allocation, checked_objective(objective)
     _check_shapes(s, z)
     if check:
         _check_feasible(s, z)
@@ -246,6 +251,8 @@ def _check_feasible(scenario: Scenario, allocation: Allocation) -> None:
 
 
 def _check_shapes(scenario: Scenario, allocation: Allocation) -> None:
+    checked_record(scenario, Scenario, "scenario")
+    checked_record(allocation, Allocation, "allocation")
     wanted, got = scenario.channel_gain.shape, allocation.association.shape
     if wanted != got:
         raise ValueError(

@@ -223,7 +223,9 @@ def test_a_bad_seed_changes_nothing() -> None:
 
 
 def test_misuse_is_named() -> None:
-    with pytest.raises(ValueError, match="`num_envs` must be an integer of at least 1"):
+    with pytest.raises(
+        ValueError, match=r"`num_envs` must be an integer from 1 to 1e.06"
+    ):
         gym.make_vec("MecLlm-v0", 0)
     with pytest.raises(ValueError, match="`autoreset_mode` must be one of 'NextStep'"):
         gym.make_vec("MecLlm-v0", 2, autoreset_mode="Never")
@@ -238,13 +240,15 @@ def test_misuse_is_named() -> None:
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"one entry for each of the 2 sub-env.*got 3"):
         env.reset(seed=[1, 2, 3])
-    for seed in (1.5, "12"):
+    for seed in (1.5, "12", {1: 2, 3: 4}):
         with pytest.raises(ValueError, match="`seed` must be an integer, one for each"):
             env.reset(seed=seed)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"`options\['reset_mask'\]` must be a NumPy"):
         env.reset(options={"reset_mask": [True, False]})
     with pytest.raises(ValueError, match="with a true entry"):
         env.reset(options={"reset_mask": np.zeros(2, bool)})
+    with pytest.raises(ValueError, match=r"`options` must be a dictionary, .*; got 3"):
+        env.reset(options=3)  # type: ignore[arg-type]
     scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"batch of 2; got batch shape \(3,\)"):
         env.reset(options={"scenario": Scenario.stack([scenario] * 3)})
