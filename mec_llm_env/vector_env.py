@@ -315,7 +315,7 @@ def _blank(actions: Any, idle: Array) -> Any:
     if isinstance(actions, dict):
         return {key: _blank(value, idle) for key, value in actions.items()}
     try:
-        array = np.array(actions)
+        array = np.asarray(actions).copy()
     except (TypeError, ValueError, RuntimeError):
         return actions  # no array: refused by the decoder, with words
     if array.shape[:1] == idle.shape:

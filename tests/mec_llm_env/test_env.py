@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env.actions import ENCODINGS as ACTION_ENCODINGS
 from mec_llm_env.observations import ENCODINGS as OBSERVATION_ENCODINGS
+from tests.mec_llm_env.bad_actions import spoiled_action
 
 
 @pytest.mark.parametrize("observation_encoding", OBSERVATION_ENCODINGS)
@@ -158,6 +159,37 @@ def test_a_bad_action_changes_nothing() -> None:
     after_error = env.step(action)[1]
     env.reset(seed=3)
     assert env.step(action)[1] == after_error
+
+
+@pytest.mark.parametrize("encoding", ACTION_ENCODINGS)
+def test_no_refused_action_changes_anything(encoding: str) -> None:
+    rng = np.random.default_rng(0)
+    env = gym.make(
+        "MecLlm-v0", preset="tiny-4x2", action_encoding=encoding, episode_length=10**6
+    ).unwrapped
+    env.reset(seed=3)
+    env.action_space.seed(0)
+
+    def state() -> Any:
+        return (
+            env.scenario,  # type: ignore[attr-defined]
+            env.outcome,  # type: ignore[attr-defined]
+            env._decisions,  # type: ignore[attr-defined]
+            env.np_random.bit_generator.state,
+        )
+
+    refused = 0
+    for _ in range(300):
+        before = state()
+        try:
+            env.step(spoiled_action(rng, env.action_space.sample()))
+        except ValueError:
+            refused += 1
+            after = state()
+            assert after[0] is before[0]
+            assert after[1] is before[1]
+            assert after[2:] == before[2:]
+    assert 100 < refused < 300
 
 
 def test_step_before_reset() -> None:

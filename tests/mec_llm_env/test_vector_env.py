@@ -12,6 +12,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from mec_llm_env import Scenario, ScenarioConfig, sample_scenario
+from tests.mec_llm_env.bad_actions import spoiled_action
 
 MODES = [mode.value for mode in AutoresetMode]
 B = 5
@@ -186,6 +187,38 @@ def test_a_bad_action_changes_nothing(mode: str) -> None:
     after_error = env.step(action)
     env.reset(seed=0)
     assert_same(after_error, env.step(action))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("encoding", ["box", "multi_discrete", "dict"])
+def test_no_refused_action_changes_anything(encoding: str, mode: str) -> None:
+    rng = np.random.default_rng(0)
+    env = gym.make_vec(
+        "MecLlm-v0",
+        3,
+        autoreset_mode=mode,
+        preset="tiny-4x2",
+        action_encoding=encoding,
+        episode_length=2 if mode == "NextStep" else 10**6,
+    )
+    env.reset(seed=3)
+    env.action_space.seed(0)
+    refused = 0
+    for _ in range(150):
+        before = env.get_state()  # type: ignore[attr-defined]
+        try:
+            env.step(spoiled_action(rng, env.action_space.sample()))
+        except ValueError:
+            refused += 1
+            after = env.get_state()  # type: ignore[attr-defined]
+            streams = [s.pop("streams") for s in (before, after)]
+            assert_same(*[s.pop("scenario").to_dict() for s in (after, before)])
+            assert_same(after, before)
+            old, new = (
+                [g.bit_generator.state for g in s["generators"]] for s in streams
+            )
+            assert old == new
+    assert 40 < refused < 150
 
 
 def test_actions_of_ended_sub_environments_do_not_count() -> None:
