@@ -15,6 +15,13 @@ from typing import Any
 import numpy as np
 
 from dashf.baselines import average_allocation, strongest_channel
+from dashf.checks import (
+    check_allocation,
+    check_kind,
+    check_objective,
+    check_scenario,
+    check_tolerance,
+)
 from dashf.compiled import certify
 from dashf.interior_point import Options, Prices, find_prices
 from dashf.kernels import share_bounds
@@ -53,10 +60,24 @@ def gap(
         allocation: feasible, of the same batch shape.
         bound: of this scenario and objective; computed if None.
         objective: weights and references; the default ones if None.
+
+    Raises:
+        ValueError: an argument is of another kind, or does not fit the scenario.
     """
-    objective = objective or ObjectiveConfig()
-    scr = evaluate(scenario.to_numpy(), allocation.to_numpy(), objective).scr
-    bound = bound or upper_bound(scenario, objective)
+    if isinstance(bound, ObjectiveConfig):
+        raise ValueError(
+            "`bound` must be a Bound or None; got ObjectiveConfig. The objective comes "
+            "after it: `gap(scenario, allocation, objective=objective)`."
+        )
+    s, objective = check_scenario(scenario), check_objective(objective)
+    scr = evaluate(s, check_allocation(s, allocation), objective).scr
+    if bound is None:
+        bound = upper_bound(s, objective)
+    if np.shape(check_kind("bound", bound, Bound).value) != s.batch_shape:
+        raise ValueError(
+            f"`bound` must be of the scenario's batch shape {s.batch_shape}; got "
+            f"{np.shape(bound.value)}."
+        )
     return bound.value / scr - 1
 
 
@@ -76,18 +97,12 @@ def upper_bound(
         ValueError: the tolerance is not between 1e-9 and 1.
     """
     start = time.perf_counter()
-    objective = objective or ObjectiveConfig()
-    check_tolerance(tolerance)
+    scenario, objective = check_scenario(scenario), check_objective(objective)
+    tolerance = check_tolerance(tolerance)
     problem = Problem.of(scenario, objective)
     prices = find_prices(problem.options, problem.constants, problem.first_ratio())
     value, ratio = problem.certify(prices, tolerance)
     return problem.bound(prices, value, ratio, tolerance, time.perf_counter() - start)
-
-
-def check_tolerance(tolerance: float) -> None:
-    """Raises a ValueError if the tolerance is not between 1e-9 and 1."""
-    if not 1e-9 <= tolerance <= 1:
-        raise ValueError(f"`tolerance` must be in [1e-9, 1]; got {tolerance!r}.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

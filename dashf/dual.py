@@ -12,9 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from dashf.bounds import Bound, Problem, check_tolerance
+from dashf.bounds import Bound, Problem
+from dashf.checks import (
+    check_count,
+    check_objective,
+    check_scenario,
+    check_tolerance,
+)
 from dashf.interior_point import find_prices
-from dashf.result import Iteration, SolveResult, Status
+from dashf.result import Iteration, SolveResult, Status, single
 from dashf.rounding import Best, best_moves, likely_choices
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 
@@ -47,12 +53,7 @@ def solve_dual(
             option is out of range.
     """
     start = time.perf_counter()
-    if scenario.batch_shape:
-        raise ValueError(
-            "`scenario` must be a single one, batch shape (); got "
-            f"{scenario.batch_shape}. `solve_dual_batch` takes batches."
-        )
-    objective = objective or ObjectiveConfig()
+    scenario, objective = single(scenario), check_objective(objective)
     allocation, history, bound, limited = _solve(
         scenario, objective, tolerance, rounds, candidates
     )
@@ -92,7 +93,7 @@ def solve_dual_batch(
     Arguments and errors are those of `solve_dual`.
     """
     allocation, history, bound, _ = _solve(
-        scenario, objective or ObjectiveConfig(), tolerance, rounds, candidates
+        scenario, check_objective(objective), tolerance, rounds, candidates
     )
     return allocation, history[-1][1].reshape(scenario.batch_shape), bound
 
@@ -106,10 +107,9 @@ def _solve(
 ) -> tuple[Allocation, list[tuple[str, Array, Array, Array, float]], Bound, Array]:
     """Returns allocations, history, bound, and [S] whether `rounds` ended the moves."""
     start = time.perf_counter()
-    check_tolerance(tolerance)
-    for name, value, least in (("rounds", rounds, 0), ("candidates", candidates, 1)):
-        if value < least:
-            raise ValueError(f"`{name}` must be at least {least}; got {value}.")
+    scenario, tolerance = check_scenario(scenario), check_tolerance(tolerance)
+    rounds = check_count("rounds", rounds, 0)
+    candidates = check_count("candidates", candidates, 1)
 
     # The bound, and with it the prices.
     problem = Problem.of(scenario, objective)

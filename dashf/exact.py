@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from dashf.bounds import PARTS, Bound, Problem
+from dashf.checks import check_number, check_objective
 from dashf.dual import solve_dual_batch
 from dashf.interior_point import Options, Prices, find_prices
 from dashf.pairs import part_edges
-from dashf.result import Iteration, SolveResult, Status
+from dashf.result import Iteration, SolveResult, Status, single
 from dashf.rounding import share_options
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
@@ -50,16 +51,9 @@ def solve_exact(
         ValueError: the scenario is a batch, or a number is out of range.
     """
     start = time.perf_counter()
-    if scenario.batch_shape:
-        raise ValueError(
-            "`scenario` must be a single one, batch shape (); got "
-            f"{scenario.batch_shape}. Call `solve_exact` for each of its members."
-        )
-    if not 1e-6 <= gap <= 1:
-        raise ValueError(f"`gap` must be in [1e-6, 1]; got {gap!r}.")
-    if not time_limit_s > 0:
-        raise ValueError(f"`time_limit_s` must be positive; got {time_limit_s!r}.")
-    objective = objective or ObjectiveConfig()
+    scenario, objective = single(scenario), check_objective(objective)
+    gap = check_number("gap", gap, 1e-6, 1)
+    time_limit_s = check_number("time_limit_s", time_limit_s, 1e-6, np.inf)
     search = _Search(scenario, objective, gap)
     count = 1
     while search.open and time.perf_counter() - start < time_limit_s:

@@ -310,7 +310,7 @@ def register_encoding(
     """
     if not isinstance(name, str) or name in ENCODINGS:
         raise ValueError(
-            f"`name` must be a word, and not one of {', '.join(ENCODINGS)}; got "
+            f"`name` must not be one of {', '.join(ENCODINGS)} or no text; got "
             f"{shorten(name)}."
         )
     if not callable(maker):

@@ -28,9 +28,8 @@ class Limits(NamedTuple):
 
 def show(value: float) -> str:
     """Returns a number as people write it: 1000, 1e+12, 0.001."""
-    return (
-        f"{value:.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:g}"
-    )
+    whole = abs(value) < 1e6 and value == round(value)
+    return f"{value:.0f}" if whole else f"{value:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,11 @@ class Rule:
         kinds = int if self.integer else (int, float)
         if not isinstance(value, kinds) or isinstance(value, bool):
             raise ValueError
+        if not self.integer:
+            try:
+                float(value)
+            except OverflowError:  # an integer beyond all floats
+                raise ValueError from None
         inside = self.limits.lowest <= value <= self.limits.highest
         if not inside and not (self.or_zero and value == 0):
             raise ValueError
@@ -117,7 +121,7 @@ class Checked:
             elif rule := spec.metadata.get("rule"):
                 try:
                     cleaned = rule.clean(value)
-                except (TypeError, ValueError):
+                except ValueError:
                     raise self._error(spec.name, str(rule)) from None
                 object.__setattr__(self, spec.name, cleaned)
 
@@ -145,22 +149,7 @@ def integer_argument(name: str, value: Any, lowest: int, highest: int) -> int:
         ValueError: it is no integer, or outside of its range.
     """
     rule = Rule(Limits(lowest, highest), integer=True)
-    return int(_argument(name, value, rule))
-
-
-def number_argument(
-    name: str, value: Any, lowest: float, highest: float, **options: Any
-) -> float:
-    """Returns an argument as a Python number.
-
-    Raises:
-        ValueError: it is no number, or outside of its range.
-    """
-    return float(_argument(name, value, Rule(Limits(lowest, highest), **options)))
-
-
-def _argument(name: str, value: Any, rule: Rule) -> Any:
     try:
-        return rule.clean(value)
-    except (TypeError, ValueError):
+        return int(rule.clean(value))
+    except ValueError:
         raise ValueError(f"`{name}` must be {rule}; got {shorten(value)}.") from None

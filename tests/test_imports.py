@@ -31,7 +31,8 @@ MODEL = [
 ]
 # The solver's modules in the order in which they build on one another.
 SOLVER = [
-    *("result", "kernels", "loops", "compiled", "pairs", "prices", "interior_point"),
+    *("checks", "result", "kernels", "loops", "compiled", "pairs", "prices"),
+    "interior_point",
     *("clearing", "convex", "dinkelbach", "resources", "split", "baselines", "bounds"),
     *("rounding", "fast_sharing", "sharing", "dual", "exact", "sdr", "association"),
     *("continuous", "optimised_baselines", "algorithm", "registry", "policy"),

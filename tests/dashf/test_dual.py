@@ -84,7 +84,7 @@ def test_the_status_says_whether_rounds_ended_the_moves():
 
 
 def test_a_batch_is_refused_by_the_single_solver():
-    with pytest.raises(ValueError, match="`solve_dual_batch` takes batches"):
+    with pytest.raises(ValueError, match=r"Solve `scenario\[i\]`, or use"):
         solve_dual(scenario(batch=(2,)))
 
 

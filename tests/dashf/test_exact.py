@@ -97,5 +97,5 @@ def test_wrong_numbers_are_refused(change, text):
 
 def test_a_batch_is_refused():
     s = sample_scenario(ScenarioConfig(), np.random.default_rng(0), (2,))
-    with pytest.raises(ValueError, match=r"batch shape \(\); got \(2,\)"):
+    with pytest.raises(ValueError, match=r"batch shape \(\); got batch shape \(2,\)"):
         solve_exact(s)

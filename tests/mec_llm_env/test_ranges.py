@@ -14,7 +14,6 @@ from mec_llm_env.ranges import (
     Limits,
     Rule,
     integer_argument,
-    number_argument,
     shorten,
     show,
 )
@@ -120,13 +119,10 @@ def test_rules() -> None:
 
 def test_arguments() -> None:
     assert type(integer_argument("n", np.int8(3), 1, 9)) is int
-    assert type(number_argument("x", 3, 1, 9)) is float
     with pytest.raises(
         ValueError, match=r"`n` must be an integer from 1 to 9; got 1.5"
     ):
         integer_argument("n", 1.5, 1, 9)
-    with pytest.raises(ValueError, match="`x` must be a number from 1 to 9; got 'a'"):
-        number_argument("x", "a", 1, 9)
 
 
 def test_values_are_shown_briefly() -> None:
