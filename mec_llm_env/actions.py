@@ -17,8 +17,9 @@ from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.assignment import round_assignment
 from mec_llm_env.config import ScenarioConfig
+from mec_llm_env.objective import check_shapes
 from mec_llm_env.ranges import shorten
-from mec_llm_env.record import describe_index, first_index
+from mec_llm_env.record import checked_numpy, describe_index, first_index
 from mec_llm_env.scenario import Scenario
 
 ENCODINGS = ("box", "multi_discrete", "dict")
@@ -130,6 +131,8 @@ class ActionCodec:
             ValueError: the allocation leaves bandwidth unused or lies outside the
                 decoder's range; the text names the field, user and range.
         """
+        self._check_size(scenario)
+        check_shapes(scenario, allocation)
         resources = _unit_resources(scenario, allocation)
         wrong = ~(np.abs(resources) <= 1 + 1e-6)
         if wrong.any():
@@ -160,6 +163,8 @@ class ActionCodec:
             change of a user's resource between the allocation and the decoded action;
             0 where `encode` is exact.
         """
+        self._check_size(scenario)
+        check_shapes(scenario, allocation)
         resources = np.clip(_unit_resources(scenario, allocation), -1, 1)
         action = self._join(allocation.association, resources)
         decoded = self.decode(action, scenario)
@@ -171,6 +176,7 @@ class ActionCodec:
 
     def _split(self, action: Any, scenario: Scenario) -> tuple[Any, Any]:
         """Returns association scores [..., N, M] and resources [..., N, 5]."""
+        self._check_size(scenario)
         batch = scenario.batch_shape
         n, m, k = self.n_users, self.n_servers, len(RESOURCES)
         if self.encoding == "box":
@@ -193,6 +199,14 @@ class ActionCodec:
                 f"'resources'; got {type(action).__name__}{keys}."
             )
         return _scores_of_choices(server, scenario), resources
+
+    def _check_size(self, scenario: Scenario) -> None:
+        checked_numpy(scenario, Scenario, "scenario")
+        if scenario.channel_gain.shape[-2:] != (self.n_users, self.n_servers):
+            raise ValueError(
+                f"The scenario must have {self.n_users} users and {self.n_servers} "
+                f"servers; got {scenario.n_users} and {scenario.n_servers}."
+            )
 
     def _join(self, association: Any, resources: Any) -> Any:
         """Inverse of `_split`: chosen servers score 1, others −1."""
@@ -324,6 +338,10 @@ def make_codec(config: ScenarioConfig, encoding: str) -> ActionCodec:
     Raises:
         ValueError: the encoding is unknown.
     """
+    if not isinstance(config, ScenarioConfig):
+        raise ValueError(
+            f"`config` must be a mec_llm_env.ScenarioConfig; got {shorten(config)}."
+        )
     known = (*ENCODINGS, *_REGISTERED)
     if not isinstance(encoding, str) or encoding not in known:
         raise ValueError(

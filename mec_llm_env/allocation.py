@@ -9,7 +9,7 @@ import numpy as np
 
 from mec_llm_env._array import Array, namespace
 from mec_llm_env.names import by_name
-from mec_llm_env.ranges import shorten
+from mec_llm_env.ranges import integer_argument
 from mec_llm_env.record import ArrayRecord, as_floats
 
 
@@ -97,10 +97,7 @@ def one_hot(server: Array, n_servers: int) -> Array:
     Raises:
         ValueError: a server number is not an integer in 0 … `n_servers` − 1.
     """
-    if not isinstance(n_servers, int | np.integer) or n_servers < 1:
-        raise ValueError(
-            f"`n_servers` must be an integer of at least 1; got {shorten(n_servers)}."
-        )
+    n_servers = integer_argument("n_servers", n_servers, 1, 10**6)
     numbers = as_floats(server, "server")
     xp = namespace(numbers)
     wrong = ~((numbers >= 0) & (numbers < n_servers)) | (numbers != xp.floor(numbers))

@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from mec_llm_env.ranges import Limits, shorten
-from mec_llm_env.record import first_index
+from mec_llm_env.record import checked_numpy, first_index
 from mec_llm_env.scenario import FIELD_LIMITS, Scenario
 
 #: Bound of every entry; in practice entries lie within about ±3.
@@ -123,6 +123,7 @@ class ObservationCodec:
             ValueError: the scenario has another size, or a field lies outside the
                 range that the encoding can hold; the text names both.
         """
+        checked_numpy(scenario, Scenario, "scenario")
         shape = scenario.channel_gain.shape[-2:]
         if shape != (self.n_users, self.n_servers):
             raise ValueError(
@@ -130,6 +131,10 @@ class ObservationCodec:
                 f"servers; got {shape[0]} and {shape[1]}."
             )
         batch, m = scenario.batch_shape, self.n_servers
+        if 0 in batch:
+            raise ValueError(
+                f"`scenario` must hold at least one; got batch shape {batch}."
+            )
         values = np.zeros((*batch, self._size))
         users, servers = self._split(values)  # views
         users[..., :m] = np.log(scenario.channel_gain)

@@ -53,6 +53,10 @@ class ArrayRecord:
     @classmethod
     def stack(cls, records: Sequence[Self]) -> Self:
         """Joins records of equal shapes along a new leading batch axis."""
+        if not isinstance(records, list | tuple):
+            raise ValueError(
+                f"`records` must be a list of {cls.__name__}; got {shorten(records)}."
+            )
         if not records:
             raise ValueError(f"There is no {cls.__name__} to stack; got an empty list.")
         for i, record in enumerate(records):
@@ -117,6 +121,21 @@ def checked_record(value: Any, kind: type[Record], name: str) -> Record:
         raise ValueError(
             f"`{name}` must be a mec_llm_env.{kind.__name__}; got "
             f"{type(value).__name__}."
+        )
+    return value
+
+
+def checked_numpy(value: Any, kind: type[Record], name: str) -> Record:
+    """Returns the argument `name` of a function that takes NumPy arrays only.
+
+    Raises:
+        ValueError: it is not a record of that kind, or one of tensors.
+    """
+    first = getattr(checked_record(value, kind, name), kind.field_names()[0])
+    if not isinstance(first, np.ndarray):
+        raise ValueError(
+            f"`{name}` must hold NumPy arrays; got {type(first).__name__}. Convert it "
+            "with `to_numpy`."
         )
     return value
 

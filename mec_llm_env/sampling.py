@@ -16,7 +16,7 @@ from scipy.special import ndtri
 from mec_llm_env._array import Array
 from mec_llm_env.channel import mean_log_gain, shadowing_nepers
 from mec_llm_env.config import ScenarioConfig
-from mec_llm_env.ranges import Limits
+from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.scenario import FIELD_LIMITS, GPU_POWER_W, Scenario
 from mec_llm_env.workload import adapter_size_bit, dataset_size_bit, training_flop
 
@@ -44,7 +44,29 @@ def sample_scenario(
 
     Returns:
         A scenario of float64 NumPy arrays with the given batch shape.
+
+    Raises:
+        ValueError: an argument is of another kind, or the parameters do not fit
+            together; see `ScenarioSampler`.
     """
+    if not isinstance(config, ScenarioConfig):
+        raise ValueError(
+            f"`config` must be a mec_llm_env.ScenarioConfig; got {shorten(config)}. "
+            "`ScenarioConfig.preset` has the named ones."
+        )
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(
+            f"`rng` must be a numpy.random.Generator; got {shorten(rng)}. Make one "
+            "with `numpy.random.default_rng(seed)`."
+        )
+    if not isinstance(batch_shape, tuple | list):
+        raise ValueError(
+            "`batch_shape` must be a tuple of sizes, () for a single scenario; got "
+            f"{shorten(batch_shape)}."
+        )
+    batch_shape = tuple(
+        integer_argument("batch_shape", size, 0, 10**9) for size in batch_shape
+    )
     sampler = scenario_sampler(config)
     return sampler.from_uniforms(rng.random((*batch_shape, sampler.block_size)))
 

@@ -175,7 +175,7 @@ def _fit_shape(
     """Returns `value` as an array with the batch shape of the gains before `axes`."""
     array = as_floats(value, name)
     if isinstance(array, np.ndarray) != isinstance(gain, np.ndarray):
-        if name != "max_users":
+        if name != "max_users" or isinstance(gain, np.ndarray):
             raise ValueError(
                 f"`{name}` must be of the same kind as `channel_gain`, NumPy or "
                 f"PyTorch; got {type(array).__name__} and {type(gain).__name__}."

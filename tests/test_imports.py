@@ -26,7 +26,7 @@ OURS = {"mec_llm_env", "dashf", "agents", "train", "evaluate", "tests"}
 # The modules of mec_llm_env that make up the system model know no Gymnasium, and none
 # of them knows what is built on it. Their order is the order of the data.
 MODEL = [
-    *("_array", "files", "names", "ranges", "record", "config", "channel", "workload"),
+    *("_array", "names", "ranges", "files", "record", "config", "channel", "workload"),
     *("scenario", "sampling", "allocation", "objective", "assignment"),
 ]
 # The solver's modules in the order in which they build on one another.

@@ -17,6 +17,7 @@ from dashf import checks
 from dashf.split import pair_terms
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, ScenarioConfig
 from tests.dashf.cases import OBJECTIVE, benchmark_scenario, start
+from tests.junk import JUNK as COMMON
 
 SCENARIO = benchmark_scenario(0, "tiny-4x2", users=3)
 ALLOCATION = start(SCENARIO)
@@ -115,21 +116,7 @@ RESULTS = {
     *("ResourceResult", "SolveResult", "Status"),
 }
 
-JUNK: list[Any] = [
-    *(None, True, -1, 1.5, float("nan"), float("inf"), 10**400, 1j, "a", b"a", ""),
-    *([], {}, (), set(), object(), [None], ["a"], [[1.0], [1.0, 2.0]], ("CVX",), print),
-    *({"delay_weight": 1.0}, ScenarioConfig(), ObjectiveConfig, Scenario),
-    *(BATCH, BATCH[:0], SCENARIO.to_torch(), benchmark_scenario(0), SCENARIO.to_dict()),
-    *(start(benchmark_scenario(0)), ALLOCATION.to_torch(), ALLOCATION.to_dict()),
-    *(np.array("a"), np.array(None), np.zeros((0, 2)), np.full((3, 2), np.nan)),
-    *(
-        ALLOCATION.association.T,
-        np.ones((3, 2)),
-        np.full((3, 2), 0.5),
-        np.zeros((2, 3)),
-    ),
-    *(torch.ones(3, 2), np.ones(3), np.ones(2), np.float32(0.5), np.int64(1)),
-]
+JUNK = [*COMMON, SCENARIO.to_dict(), SCENARIO.to_torch(), ALLOCATION.to_torch()]
 
 
 def assert_refused_or_answered(name: str, argument: str, junk: Any) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from mec_llm_env import Allocation, Scenario, ScenarioConfig, sample_scenario
+from tests.mec_llm_env.cases import damaged
 
 
 def test_lists_become_float64_and_max_users_unlimited(
@@ -235,3 +237,47 @@ def test_stacking_nothing_is_refused() -> None:
         ValueError, match="records of Scenario stack; got int at index 1"
     ):
         Scenario.stack([one, 1])  # type: ignore[list-item]
+
+
+def assert_damage_is_told_or_harmless(tmp_path: Path, count: int) -> None:
+    rng = np.random.default_rng(0)
+    scenario = sample_scenario(ScenarioConfig(users=3), rng, (2,))
+    path = tmp_path / "scenario.npz"
+    scenario.save(path)
+    content = path.read_bytes()
+    told = []
+    for _ in range(count):
+        path.write_bytes(damaged(rng, content))
+        try:
+            read = Scenario.load(path)
+        except ValueError as error:
+            told.append(str(error))
+        else:
+            for name, value in read.to_dict().items():
+                np.testing.assert_array_equal(value, getattr(scenario, name))
+    assert len(told) > 0.5 * count
+    assert all(repr(str(path)) in text for text in told)
+
+
+def test_damaged_files_are_told(tmp_path: Path) -> None:
+    assert_damage_is_told_or_harmless(tmp_path, 200)
+
+
+@pytest.mark.slow
+def test_many_damaged_files_are_told(tmp_path: Path) -> None:
+    assert_damage_is_told_or_harmless(tmp_path, 10_000)
+
+
+def test_spoiled_json_is_refused_with_words() -> None:
+    rng = np.random.default_rng(0)
+    content = sample_scenario(ScenarioConfig(users=2), rng).to_json().encode()
+    told = []
+    for _ in range(500):
+        spoiled = damaged(rng, content)
+        try:
+            Scenario.from_json(spoiled)
+        except ValueError as error:
+            told.append(str(error))
+    assert len(told) > 100
+    for text in set(told):
+        assert re.search("is not JSON: |no scenario in the JSON|is a JSON obj", text)
