@@ -35,6 +35,13 @@ from dashf.baselines import (
     starting_allocation,
     strongest_channel,
 )
+from dashf.checks import (
+    check_choice,
+    check_count,
+    check_kind,
+    check_number,
+    check_objective,
+)
 from dashf.continuous import (
     ContinuousResult,
     Point,
@@ -46,12 +53,14 @@ from dashf.resources import compiled_program
 from dashf.result import Recorder, SolveResult, Status, single
 from dashf.sdr import compiled_relaxation
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
+from mec_llm_env.names import by_name
 
 Array = Any
 
 STARTS = ("strongest", "balanced", "compute", "random")
 
 
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DashfConfig:
     """How DASHF is run. All of it is our choice.
@@ -74,21 +83,13 @@ class DashfConfig:
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "final_tolerance"):
-            value = getattr(self, name)
-            if not (isinstance(value, float | int) and 0 < value < 1):
-                raise ValueError(f"`{name}` must lie between 0 and 1; got {value!r}.")
+            value = check_number(name, getattr(self, name), 1e-15, 1)
+            object.__setattr__(self, name, value)
         for name, lowest in _INTEGERS.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {lowest}; got {value!r}."
-                )
+            count = check_count(name, getattr(self, name), lowest)
+            object.__setattr__(self, name, count)
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"`{name}` must be one of {', '.join(choices)}; got "
-                    f"{getattr(self, name)!r}."
-                )
+            check_choice(name, getattr(self, name), choices)
 
     @property
     def solvers(self) -> tuple[str, ...]:
@@ -136,10 +137,11 @@ def solve(
         status is `SOLVER_FAILED` only if no convex program could be solved.
 
     Raises:
-        ValueError: the scenario is a batch.
+        ValueError: the scenario is a batch, or an argument is of another kind.
     """
     s = single(scenario)
-    o, c = objective or ObjectiveConfig(), config or DashfConfig()
+    o, c = check_objective(objective), DashfConfig() if config is None else config
+    check_kind("config", c, DashfConfig)
     recorder = Recorder()
     with recorder.building():
         compiled_program(s.n_users, s.n_servers)

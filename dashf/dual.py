@@ -16,7 +16,14 @@ import numpy as np
 
 from dashf.bounds import NEAR, Bound, Problem
 from dashf.branch_and_bound import Search
-from dashf.checks import check_batch, check_count, check_objective, check_tolerance
+from dashf.checks import (
+    check_allocation,
+    check_count,
+    check_kind,
+    check_objective,
+    check_scenario,
+    check_tolerance,
+)
 from dashf.clock import Clock, OutOfTime
 from dashf.result import Iteration, SolveResult, Status, single
 from dashf.rounding import Best, best_moves, likely_choices
@@ -62,6 +69,7 @@ def solve_dual(
             option is out of range.
     """
     s, clock = single(scenario), Clock.limited(time_limit_s)
+    _check_effort(rounds, candidates, nodes)
     search = PricedSearch(s, check_objective(objective), clock, tolerance=tolerance)
     search.improve(clock, rounds=rounds, candidates=candidates)
     search.branch(nodes, _NODES_FOR_DECISION)
@@ -103,6 +111,7 @@ def solve_dual_batch(
     Arguments and errors are those of `solve_dual`; the time limit is the whole batch's.
     """
     clock = Clock.limited(time_limit_s)
+    _check_effort(rounds, candidates, nodes)
     search = PricedSearch(
         scenario, check_objective(objective), clock, tolerance=tolerance
     )
@@ -139,6 +148,7 @@ def upper_bound(
         ValueError: an option is out of range.
     """
     clock = Clock.limited(time_limit_s)
+    _check_effort(0, 1, nodes)
     search = PricedSearch(
         scenario, check_objective(objective), clock, tolerance=tolerance
     )
@@ -146,6 +156,13 @@ def upper_bound(
         search.improve(clock)
         search.branch(nodes, _NODES_FOR_BOUND)
     return search.bound
+
+
+def _check_effort(rounds: Any, candidates: Any, nodes: Any) -> None:
+    check_count("rounds", rounds, 0)
+    check_count("candidates", candidates, 1)
+    if nodes is not None:
+        check_count("nodes", nodes, 0)
 
 
 def gap(
@@ -161,10 +178,24 @@ def gap(
         allocation: feasible, of the same batch shape.
         bound: of this scenario and objective; computed if None.
         objective: weights and references; the default ones if None.
+
+    Raises:
+        ValueError: an argument is of another kind, or does not fit the scenario.
     """
-    objective = objective or ObjectiveConfig()
-    scr = evaluate(scenario.to_numpy(), allocation.to_numpy(), objective).scr
-    bound = bound or upper_bound(scenario, objective)
+    if isinstance(bound, ObjectiveConfig):
+        raise ValueError(
+            "`bound` must be a Bound or None; got ObjectiveConfig. The objective comes "
+            "after it: `gap(scenario, allocation, objective=objective)`."
+        )
+    s, objective = check_scenario(scenario), check_objective(objective)
+    scr = evaluate(s, check_allocation(s, allocation), objective).scr
+    if bound is None:
+        bound = upper_bound(s, objective)
+    if np.shape(check_kind("bound", bound, Bound).value) != s.batch_shape:
+        raise ValueError(
+            f"`bound` must be of the scenario's batch shape {s.batch_shape}; got "
+            f"{np.shape(bound.value)}."
+        )
     return bound.value / scr - 1
 
 
@@ -179,12 +210,10 @@ class PricedSearch:
         *,
         tolerance: float,
     ) -> None:
-        check_tolerance(tolerance)
-        check_batch(scenario)
-        self.tolerance, self.clock = tolerance, clock
-        self.problem = Problem.of(scenario, objective, clock)
+        self.tolerance, self.clock = check_tolerance(tolerance), clock
+        self.problem = Problem.of(check_scenario(scenario), objective, clock)
         self.best = Best(self.problem)
-        self.bound, self.prices = self.problem.bound(tolerance)
+        self.bound, self.prices = self.problem.bound(self.tolerance)
         self.history: list[tuple[str, Array, Array, Array, float]] = []
         self.limited = np.zeros(len(self.best.scr), dtype=bool)  # by `rounds`
         self._record("start")
@@ -198,8 +227,6 @@ class PricedSearch:
 
     def improve(self, clock: Clock, *, rounds: int = 4, candidates: int = 6) -> None:
         """Rounds the fractional choice, then makes single moves and polishes."""
-        check_count("rounds", rounds, 0)
-        check_count("candidates", candidates, 1)
         if self.prices is None:
             return
         problem = self.problem
@@ -249,7 +276,6 @@ class PricedSearch:
             power = self.problem.objective.score_weight_power > 0
             size = self.problem.options.low[0].size * (_POWER_FACTOR if power else 1)
             nodes = min(most, _NODES_TIMES_OPTIONS // size)
-        check_count("nodes", nodes, 0)
         value = np.array(np.reshape(self.bound.value, -1))
         apart = np.flatnonzero(value > self.best.scr * (1 + NEAR))
         if self.prices is None or nodes == 0 or not len(apart):

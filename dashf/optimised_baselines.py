@@ -17,8 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from dashf.association import moves, propose
+from dashf.association import FORMULATIONS, moves, propose
 from dashf.baselines import average_allocation, starting_allocation, strongest_channel
+from dashf.checks import (
+    check_choice,
+    check_count,
+    check_objective,
+    check_tolerance,
+)
 from dashf.continuous import evaluated, optimise_continuous
 from dashf.resources import compiled_program, shadow_prices
 from dashf.result import Recorder, SolveResult, Status, single
@@ -44,14 +50,12 @@ def solve_gucro(
         tolerance: relative gain of the SCR at which to stop.
 
     Raises:
-        ValueError: the scenario is a batch, or `split` is unknown.
+        ValueError: the scenario is a batch, or an argument is out of range.
     """
-    s, o = single(scenario), objective or ObjectiveConfig()
+    s, o = single(scenario), check_objective(objective)
     fixed = {"local": s.local_fraction_max, "edge": s.local_fraction_min}
-    if split not in ("optimised", *fixed):
-        raise ValueError(
-            f"`split` must be one of optimised, {', '.join(fixed)}; got {split!r}."
-        )
+    check_choice("split", split, ("optimised", *fixed))
+    tolerance = check_tolerance(tolerance, 1e-15)
     recorder = Recorder()
     with recorder.building():
         compiled_program(s.n_users, s.n_servers)
@@ -98,9 +102,11 @@ def solve_aauco(
     not better, the best single move or exchange is taken instead, until none is.
 
     Raises:
-        ValueError: the scenario is a batch.
+        ValueError: the scenario is a batch, or an argument is out of range.
     """
-    s, o = single(scenario), objective or ObjectiveConfig()
+    s, o = single(scenario), check_objective(objective)
+    check_choice("sdr", sdr, FORMULATIONS)
+    max_iterations = check_count("max_iterations", max_iterations, 0)
     recorder = Recorder()
     best = evaluated(s, average_allocation(s, strongest_channel(s)), o)
     recorder.start(best)

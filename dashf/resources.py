@@ -32,6 +32,16 @@ from typing import Any
 import cvxpy as cp
 import numpy as np
 
+from dashf.checks import (
+    check_allocation,
+    check_count,
+    check_objective,
+    check_ratio,
+    check_scenario,
+    check_single,
+    check_solvers,
+    check_tolerance,
+)
 from dashf.convex import SOLVERS, compiled, solve_convex
 from dashf.result import Status
 from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario, evaluate
@@ -55,7 +65,7 @@ def local_frequency(scenario: Scenario, objective: ObjectiveConfig) -> Array:
     zero at f = (ω_t' / (2 ω_e' κ))^(1/3), below it negative: so that or the maximum,
     whatever φ is; the maximum where ω_e = 0.
     """
-    s = scenario.to_numpy()
+    s, objective = check_scenario(scenario), check_objective(objective)
     if objective.energy_weight == 0:
         return s.user_frequency_max_hz.copy()
     weights = objective.delay_cost_per_s / (2 * objective.energy_cost_per_j)
@@ -104,9 +114,16 @@ def allocate(
     Returns:
         The best point. A pass whose G, recomputed by `evaluate`, is lower than before
         is not taken, and ends the loop.
+
+    Raises:
+        ValueError: the start is not feasible, or an argument is out of range.
     """
-    objective = objective or ObjectiveConfig()
-    s, z = scenario.to_numpy(), allocation.to_numpy()
+    s, objective = check_single(scenario), check_objective(objective)
+    z = check_allocation(s, allocation)
+    ratio = None if ratio is None else check_ratio(ratio)
+    check_tolerance(tolerance, 0)
+    max_passes = check_count("max_passes", max_passes, 0)
+    solvers = check_solvers(solvers, SOLVERS)
     outcome = evaluate(s, z, objective)
     y = float(outcome.scr) if ratio is None else float(ratio)
     program, build_time_s = compiled_program(s.n_users, s.n_servers)
@@ -198,7 +215,9 @@ def shadow_prices(
     server agree and it is the multiplier of the capacity. Zero where more would not
     help, NaN where nobody is served.
     """
-    s, z, x = scenario, allocation, allocation.association
+    s, objective = check_single(scenario), check_objective(objective)
+    z, ratio = check_allocation(s, allocation), check_ratio(ratio)
+    x = z.association
     step = 1e-5  # relative; truncation and rounding errors near 1e-10
 
     def price(name: str, capacity: Array) -> Array:
