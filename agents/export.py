@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,9 +19,8 @@ from agents.evaluation.instances import held_out_instances
 from agents.learned import WEIGHTS, find_model
 from agents.registry import PRETRAINED, make_agent
 from agents.training.hyperparameters import check_arguments
-from agents.training.runs import CONFIG, load_config
+from agents.training.runs import load_config, read_content, write_config
 from mec_llm_env import evaluate
-from mec_llm_env.files import write_whole
 from mec_llm_env.task import Task
 
 #: Test scenarios whose mean SCR is recorded.
@@ -75,17 +73,17 @@ def export(run: Path, output: Path, changes: Mapping[str, Any] | None = None) ->
     folder.mkdir(parents=True, exist_ok=True)
     trainer = ALGORITHMS[config.agent].load_trainer()
     trainer.export_policy(model, config, folder / WEIGHTS)
-    content = json.loads((run / CONFIG).read_text())
+    content = read_content(run)
     settings = config.hyperparameters | dict(changes or {})
     check_arguments(ALGORITHMS[config.agent].load_class(), settings)
     content["config"]["hyperparameters"] = settings
-    write_whole(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+    write_config(folder, content)
     content["policy"] = {
         "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
         "instances": INSTANCES,
         "mean_scr": mean_scr(folder, Task(**config.env_kwargs)),
     }
-    write_whole(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+    write_config(folder, content)
     return folder
 
 

@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import agents.training.callback as callback_module
 from agents import apg
 from agents.algorithms import ALGORITHMS
+from agents.folders import LOCK
 from agents.training import stopwatch
 from agents.training.hyperparameters import load_hyperparameters
 from agents.training.runs import TrainingConfig, load_config
@@ -322,7 +323,7 @@ def test_what_a_run_leaves(agent: str, tmp_path: Path) -> None:
     file = trainer.model_file
     assert names == {
         *("config.json", file, f"best_{file}", "evaluations.npz"),
-        *("tensorboard", "checkpoints", *trainer.growing),
+        *("tensorboard", "checkpoints", LOCK, *trainer.growing),
     }
     assert {path.name for path in (trainer.run / "checkpoints").iterdir()} == {
         *("step_000000000096", "step_000000000128")
