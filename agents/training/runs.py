@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from agents.algorithms import ALGORITHMS
 from agents.folders import lock_folder, new_folder
 from agents.provenance import provenance
+from agents.training.plain import check_plain
+from agents.training.warm_settings import WarmStart
 from mec_llm_env.files import write_whole
+from mec_llm_env.task import Task
 
 CONFIG = "config.json"
 _FORMAT = "mec-llm-env run 2"
 _WITHOUT_SUM = "mec-llm-env run 1"  # of earlier versions, without a check sum
+
+_ENV_ID = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_TASK_ARGUMENTS = frozenset(inspect.signature(Task).parameters)
+_MOST_TIMESTEPS = 10**12 - 1  # what the names of checkpoints have room for
 
 # Seeds, so that no two streams of random numbers meet: environment i of run s is
 # seeded with s · ENVIRONMENTS_PER_RUN + i; validation and test scenarios lie above.
@@ -47,12 +57,25 @@ class TrainingConfig:
     )
 
     def __post_init__(self) -> None:
+        if not isinstance(self.agent, str) or self.agent not in ALGORITHMS:
+            raise ValueError(
+                f"`agent` must be one of {', '.join(ALGORITHMS)}; got {self.agent!r}."
+            )
+        policies = ALGORITHMS[self.agent].policies
+        if not isinstance(self.policy, str) or self.policy not in policies:
+            raise ValueError(
+                f"`policy` must be one of {', '.join(policies)} for {self.agent}; got "
+                f"{self.policy!r}."
+            )
+        # Neither a module, which would be imported, nor a path.
+        if not isinstance(self.env_id, str) or not _ENV_ID.fullmatch(self.env_id):
+            raise ValueError(
+                "`env_id` must be the id of an environment, such as MecLlm-v0; got "
+                f"{self.env_id!r}."
+            )
         for name in ("timesteps", "n_envs", "eval_freq", "checkpoint_freq"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least 1; got {value!r}."
-                )
+            self._check_integer(name, 1, _MOST_TIMESTEPS)
+        self._check_integer("seed", None, None)
         if self.n_envs > ENVIRONMENTS_PER_RUN:
             raise ValueError(
                 f"`n_envs` must be at most {ENVIRONMENTS_PER_RUN}, so that the runs' "
@@ -63,6 +86,28 @@ class TrainingConfig:
                 f"`seed` must lie in 0 … {RUNS - 1}, so that training meets no "
                 f"validation or test scenario; got {self.seed}."
             )
+        for name in ("env_kwargs", "hyperparameters", "warm_start"):
+            value = getattr(self, name)
+            if not isinstance(value, dict) and (name, value) != ("warm_start", None):
+                raise ValueError(f"`{name}` must be a dictionary; got {value!r}.")
+            check_plain(name, value)
+        unknown = sorted(self.env_kwargs.keys() - _TASK_ARGUMENTS)
+        if unknown:
+            raise ValueError(
+                f"`env_kwargs` must be of {', '.join(sorted(_TASK_ARGUMENTS))}; got "
+                f"{unknown[0]!r}."
+            )
+
+    def _check_integer(self, name: str, least: int | None, most: int | None) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"`{name}` must be an integer; got {value!r}.")
+        if least is not None and value < least:
+            raise ValueError(
+                f"`{name}` must be an integer of at least {least}; got {value!r}."
+            )
+        if most is not None and value > most:
+            raise ValueError(f"`{name}` must be at most {most}; got {value!r}.")
 
     @property
     def first_seed(self) -> int:
@@ -82,12 +127,19 @@ class TrainingConfig:
         """
         names = {spec.name for spec in dataclasses.fields(cls)}
         later = {"warm_start"}  # which runs of earlier versions lack
-        if not names - later <= set(values) <= names:
+        if not isinstance(values, dict) or not (names - later <= set(values) <= names):
             raise ValueError(
                 f"The configuration must have the keys {sorted(names)}; got "
-                f"{sorted(values)}."
+                f"{sorted(values) if isinstance(values, dict) else values!r}."
             )
-        return cls(**values)
+        config = cls(**values)
+        try:
+            Task(**config.env_kwargs)
+        except (TypeError, ArithmeticError, AttributeError) as error:
+            raise ValueError(f"`env_kwargs` are not valid: {error}") from error
+        if config.warm_start is not None:
+            WarmStart.from_dict(config.warm_start)
+        return config
 
 
 def create_run(output: str | os.PathLike[str], config: TrainingConfig) -> Path:

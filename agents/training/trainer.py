@@ -34,7 +34,8 @@ from agents.training.interrupt import InterruptFlag, TrainingInterrupted
 from agents.training.runs import TrainingConfig, create_run, extend_run, load_config
 from agents.training.stopwatch import Stopwatch
 from agents.training.validation import Validation
-from agents.training.warm_start import WarmStart, clone
+from agents.training.warm_settings import WarmStart
+from agents.training.warm_start import clone
 from mec_llm_env.files import write_whole
 from mec_llm_env.task import Task
 from mec_llm_env.vector_env import MecLlmVectorEnv
@@ -93,7 +94,9 @@ class Trainer(ABC):
             policy = algorithm.policy_name(config.policy, encoding)
             try:
                 self.model = self._build(algorithm_class, policy, arguments)
-            except (TypeError, AssertionError) as error:
+            except ValueError:
+                raise
+            except Exception as error:  # whatever a setting makes of the libraries
                 raise ValueError(
                     f"The hyperparameters do not fit {algorithm_class.__name__}: "
                     f"{error}"
