@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with one_line_errors(parser.prog):
         if options.resume:
             refuse_with_resume(options)
-            trainer = Trainer.resume(options.resume, options.timesteps)
+            trainer = Trainer.resume(
+                options.resume, options.timesteps, trust=bool(options.trust)
+            )
         else:
             config = config_from_options(options)
             if options.dry_run:
@@ -110,6 +112,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--output", metavar="FOLDER", help="where run folders are made (runs)")
     add("--resume", metavar="RUN", help="go on with a run; --timesteps is the total")
+    add(
+        "--trust",
+        action="store_true",
+        default=None,
+        help="resume from a checkpoint of somebody else, which can execute code",
+    )
     add(
         "--dry-run",
         action="store_true",

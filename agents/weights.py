@@ -11,6 +11,8 @@ import numpy as np
 
 _ABOUT = "about.json"  # name of the entry that holds the JSON text, as bytes
 
+_LARGEST = 2**30  # byte, unpacked: more is no policy of ours, but a zip bomb
+
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
@@ -38,6 +40,9 @@ def read_weights(file: str | Path) -> tuple[Arrays, dict[str, Any]]:
             open(file, "rb") as stream,
             np.load(stream, allow_pickle=False) as archive,
         ):
+            total = sum(info.file_size for info in archive.zip.infolist())
+            if total > _LARGEST:
+                raise ValueError(f"{total} bytes, of {_LARGEST} at the most")
             arrays = dict(archive)
         about = json.loads(arrays.pop(_ABOUT).tobytes())
         if not isinstance(about, dict):
