@@ -10,9 +10,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
+
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -30,11 +36,13 @@ from agents.command_line import (
 from agents.evaluation.bounds import InstanceBounds, certified_bounds
 from agents.evaluation.comparison import compare
 from agents.evaluation.instances import held_out_instances
-from agents.evaluation.output import create_folder, write_results
+from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table
 from agents.evaluation.selection import common_task_arguments, select
+from agents.folders import check_writable
 from agents.provenance import provenance
 from agents.registry import agent_names
+from agents.terminal import run_script
 from mec_llm_env import Scenario
 from mec_llm_env.task import Task
 
@@ -50,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         task = Task(**arguments_of_task)
         entries = select(options.agents, task)
         scenario = held_out_instances(task.config, options.instances)
-        folder = create_folder(options.output, arguments_of_task["preset"])
+        check_writable(Path(options.output))
 
     bounds = None if options.no_bound else _bounds(scenario, task, arguments_of_task)
     names = [name for entry in entries for name in entry.names]
@@ -88,10 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warning = None if bounds is None else bounds.warning()
     if warning is not None:
         about["bound"] = warning
-    report = write_results(folder, results, about)
     _print_table(results)
     if warning is not None:
         print(warning)
+    name = arguments_of_task["preset"]
+    with one_line_errors(parser.prog):
+        report = write_results(Path(options.output), name, results, about)
     print(f"Report: {os.path.relpath(report)}")
     return 0
 
@@ -158,4 +168,4 @@ def _print_table(results: Sequence[AgentResult]) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_script(main, "evaluate.py"))
