@@ -95,10 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     warning = None if bounds is None else bounds.warning()
     if warning is not None:
-        about["bound"] = warning
+        about["bound"] = f"Note: {warning}"
     _print_table(results)
     if warning is not None:
-        print(warning)
+        print(about["bound"])
     name = arguments_of_task["preset"]
     with one_line_errors(parser.prog):
         report = write_results(Path(options.output), name, results, about)

@@ -78,6 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not complete:
         print(f"Interrupted. Go on with: {again}")
         return 130
+    bounds = trainer.validation.bounds
+    if bounds is not None and (warning := bounds.warning()) is not None:
+        print(f"Shares of the bound above: {warning}")
     print(compare_with_rules(trainer.run))
     return 0
 

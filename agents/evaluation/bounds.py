@@ -45,10 +45,9 @@ class InstanceBounds:
         if not loose.any():
             return None
         return (
-            f"The certified bound may be loose on {loose.sum()} of {len(loose)} "
-            f"instances, by at most {100 * self.gap.max():.1f} %: what is said of "
-            "optimality and gap is worse there than what is true. "
-            "`dashf.solve_exact` gives a tighter bound."
+            f"the certified bound may be loose on {loose.sum()} of {len(loose)} "
+            f"instances, by at most {100 * self.gap.max():.1f} %, and shares of it lower "
+            "than shares of the optimum are. `dashf.solve_exact` gives a tighter one."
         )
 
 

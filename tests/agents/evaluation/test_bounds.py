@@ -83,7 +83,7 @@ def test_loose_bounds_are_told_of() -> None:
     text = loose.warning()
     assert text is not None
     assert text.startswith(
-        "The certified bound may be loose on 1 of 2 instances, by at most 3.4 %"
+        "the certified bound may be loose on 1 of 2 instances, by at most 3.4 %"
     )
 
 
