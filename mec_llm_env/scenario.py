@@ -203,7 +203,7 @@ def _fit_shape(
 def _check_values(spec: dataclasses.Field[Any], value: Array) -> None:
     name, axes, limits = spec.name, spec.metadata["axes"], spec.metadata["limits"]
     array = value if isinstance(value, np.ndarray) else value.detach().cpu().numpy()
-    valid = (array >= limits.lowest) & (array <= limits.highest)
+    valid = limits.hold(array)
     kind = ""
     if name == "max_users":
         valid &= array == np.floor(array)
@@ -251,7 +251,7 @@ def _check_gpu_power(fields: Scenario, owner: str, axes: str) -> None:
     coefficient = np.asarray(getattr(fields, f"{owner}_power_coefficient"), float)
     frequency_hz = np.asarray(getattr(fields, f"{owner}_frequency_max_hz"), float)
     power_w = coefficient * frequency_hz**3
-    wrong = (power_w < GPU_POWER_W.lowest) | (power_w > GPU_POWER_W.highest)
+    wrong = ~GPU_POWER_W.hold(power_w)
     if wrong.any():
         index = first_index(wrong)
         raise ValueError(
