@@ -31,10 +31,11 @@ MODEL = [
 ]
 # The solver's modules in the order in which they build on one another.
 SOLVER = [
-    *("checks", "result", "kernels", "loops", "compiled", "pairs", "prices"),
-    "interior_point",
-    *("clearing", "convex", "dinkelbach", "resources", "split", "baselines", "bounds"),
-    *("rounding", "fast_sharing", "sharing", "dual", "exact", "sdr", "association"),
+    *("checks", "clock", "result", "kernels", "loops", "compiled", "pairs", "prices"),
+    *("options", "interior_point", "column_generation", "price_search", "clearing"),
+    *("convex", "dinkelbach", "resources", "split", "baselines", "fast_sharing"),
+    *("bounds", "rounding", "sharing", "branch_and_bound", "dual", "exact"),
+    *("sdr", "association"),
     *("continuous", "optimised_baselines", "algorithm", "registry", "policy"),
 ]
 # Optional libraries, imported inside the functions that need them.

@@ -43,6 +43,11 @@ class Bank:
     allocation: Allocation  # [I] that allocation
     sha256: str  # of everything stored
 
+    @property
+    def gap(self) -> Array:
+        """[I] bound over the best SCR known, less one: at most so loose is it."""
+        return self.bound / self.scr - 1
+
     def __len__(self) -> int:
         """I."""
         return len(self.seed)

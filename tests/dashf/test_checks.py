@@ -31,6 +31,9 @@ PROBLEM = dashf.minorise(TERMS, SCENARIO, ALLOCATION.local_fraction, RATIO)
 _GIVEN = {"scenario": SCENARIO, "objective": OBJECTIVE}
 _AT = {**_GIVEN, "allocation": ALLOCATION, "ratio": RATIO}
 
+_DUAL = {**_GIVEN, "tolerance": 1e-3, "rounds": 0, "candidates": 1, "nodes": 0}
+_DUAL |= {"time_limit_s": 9.0}
+
 #: A quick valid call of every public function, and of what checks its fields.
 CALLS: dict[str, dict[str, Any]] = {
     "AssociationProblem": {
@@ -101,13 +104,13 @@ CALLS: dict[str, dict[str, Any]] = {
     },
     "solve": {**_GIVEN, "config": dashf.DashfConfig(max_iterations=0, max_passes=1)},
     "solve_aauco": {**_GIVEN, "sdr": "closed_form", "max_iterations": 0},
-    "solve_dual": {**_GIVEN, "tolerance": 1e-3, "rounds": 0, "candidates": 1},
-    "solve_dual_batch": {**_GIVEN, "tolerance": 1e-3, "rounds": 0, "candidates": 1},
+    "solve_dual": _DUAL,
+    "solve_dual_batch": _DUAL,
     "solve_edge": _GIVEN,
     "solve_exact": {**_GIVEN, "gap": 0.9, "time_limit_s": 1.0},
     "solve_gucro": {**_GIVEN, "split": "local", "tolerance": 0.1},
     "solve_local": _GIVEN,
-    "upper_bound": {**_GIVEN, "tolerance": 1e-3},
+    "upper_bound": {**_GIVEN, "tolerance": 1e-3, "nodes": 0, "time_limit_s": 9.0},
 }
 
 #: What solvers return; nobody hands them in but `gap`, which checks its bound.
