@@ -56,9 +56,8 @@ class Scenario(ArrayRecord):
     transmit_power_max_w: Array = _given("N", "W", 1e-9, 1e6)  # [..., N]: p_n^max
     local_fraction_min: Array = _given("N", "", 1e-6, 1 - 1e-6)  # [..., N]: 1/Υ
     local_fraction_max: Array = _given("N", "", 1e-6, 1 - 1e-6)  # [..., N]: 1 − 1/Υ
-    server_flop_per_cycle: Array = _given(
-        "M", "FLOP/cycle", 1e-3, 1e18
-    )  # [..., M]: K_m
+    # [..., M] the whole GPU: K_m
+    server_flop_per_cycle: Array = _given("M", "FLOP/cycle", 1e-3, 1e18)
     server_frequency_max_hz: Array = _given("M", "Hz", 1, 1e15)  # [..., M]: F_m
     server_power_coefficient: Array = _given("M", "W/Hz³", 1e-54, 1e9)  # [..., M]: κ_m
     bandwidth_max_hz: Array = _given("M", "Hz", 1, 1e13)  # [..., M]: B_m
