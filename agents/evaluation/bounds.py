@@ -46,7 +46,7 @@ class InstanceBounds:
             return None
         return (
             f"the certified bound may be loose on {loose.sum()} of {len(loose)} "
-            f"instances, by at most {100 * self.gap.max():.1f} %; shares of it are lower "
+            f"instances, by at most {100 * self.gap.max():.1f} %; its shares are lower "
             "than shares of the optimum. `dashf.solve_exact` gives a tighter one."
         )
 
