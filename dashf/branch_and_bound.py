@@ -116,7 +116,10 @@ class Search:
         )
         ratio = np.full(count, self.scr)
         close = _ACCURACY * self.gap
-        prices = search_prices(options, many.constants, ratio, close=close)
+        enough = self.scr * (1 + self.gap)
+        prices = search_prices(
+            options, many.constants, ratio, close=close, target=enough
+        )
         value, _ = many.certify(prices, close)
         self.nodes += count
         bounded = [

@@ -25,7 +25,7 @@ from dashf.options import Options, PriceSolution, chosen_cost
 
 Array = Any  # NumPy only
 
-_ROUNDS = 40
+_ROUNDS = 40  # master programs at most; then the best prices so far
 _NEAR = 30.0  # score below a user's best benefit to which columns are worth keeping
 _INWARD = 0.5  # part of the way from the best prices to the master's
 _DEARER = 10.0 ** np.arange(0.25, 6, 0.25)  # prices at which demands are small
@@ -41,7 +41,7 @@ def refine(
     solution: PriceSolution,
     *,
     close: float,
-    rounds: int = _ROUNDS,
+    target: float | None = None,
 ) -> PriceSolution:
     """Returns prices whose bound is within `close` of the mixture, and a vertex.
 
@@ -50,12 +50,12 @@ def refine(
         k: `score_constants`.
         solution: what the interior point ended with.
         close: relative distance of bound and mixture that ends it.
-        rounds: master programs at most; then the best prices so far.
+        target: also ends it once bound or mixture show on which side of it they are.
     """
     columns = _Columns(options)
     best = solution
     price, ratio = solution.price, solution.ratio
-    for i in range(rounds):
+    for i in range(_ROUNDS):
         try:
             ratio = _bound(options, k, price, ratio, 0.1 * close, columns)
             if i == 0 or ratio[0] < best.ratio[0]:
@@ -74,6 +74,8 @@ def refine(
             best, choice=choice, mixture=np.array([mixture]), residual=residual
         )
         if residual[0] <= close:
+            break
+        if target is not None and not mixture < target < best.ratio[0]:
             break
         inward = 1.0 if i == 0 else _INWARD
         price = best.price + inward * (wanted - best.price)

@@ -31,7 +31,7 @@ _STALL = 12  # iterations without progress: where a best φ jumps they may cycle
 _CLOSE = 1e-6  # complementarity over total score, and residuals over it
 _FIRST_PRICE = 10.0  # score for all of a server, for each of its users
 _FIRST_SLOT_PRICE = 1.0  # score
-_FIRST_STEPS = 40  # that at least double y
+_FIRST_STEPS, _FAR = 40, 10.0  # that raise y by more than this factor of it
 _FIRST_THETA = 0.03  # score, at least
 _SLACK_KEPT = 0.3  # of a slack, where the curvature of a benefit takes it
 _LARGEST_FALL, _LARGEST_RISE = 0.5, 1.0  # of y in a step, relative
@@ -156,7 +156,7 @@ class _State:
         for _ in range(_FIRST_STEPS):
             a = self.options.respond(self.y, self.price, self.k)
             step = (rent + a.benefit.max(axis=-1).sum(axis=-1)) / chosen_cost(a)
-            far = step > self.y
+            far = step > _FAR * self.y
             if not far.any():
                 break
             self.y = np.where(far, self.y + step, self.y)
@@ -190,7 +190,8 @@ class _State:
         short = np.where(many, a.benefit + _SLACK_KEPT * self.w, -np.inf).max(axis=-1)
         top = a.benefit.max(axis=-1)
         self.r = np.where(self.single, top, np.maximum(self.r, short))
-        self.w = np.where(many, self.r[..., None] - a.benefit, 1.0)
+        slack = np.maximum(self.r[..., None] - a.benefit, _LEAST)
+        self.w = np.where(many, slack, 1.0)
         kinds = o.capacity.shape[-1]
         g = np.stack([a.band, a.compute, o.allowed * 1.0], axis=-1)[..., :kinds]
         ended = self._judge(a, g, top, many)

@@ -24,7 +24,12 @@ _LARGEST_MASTER = 20_000  # options of a scenario
 
 
 def search_prices(
-    options: Options, k: tuple[float, ...], ratio: Array, *, close: float = CLOSE
+    options: Options,
+    k: tuple[float, ...],
+    ratio: Array,
+    *,
+    close: float = CLOSE,
+    target: float | None = None,
 ) -> PriceSolution:
     """Returns the best prices of every scenario, with the choice that goes with them.
 
@@ -33,6 +38,8 @@ def search_prices(
         k: `score_constants`.
         ratio: [S] a first y, such as the SCR of an allocation.
         close: wanted distance of the bound from the least one, relative.
+        target: if given, column generation also ends once it is known whether the
+            least bound is below it.
     """
     found = find_prices(options, k, ratio)
     if options.low[0].size > _LARGEST_MASTER:
@@ -42,7 +49,8 @@ def search_prices(
         if found.residual[row] <= close and not _alike(options, row, split):
             continue
         only = slice(row, row + 1)
-        one = refine(options.take(only), k, found.row(row), close=0.1 * close)
+        start, close_to = found.row(row), 0.1 * close
+        one = refine(options.take(only), k, start, close=close_to, target=target)
         found.put(row, one)
     return found
 

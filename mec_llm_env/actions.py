@@ -15,7 +15,7 @@ from gymnasium import spaces
 
 from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
-from mec_llm_env.assignment import round_assignment
+from mec_llm_env.assignment import assign
 from mec_llm_env.config import ScenarioConfig
 from mec_llm_env.objective import check_shapes
 from mec_llm_env.ranges import shorten
@@ -118,7 +118,7 @@ class ActionCodec:
                 does not exist; the text names the index.
         """
         scores, resources = self._split(action, scenario)
-        association = round_assignment(scores, scenario.max_users)
+        association = assign(scores, scenario.max_users)
         return decode_resources(scenario, association, resources)
 
     def encode(self, allocation: Allocation, scenario: Scenario) -> Any:
@@ -302,7 +302,7 @@ def choose_association(server: Any, scenario: Scenario, name: str) -> Any:
     batch, (n, m) = scenario.batch_shape, scenario.channel_gain.shape[-2:]
     choices = _checked_choices(server, (*batch, n), np.array(m), name)
     scores = _scores_of_choices(choices, scenario)
-    return round_assignment(scores, scenario.max_users)
+    return assign(scores, scenario.max_users)
 
 
 _REGISTERED: dict[str, Callable[[ScenarioConfig], ActionCodec]] = {}
@@ -363,8 +363,11 @@ def _scores_of_choices(server: Any, scenario: Scenario) -> Any:
 
 
 def _checked_box(value: Any, shape: tuple[int, ...], name: str) -> Any:
-    with np.errstate(over="ignore"):  # a longdouble beyond float64 becomes infinite
-        array = _as_shape(value, shape, name).astype(np.float64)
+    array = _as_shape(value, shape, name)
+    if array.dtype == np.longdouble:  # beyond float64 it is infinite: refused below
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
+    array = array.astype(np.float64)
     finite = np.isfinite(array)
     if not finite.all():
         index = first_index(~finite)

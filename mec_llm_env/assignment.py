@@ -25,7 +25,14 @@ def round_assignment(
         ValueError: the servers have fewer slots than there are users, or an argument
             has another shape, or is no number.
     """
-    benefit, max_users = _checked(benefit, max_users)
+    return assign(*_checked(benefit, max_users))
+
+
+def assign(
+    benefit: np.ndarray[Any, Any],  # [..., N, M] float64
+    max_users: np.ndarray[Any, Any],  # [..., M]
+) -> np.ndarray[Any, Any]:
+    """`round_assignment` of arrays that are known to be valid."""
     *batch, n_users, n_servers = benefit.shape
     best = benefit.argmax(axis=-1)
     association = (best[..., None] == np.arange(n_servers)).astype(np.float64)

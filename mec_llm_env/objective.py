@@ -193,7 +193,9 @@ def _violated(s: Scenario, z: Allocation) -> dict[str, Any]:
         return np.where(np.isfinite(amount), wrong, np.inf)
 
     def shared(amount: Any, capacity: Any) -> Any:
-        per_user = not_positive(amount, capacity.max(axis=-1, keepdims=True))
+        own = np.einsum("...nm,...m->...n", x, capacity)
+        least = capacity.min(axis=-1, keepdims=True)  # of users without a server
+        per_user = not_positive(amount, np.maximum(own, least))
         return np.concatenate([per_user, above(used(amount), capacity)], axis=-1)
 
     binary = np.abs(x * (1 - x)).max(axis=-1)

@@ -14,6 +14,7 @@ import numpy as np
 
 #: Longest tuple of choices or of server models.
 _MOST_ENTRIES = 1000
+_ROUNDING = 1e-9  # relative
 
 
 class Limits(NamedTuple):
@@ -24,6 +25,12 @@ class Limits(NamedTuple):
 
     def __str__(self) -> str:
         return f"{show(self.lowest)} to {show(self.highest)}"
+
+    def hold(self, value: Any) -> Any:
+        """Whether numbers lie between them, up to rounding: 10.0**-30 is not 1e-30."""
+        low = self.lowest - _ROUNDING * abs(self.lowest)
+        high = self.highest + _ROUNDING * abs(self.highest)
+        return (value >= low) & (value <= high)
 
 
 def show(value: float) -> str:
@@ -84,7 +91,7 @@ class Rule:
                 float(value)
             except OverflowError:  # an integer beyond all floats
                 raise ValueError from None
-        inside = self.limits.lowest <= value <= self.limits.highest
+        inside = self.limits.hold(value)
         if not inside and not (self.or_zero and value == 0):
             raise ValueError
         return value

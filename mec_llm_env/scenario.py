@@ -56,9 +56,8 @@ class Scenario(ArrayRecord):
     transmit_power_max_w: Array = _given("N", "W", 1e-9, 1e6)  # [..., N]: p_n^max
     local_fraction_min: Array = _given("N", "", 1e-6, 1 - 1e-6)  # [..., N]: 1/Υ
     local_fraction_max: Array = _given("N", "", 1e-6, 1 - 1e-6)  # [..., N]: 1 − 1/Υ
-    server_flop_per_cycle: Array = _given(
-        "M", "FLOP/cycle", 1e-3, 1e18
-    )  # [..., M]: K_m
+    # [..., M] the whole GPU: K_m
+    server_flop_per_cycle: Array = _given("M", "FLOP/cycle", 1e-3, 1e18)
     server_frequency_max_hz: Array = _given("M", "Hz", 1, 1e15)  # [..., M]: F_m
     server_power_coefficient: Array = _given("M", "W/Hz³", 1e-54, 1e9)  # [..., M]: κ_m
     bandwidth_max_hz: Array = _given("M", "Hz", 1, 1e13)  # [..., M]: B_m
@@ -203,7 +202,7 @@ def _fit_shape(
 def _check_values(spec: dataclasses.Field[Any], value: Array) -> None:
     name, axes, limits = spec.name, spec.metadata["axes"], spec.metadata["limits"]
     array = value if isinstance(value, np.ndarray) else value.detach().cpu().numpy()
-    valid = (array >= limits.lowest) & (array <= limits.highest)
+    valid = limits.hold(array)
     kind = ""
     if name == "max_users":
         valid &= array == np.floor(array)
@@ -251,7 +250,7 @@ def _check_gpu_power(fields: Scenario, owner: str, axes: str) -> None:
     coefficient = np.asarray(getattr(fields, f"{owner}_power_coefficient"), float)
     frequency_hz = np.asarray(getattr(fields, f"{owner}_frequency_max_hz"), float)
     power_w = coefficient * frequency_hz**3
-    wrong = (power_w < GPU_POWER_W.lowest) | (power_w > GPU_POWER_W.highest)
+    wrong = ~GPU_POWER_W.hold(power_w)
     if wrong.any():
         index = first_index(wrong)
         raise ValueError(

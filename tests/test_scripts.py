@@ -109,11 +109,11 @@ MISTAKES = {
     ),
     "negative parameter": (
         "train.py --agent ppo --override radio.bandwidth_mhz=-1",
-        "`radio.bandwidth_mhz` must be a positive, finite number; got -1",
+        "`radio.bandwidth_mhz` must be a number from 1e-06 to 1e+07; got -1",
     ),
     "infinite parameter": (
         "train.py --agent ppo --override objective.delay_weight=Infinity",
-        "`objective.delay_weight` must be a positive, finite number; got inf",
+        "`objective.delay_weight` must be a number from 1e-06 to 1e+06; got inf",
     ),
     "no timesteps": ("train.py --agent ppo --timesteps 0", "at least 1; got '0'"),
     "seed of the test scenarios": (

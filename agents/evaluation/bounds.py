@@ -46,8 +46,8 @@ class InstanceBounds:
             return None
         return (
             f"the certified bound may be loose on {loose.sum()} of {len(loose)} "
-            f"instances, by at most {100 * self.gap.max():.1f} %, and shares of it lower "
-            "than shares of the optimum are. `dashf.solve_exact` gives a tighter one."
+            f"instances, by at most {100 * self.gap.max():.1f} %; its shares are lower "
+            "than shares of the optimum. `dashf.solve_exact` gives a tighter one."
         )
 
 

@@ -153,14 +153,16 @@ def test_bad_calls_are_named() -> None:
 def test_rounding_stays_within_what_is_physical() -> None:
     """A gain of 1 and a share of nearly 1 would else come back as more than that."""
     s = sample_scenario(ScenarioConfig(users=2), np.random.default_rng(0))
-    edge = dataclasses.replace(
-        s,
-        channel_gain=np.ones((2, 2)),
-        local_fraction_max=np.full(2, FIELD_LIMITS["local_fraction_max"].highest),
-    )
+    below = 1 - 1e-8 * np.arange(100)  # some of which are rounded up by float32
+    highest = FIELD_LIMITS["local_fraction_max"].highest
+    edges = Scenario.stack([s] * 100).to_dict()
+    edges["channel_gain"] = np.broadcast_to(below[:, None, None], (100, 2, 2))
+    edges["local_fraction_max"] = highest * np.broadcast_to(below[:, None], (100, 2))
+    edge = Scenario(**edges)
     codec = ObservationCodec(2, 2)
     decoded = codec.decode(codec.encode(edge))
-    assert decoded.channel_gain.max() <= 1
+    assert decoded.channel_gain.max() == 1
+    assert decoded.local_fraction_max.max() == highest
     Scenario(**decoded.to_dict())
     assert_same(decoded, edge)
 
