@@ -42,9 +42,9 @@ from dashf.continuous import (
     optimise_continuous,
 )
 from dashf.convex import SOLVERS
-from dashf.resources import compiled_program
+from dashf.resource_program import PROGRAMS
 from dashf.result import Recorder, SolveResult, Status, single
-from dashf.sdr import compiled_relaxation
+from dashf.sdr import RELAXATIONS
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 
 Array = Any
@@ -142,9 +142,9 @@ def solve(
     o, c = objective or ObjectiveConfig(), config or DashfConfig()
     recorder = Recorder()
     with recorder.building():
-        compiled_program(s.n_users, s.n_servers)
+        PROGRAMS.prepare(s.n_users)
         if c.formulation(s) != "closed_form" and s.n_servers > 1:
-            compiled_relaxation(c.formulation(s), s.n_users, s.n_servers)
+            RELAXATIONS.prepare(c.formulation(s), s.n_users, s.n_servers)
     first, *others = _starts(s, c)
     status, best = _climb(s, o, c, first, recorder)
     for association in others:

@@ -14,14 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from dashf.budget import Budget
 from dashf.convex import SOLVERS
 from dashf.dinkelbach import dinkelbach
-from dashf.resources import (
-    compiled_program,
-    improve_once,
-    local_frequency,
-    surplus,
-)
+from dashf.resources import improve_once, local_frequency, surplus
 from dashf.result import Status
 from dashf.split import optimal_split
 from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario, evaluate
@@ -59,6 +55,7 @@ def optimise_continuous(
     solvers: tuple[str, ...] = SOLVERS,
     hopeless_below: float | None = None,
     on_pass: Callable[[Point, float], None] | None = None,
+    budget: Budget | None = None,
 ) -> ContinuousResult:
     """Optimises split, power, bandwidth and frequencies for the start's association.
 
@@ -74,9 +71,9 @@ def optimise_continuous(
             passes together gained as much as the last one. Gains shrink by a factor
             of 3 to 10 a pass, so that is generous.
         on_pass: called with the point after each pass and the y it was found with.
+        budget: of the call; no pass begins without time.
     """
     s, o = scenario, objective
-    program, _ = compiled_program(s.n_users, s.n_servers)
     solved, known = 0, [-np.inf, -np.inf]  # passes solved, the last two ratios
 
     def terms(point: Point) -> tuple[float, float]:
@@ -88,7 +85,7 @@ def optimise_continuous(
         limit = 2 * known[1] - known[0]
         if hopeless_below is not None and np.isfinite(limit) and limit < hopeless_below:
             return point
-        found = improve_once(program, s, *point, o, ratio, solvers)
+        found = improve_once(s, *point, o, ratio, solvers, budget)
         if found is not None:
             solved, point = solved + 1, found
         if fixed_split:

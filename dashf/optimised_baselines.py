@@ -20,7 +20,8 @@ import numpy as np
 from dashf.association import moves, propose
 from dashf.baselines import average_allocation, starting_allocation, strongest_channel
 from dashf.continuous import evaluated, optimise_continuous
-from dashf.resources import compiled_program, shadow_prices
+from dashf.resource_program import PROGRAMS
+from dashf.resources import shadow_prices
 from dashf.result import Recorder, SolveResult, Status, single
 from dashf.split import Candidates
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
@@ -54,7 +55,7 @@ def solve_gucro(
         )
     recorder = Recorder()
     with recorder.building():
-        compiled_program(s.n_users, s.n_servers)
+        PROGRAMS.prepare(s.n_users)
     start = starting_allocation(s, strongest_channel(s), o)
     if split in fixed:
         start = dataclasses.replace(start, local_fraction=fixed[split])
