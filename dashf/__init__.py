@@ -10,10 +10,10 @@ from dashf.association import (
     relax,
     round_assignment,
 )
-from dashf.bounds import Bound, gap, upper_bound
+from dashf.bounds import Bound
 from dashf.continuous import optimise_continuous
 from dashf.dinkelbach import DinkelbachResult, dinkelbach
-from dashf.dual import solve_dual, solve_dual_batch
+from dashf.dual import gap, solve_dual, solve_dual_batch, upper_bound
 from dashf.exact import solve_exact
 from dashf.optimised_baselines import (
     solve_aauco,

@@ -8,86 +8,66 @@ point; what certifies them is one evaluation of U from above (`compiled.certify`
 
 from __future__ import annotations
 
-import time
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dashf.baselines import average_allocation, strongest_channel
+from dashf.clock import ENDLESS, Clock, OutOfTime
 from dashf.compiled import certify
-from dashf.interior_point import Options, Prices, find_prices
-from dashf.kernels import share_bounds
-from dashf.pairs import Pairs, make_pairs, part_edges, score_constants
-from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
+from dashf.interior_point import Options, Prices, PriceSolution, chosen_cost
+from dashf.pairs import make_pairs, part_edges, score_constants
+from dashf.price_search import search_prices
+from dashf.result import Status
+from mec_llm_env import ObjectiveConfig, Scenario, evaluate
 
 Array = Any  # NumPy only
 
 #: Parts of the range of φ, each an option of a user at a server.
 PARTS = 2
+#: Estimated looseness of prices, and distance to an allocation, of a tight bound.
+TIGHT, NEAR = 1e-3, 0.01
+_ROOT_STEPS = 12  # of Newton's method for y; two to four are usual
+_CERTIFICATES = 4  # evaluations of U from above
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bound:
-    """An upper bound on the SCR of every allocation. Shapes: `...` batch, M servers."""
+    """An upper bound on the SCR of every allocation. Shapes: `...` batch, M servers.
+
+    It is valid whatever its status is; the status says whether it is tight. How far the
+    optimum may be below it is its `gap`; `solve_exact` closes that.
+    """
 
     value: Array  # [...] the bound: no feasible allocation has a higher SCR
     ratio: Array  # [...] y of the certificate
     bandwidth_price: Array  # [..., M] score for the whole band of a server
     compute_price: Array  # [..., M] score for the whole frequency of a server
     slot_price: Array  # [..., M] score for a slot; 0 without finite `max_users`
+    gap: Array  # [...] value over the best SCR found, less one; inf if none was sought
+    residual: Array  # [...] primal-dual residual of the price search, relative
+    looseness: Array  # [...] estimate of value over the least bound of prices, less one
     tolerance: float  # relative, of the inner maximum's certificate
     time_s: float  # for the whole batch
+    out_of_time: bool = False  # whether a time limit ended the search
 
+    @property
+    def tight(self) -> Array:
+        """[...] whether the prices converged, and an allocation is near, if sought."""
+        converged = self.looseness <= TIGHT + 2 * self.tolerance
+        return converged & ((self.gap <= NEAR) | np.isinf(self.gap))
 
-def gap(
-    scenario: Scenario,
-    allocation: Allocation,
-    bound: Bound | None = None,
-    objective: ObjectiveConfig | None = None,
-) -> Array:
-    """Returns upper bound over SCR, less one, [...]: at most so much is missing.
+    @property
+    def status(self) -> Status:
+        """How the search ended: `LOOSE_BOUND` if any bound of the batch is not tight.
 
-    Args:
-        scenario: batch shape `[...]`.
-        allocation: feasible, of the same batch shape.
-        bound: of this scenario and objective; computed if None.
-        objective: weights and references; the default ones if None.
-    """
-    objective = objective or ObjectiveConfig()
-    scr = evaluate(scenario.to_numpy(), allocation.to_numpy(), objective).scr
-    bound = bound or upper_bound(scenario, objective)
-    return bound.value / scr - 1
-
-
-def upper_bound(
-    scenario: Scenario,
-    objective: ObjectiveConfig | None = None,
-    tolerance: float = 1e-5,
-) -> Bound:
-    """Returns a certified upper bound on the SCR of every feasible allocation.
-
-    Args:
-        scenario: batch shape `[...]`.
-        objective: weights and references; the default ones if None.
-        tolerance: relative slack that the certificate of the inner maximum may add.
-
-    Raises:
-        ValueError: the tolerance is not between 1e-9 and 1.
-    """
-    start = time.perf_counter()
-    objective = objective or ObjectiveConfig()
-    check_tolerance(tolerance)
-    problem = Problem.of(scenario, objective)
-    prices = find_prices(problem.options, problem.constants, problem.first_ratio())
-    value, ratio = problem.certify(prices, tolerance)
-    return problem.bound(prices, value, ratio, tolerance, time.perf_counter() - start)
-
-
-def check_tolerance(tolerance: float) -> None:
-    """Raises a ValueError if the tolerance is not between 1e-9 and 1."""
-    if not 1e-9 <= tolerance <= 1:
-        raise ValueError(f"`tolerance` must be in [1e-9, 1]; got {tolerance!r}.")
+        A time limit that came after the bounds were tight is of no account.
+        """
+        if np.all(self.tight):
+            return Status.CONVERGED
+        return Status.TIME_LIMIT if self.out_of_time else Status.LOOSE_BOUND
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,13 +77,13 @@ class Problem:
     scenario: Scenario  # batch shape [S]
     objective: ObjectiveConfig
     batch_shape: tuple[int, ...]
-    pairs: Pairs
     options: Options
     constants: tuple[float, ...]
-    cost_min: Array  # [S, N, J] at most the cost of the option
 
     @classmethod
-    def of(cls, scenario: Scenario, objective: ObjectiveConfig) -> Problem:
+    def of(
+        cls, scenario: Scenario, objective: ObjectiveConfig, clock: Clock = ENDLESS
+    ) -> Problem:
         """Builds the problem of a scenario, or of a batch of any shape."""
         s = scenario.to_numpy()
         batch = s.batch_shape
@@ -129,22 +109,86 @@ class Problem:
             high=spread(edges[..., 1:]),
             coefficients=tuple(spread(a[..., None]) for a in pairs.arrays()),
             allowed=allowed,
+            least_cost=spread(pairs.least_cost()[..., None]),
+            clock=clock,
             capacity=capacity,
         )
         return cls(
             scenario=flat,
             objective=objective,
             batch_shape=batch,
-            pairs=pairs,
             options=options,
             constants=k,
-            cost_min=_least_cost(options, k),
         )
 
     def first_ratio(self) -> Array:
         """Returns the SCR of a simple feasible allocation, [S]."""
         average = average_allocation(self.scenario, strongest_channel(self.scenario))
         return evaluate(self.scenario, average, self.objective).scr
+
+    def bound(self, tolerance: float) -> tuple[Bound, PriceSolution | None]:
+        """Returns certified bounds in the batch's shape, and the prices they are of.
+
+        Half of the time that is left is the search's, so that the rest is enough to
+        certify what it found. If it is not, bounds that need no search remain.
+        """
+        clock = self.options.clock
+        try:
+            limited = dataclasses.replace(self.options, clock=clock.part(0.5))
+            prices = search_prices(limited, self.constants, self.first_ratio())
+            value, ratio = self.certify(prices, tolerance)
+        except OutOfTime:
+            return self._coarse_bound(tolerance), None
+        mixture = np.maximum(prices.mixture, 1e-300)
+        price = np.maximum(prices.price, 0)
+        slot = price[..., 2] if price.shape[-1] == 3 else 0 * price[..., 0]
+        bound = Bound(
+            value=self.shaped(value),
+            ratio=self.shaped(ratio),
+            bandwidth_price=self.shaped(price[..., 0]),
+            compute_price=self.shaped(price[..., 1]),
+            slot_price=self.shaped(slot),
+            gap=self.shaped(np.full(len(value), np.inf)),
+            residual=self.shaped(prices.residual),
+            looseness=self.shaped(np.maximum(value / mixture - 1, 0)),
+            tolerance=tolerance,
+            time_s=clock.passed_s,
+            out_of_time=limited.clock.left_s < 0,
+        )
+        return bound, prices
+
+    def _coarse_bound(self, tolerance: float) -> Bound:
+        """Highest score of all users over their least cost: valid, and loose."""
+        N, M = self.scenario.n_users, self.scenario.n_servers
+        value = 100.0 * N / self.options.cost_floor() * (1 + 1e-9)
+        unknown, none = np.full(len(value), np.inf), np.zeros((len(value), M))
+        return Bound(
+            value=self.shaped(value),
+            ratio=self.shaped(value),
+            bandwidth_price=self.shaped(none),
+            compute_price=self.shaped(none),
+            slot_price=self.shaped(none),
+            gap=self.shaped(unknown),
+            residual=self.shaped(unknown),
+            looseness=self.shaped(unknown),
+            tolerance=tolerance,
+            time_s=self.options.clock.passed_s,
+            out_of_time=True,
+        )
+
+    def row(self, index: int) -> Problem:
+        """Returns the problem of one scenario of the batch, S = 1."""
+        only = slice(index, index + 1)
+        return dataclasses.replace(
+            self,
+            scenario=self.scenario[only],
+            batch_shape=(1,),
+            options=self.options.take(only),
+        )
+
+    def shaped(self, array: Array) -> Array:
+        """Returns values [S, …] with the batch shape of the scenario."""
+        return array.reshape((*self.batch_shape, *array.shape[1:]))[()]
 
     def certify(
         self, prices: Prices, tolerance: float, options: Options | None = None
@@ -154,28 +198,47 @@ class Problem:
         `options` restricts the users' choice: then of allocations that respect it.
         """
         options = options or self.options
-        least = np.where(options.allowed, self.cost_min, np.inf).min(-1).sum(-1)
-        ratio = prices.ratio
+        price, floor = np.maximum(prices.price, 0), options.cost_floor()
+        ratio, cost = self._root(options, price, prices.ratio, 1e-3 * tolerance)
         best, best_ratio = np.full(len(ratio), np.inf), ratio
-        for _ in range(3):
-            surplus = self._surplus(options, prices, ratio, tolerance)
-            value = ratio + np.maximum(surplus, 0) / least
+        for _ in range(_CERTIFICATES):
+            slack = 0.5 * tolerance * ratio * cost
+            surplus = self._surplus(options, price, ratio, slack)
+            value = ratio + np.maximum(surplus, 0) / floor
             better = value < best
             best = np.where(better, value, best)
             best_ratio = np.where(better, ratio, best_ratio)
             if ((value - ratio) <= 0.1 * tolerance * ratio).all():
                 break
-            ratio = ratio + np.maximum(surplus, 0) / prices.cost
+            ratio = ratio + np.maximum(surplus, 0) / cost
         return best * (1 + 1e-12), best_ratio
 
+    def _root(
+        self, options: Options, price: Array, ratio: Array, close: float
+    ) -> tuple[Array, Array]:
+        """Returns y with U(y, price) near 0, and the cost of what users choose, [S].
+
+        U is convex and falls with y, its slope being minus that cost: Newton's method
+        comes from the left after its first step, and never turns back.
+        """
+        rent = (options.capacity * price).sum(axis=(1, 2))
+        for _ in range(_ROOT_STEPS):
+            a = options.respond(ratio, price, self.constants)
+            cost = chosen_cost(a)
+            step = (rent + a.benefit.max(axis=-1).sum(axis=-1)) / cost
+            step = np.maximum(step, -0.9 * ratio)
+            ratio = ratio + step
+            if (np.abs(step) <= close * ratio).all():
+                break
+        return ratio, cost
+
     def _surplus(
-        self, options: Options, prices: Prices, ratio: Array, tolerance: float
+        self, options: Options, price: Array, ratio: Array, slack: Array
     ) -> Array:
-        """Returns U from above, [S]."""
-        price = np.maximum(prices.price, 0)
+        """Returns U from above, [S], by at most `slack`."""
         k = self.constants
         answer = options.respond(ratio, price, k)
-        per_user = 0.5 * tolerance * ratio * prices.cost / answer.benefit.shape[1]
+        per_user = slack / answer.benefit.shape[1]
         goal = answer.benefit.max(axis=-1) + per_user[:, None]  # [S, N]
         at = np.broadcast_to(
             options.of_server(price), (*options.low.shape, price.shape[-1])
@@ -195,55 +258,9 @@ class Problem:
             k,
             target[mask],
             np.broadcast_to(per_user[:, None, None], mask.shape)[mask],
+            options.clock,
         )
         benefit = (top - slot).max(axis=-1)
         rent = (options.capacity * price).sum(axis=(1, 2))
         size = rent + np.abs(benefit).sum(axis=1)
         return rent + benefit.sum(axis=1) + 1e-12 * size
-
-    def bound(
-        self,
-        prices: Prices,
-        value: Array,
-        ratio: Array,
-        tolerance: float,
-        time_s: float,
-    ) -> Bound:
-        """Returns the result with the batch shape of the scenario."""
-        price = np.maximum(prices.price, 0)
-        slot = price[..., 2] if price.shape[-1] == 3 else 0 * price[..., 0]
-
-        def shaped(array: Array) -> Array:
-            return array.reshape((*self.batch_shape, *array.shape[1:]))[()]
-
-        return Bound(
-            value=shaped(value),
-            ratio=shaped(ratio),
-            bandwidth_price=shaped(price[..., 0]),
-            compute_price=shaped(price[..., 1]),
-            slot_price=shaped(slot),
-            tolerance=tolerance,
-            time_s=time_s,
-        )
-
-
-def _least_cost(options: Options, k: tuple[float, ...]) -> Array:
-    """Returns a lower bound of the cost of every pair, for its options [S, N, J].
-
-    With the score's terms and the prices at zero the priced maximum is minus the least
-    cost. For given shares the cost is linear in φ, so it is least at an end.
-    """
-    c = options.coefficients
-    without_score = (k[0], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    zero = np.zeros(options.low.shape)
-    with np.errstate(all="ignore"):  # in branches that `select` leaves out
-        ends = [
-            share_bounds(
-                *(end, zero + 1, zero + 1, zero, zero, c[:8], without_score),
-                *(zero, zero + 1, c[8], c[8]),
-            )
-            for end in (options.low, options.high)
-        ]
-    least = np.maximum(-np.maximum(*ends), 0)
-    by_pair = least.reshape(*least.shape[:2], -1, PARTS).min(axis=-1)
-    return np.repeat(by_pair, PARTS, axis=-1)

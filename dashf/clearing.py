@@ -52,8 +52,7 @@ def clear(
     """
     state = _State(options, k, np.array(ratio, dtype=np.float64), start)
     kept, rounds = iterate(state, max_rounds + 1)
-    choice = np.ones(options.low.shape)
-    return Prices(**kept, choice=choice, iterations=np.minimum(rounds, max_rounds))
+    return Prices(**kept, iterations=np.minimum(rounds, max_rounds))
 
 
 class _State:
@@ -61,7 +60,7 @@ class _State:
 
     ARRAYS = (
         *("y", "price", "used", "x", "longest", "change", "excess"),
-        *("free", "stalled", "best", "best_ratio", "best_price", "best_cost"),
+        *("free", "stalled", "best", "best_ratio", "best_price"),
     )
 
     def __init__(
@@ -82,14 +81,12 @@ class _State:
         self.rounds = 0
         self.best = np.full(len(y), np.inf)
         self.best_ratio, self.best_price = self.y.copy(), self.price.copy()
-        self.best_cost = np.ones(len(y))
 
     def kept(self) -> list[tuple[str, Array]]:
         """The fields of `Prices`, of the closest round so far."""
         return [
             ("ratio", self.best_ratio),
             ("price", self.best_price),
-            ("cost", self.best_cost),
         ]
 
     def keep(self, index: Array) -> None:
@@ -113,7 +110,6 @@ class _State:
         self.best = np.where(better, error, self.best)
         self.best_ratio = np.where(better, self.y, self.best_ratio)
         self.best_price = np.where(better[:, None, None], self.price, self.best_price)
-        self.best_cost = np.where(better, cost, self.best_cost)
         if ended.all():
             return ended
 

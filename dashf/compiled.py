@@ -17,13 +17,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dashf import kernels
+from dashf import kernels, loops
+from dashf.clock import ENDLESS, Clock
 
 Array = Any  # NumPy only
 
 _BACKENDS = ("auto", "numba", "numpy")
 _chosen = "auto"
 _MANY_ROWS = 500  # from here two threads are worth their start
+_ROWS_A_LOOK = 2_000  # rows between two looks at the clock, some 20 ms
 
 
 def use_backend(name: str) -> None:
@@ -72,6 +74,7 @@ def respond(
     price_f: Array,
     c: tuple[Array, ...],
     k: tuple[float, ...],
+    clock: Clock = ENDLESS,
 ) -> Response:
     """Solves the priced problem of every option, φ in [low, high].
 
@@ -83,6 +86,7 @@ def respond(
         price_f: μ, for the whole frequency.
         c: the coefficients, `Pairs.arrays`.
         k: `score_constants`.
+        clock: `OutOfTime` is raised when its time is over.
     """
     first, *rest = (low, high, y, price_b, price_f, *c)
     arrays = np.broadcast_arrays(first, *rest)
@@ -90,7 +94,7 @@ def respond(
         shape = arrays[0].shape
         table = np.stack([a.reshape(-1) for a in arrays], axis=-1)
         out = np.empty((len(table), len(Response._fields)))
-        in_parallel(compiled("respond_loop"), (table,), k, out)
+        in_parallel(compiled("respond_loop"), (table,), k, out, clock)
         return Response(*np.moveaxis(out.reshape(*shape, -1), -1, 0))
     with np.errstate(all="ignore"):  # in branches that `select` leaves out
         return Response(
@@ -112,22 +116,25 @@ def certify(
     k: tuple[float, ...],
     target: Array,
     slack: Array,
+    clock: Clock = ENDLESS,
 ) -> Array:
     """Returns upper bounds of the priced maximum of every option, [options].
 
     Intervals are halved while their bound is above the option's target and more than
-    its slack above what they attain; so a bound is at most the higher of its target
-    and the maximum plus slack.
+    its slack above what has been attained; so a bound is at most the higher of its
+    target and the maximum plus slack, or that of `loops.MOST_HALVED` intervals.
     """
     arrays = [low, high, y, price_b, price_f, *c]
     if backend() == "numba":
         out = np.empty(len(low))
         table = np.stack(arrays, axis=-1)
-        in_parallel(compiled("certify_loop"), (table, target, slack), k, out)
+        in_parallel(compiled("certify_loop"), (table, target, slack), k, out, clock)
         return out
     out = np.full(len(low), -np.inf)
+    reached = np.full(len(low), -np.inf)
     row, p_min, p_max = np.arange(len(low)), np.zeros(len(low)), np.ones(len(low))
     while len(row):
+        clock.check()
         with np.errstate(all="ignore"):
             value, by_power, attained = kernels.interval_bound(
                 low,
@@ -140,10 +147,12 @@ def certify(
                 tuple(value[row] for value in c),
                 k,
             )
-        enough = np.maximum(target[row], attained + slack[row])
+        np.maximum.at(reached, row, attained)
+        enough = np.maximum(target[row], reached[row] + slack[row])
         by_power = by_power > 0.5 * (value - enough)
         wide = np.where(by_power, p_max - p_min > 1e-9, high - low > 1e-7)
-        split = (value > enough) & wide
+        few = np.bincount(row, minlength=len(out))[row] <= loops.MOST_HALVED
+        split = (value > enough) & wide & few
         np.maximum.at(out, row[~split], value[~split])
         row, low, high = row[split], low[split], high[split]
         p_min, p_max, by_power = p_min[split], p_max[split], by_power[split]
@@ -165,24 +174,33 @@ def compiled(name: str) -> Callable[..., Any]:
     """Returns a loop of `dashf.loops`, compiled with the kernels that it calls."""
     import numba
 
-    from dashf import loops
-
     _register_kernels()
     # numba keeps what it compiled on disk by the name and the file of a function. The
     # name tells it of the kernels' file too, so that a change there is not overlooked.
     source = Path(kernels.__file__).read_bytes()
     function = getattr(loops, name)
     function.__qualname__ = f"{name}_{hashlib.sha256(source).hexdigest()[:16]}"
-    return numba.njit(cache=True, nogil=True)(function)
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
 def in_parallel(
-    loop: Callable[..., Any], rows: tuple[Array, ...], k: tuple[float, ...], out: Array
+    loop: Callable[..., Any],
+    rows: tuple[Array, ...],
+    k: tuple[float, ...],
+    out: Array,
+    clock: Clock = ENDLESS,
 ) -> None:
     """Runs a compiled loop over rows, in two threads where there are many.
 
     Rows do not know of one another, so the numbers are the same.
     """
+    if clock.limits and len(out) > _ROWS_A_LOOK:
+        for i in range(0, len(out), _ROWS_A_LOOK):
+            clock.check()
+            here = slice(i, i + _ROWS_A_LOOK)
+            in_parallel(loop, tuple(a[here] for a in rows), k, out[here])
+        return
+    clock.check()
     half = len(out) // 2
     if len(out) < _MANY_ROWS or os.environ.get("OMP_NUM_THREADS") == "1":
         loop(*rows, k, out)

@@ -19,14 +19,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dashf.clock import ENDLESS, Clock, OutOfTime
 from dashf.compiled import Response, respond
 
 Array = Any  # NumPy only
 
-_MAX_ITERATIONS = 60
+_MAX_ITERATIONS = 100
 _LARGE = 20_000  # options; with more, those far from chosen are laid aside
-_STALL = 4  # iterations without a lower bound: where a best φ jumps they may cycle
+_STALL = 12  # iterations without a lower bound: where a best φ jumps they may cycle
 _CLOSE = 1e-6  # complementarity over total score, and residuals over it
+_FIRST_PRICE = 10.0  # score for all of a server, for each of its users
+_FIRST_SLOT_PRICE = 1.0  # score
+_FIRST_MARGIN = 10.0  # score by which r is first above the best benefit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,8 +44,10 @@ class Options:
     high: Array  # [S, N, J]
     coefficients: tuple[Array, ...]  # nine, [S, N, J]
     allowed: Array  # [S, N, J] bool, at least one a user
+    least_cost: Array  # [S, N, J] at most the cost of the option at any shares
     capacity: Array  # [S, M, D] of bandwidth, compute (1) and slots where D = 3
     server: Array | None = None  # [S, N, 1]
+    clock: Clock = ENDLESS  # `OutOfTime` is raised when its time is over
 
     def take(self, index: Array) -> Options:
         """Returns some of the scenarios."""
@@ -50,9 +56,15 @@ class Options:
             high=self.high[index],
             coefficients=tuple(c[index] for c in self.coefficients),
             allowed=self.allowed[index],
+            least_cost=self.least_cost[index],
             capacity=self.capacity[index],
             server=None if self.server is None else self.server[index],
+            clock=self.clock,
         )
+
+    def cost_floor(self) -> Array:
+        """Returns a lower bound of the total cost of every allocation, [S]."""
+        return np.where(self.allowed, self.least_cost, np.inf).min(axis=-1).sum(axis=-1)
 
     def of_server(self, values: Array) -> Array:
         """Spreads values of servers [S, M, …] to options [S, N, J, …]."""
@@ -61,6 +73,12 @@ class Options:
             return np.repeat(values, parts, axis=1)[:, None]
         rows = np.arange(len(values))[:, None, None]
         return values[rows, self.server]
+
+    def server_of_option(self, option: Array, user: Array) -> Array:
+        """Returns the server of options of users, of the first scenario."""
+        if self.server is not None:
+            return self.server[0, user, option]
+        return option // (self.low.shape[-1] // self.capacity.shape[1])
 
     def to_server(self, values: Array) -> Array:
         """Sums values of options [S, N, J, …] by server, to [S, N, M, …]."""
@@ -80,7 +98,7 @@ class Options:
             answer = respond(
                 *(self.low, self.high, y, at[..., 0], at[..., 1]),
                 self.coefficients,
-                k,
+                *(k, self.clock),
             )
         else:
             some = respond(
@@ -90,7 +108,7 @@ class Options:
                 at[mask, 0],
                 at[mask, 1],
                 tuple(c[mask] for c in self.coefficients),
-                k,
+                *(k, self.clock),
             )
             fields = np.zeros((len(Response._fields), *mask.shape))
             fields[:, mask] = np.stack(some)
@@ -103,13 +121,38 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prices:
-    """Prices near the optimum, with the fractional choice that goes with them."""
+    """A ratio and prices: what users respond to."""
 
     ratio: Array  # [S] y
     price: Array  # [S, M, D] of bandwidth, compute and slots
+    iterations: Array  # [S] it took to find them
+
+    def take(self, index: Array, kinds: int = 3) -> Prices:
+        """Returns the prices of some scenarios, of the first `kinds` only."""
+        return Prices(
+            ratio=self.ratio[index],
+            price=self.price[index][..., :kinds],
+            iterations=self.iterations[index],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceSolution(Prices):
+    """Prices near the optimum, with the fractional choice that goes with them."""
+
     choice: Array  # [S, N, J] X, sums to 1 a user
-    cost: Array  # [S] Σ X c
-    iterations: Array  # [S]
+    mixture: Array  # [S] SCR of the fractional choice: the least bound is not below it
+    residual: Array  # [S] primal-dual residual over the total score
+
+    def row(self, index: int) -> PriceSolution:
+        """Returns the solution of one scenario, S = 1."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return PriceSolution(**{k: v[index : index + 1] for k, v in fields.items()})
+
+    def put(self, index: int, one: PriceSolution) -> None:
+        """Sets the solution of one scenario, in place."""
+        for spec in dataclasses.fields(self):
+            getattr(self, spec.name)[index] = getattr(one, spec.name)[0]
 
 
 def find_prices(
@@ -117,24 +160,28 @@ def find_prices(
     k: tuple[float, ...],
     ratio: Array,
     *,
-    start: Prices | None = None,
     max_iterations: int = _MAX_ITERATIONS,
     close: float = _CLOSE,
-) -> Prices:
+) -> PriceSolution:
     """Minimises the bound of every scenario of a batch over prices and ratio.
 
     Args:
         options: what each user may choose between.
         k: `score_constants`.
         ratio: [S] a first y, such as the SCR of an allocation.
-        start: prices to start from, of the same shapes.
         max_iterations: at most.
         close: complementarity over total score that ends the iteration.
     """
-    state = _State(options, k, np.array(ratio, dtype=np.float64), start)
+    state = _State(options, k, np.array(ratio, dtype=np.float64))
     state.close = close
     kept, iterations = iterate(state, max_iterations)
-    return Prices(**kept, iterations=iterations)
+    return PriceSolution(**kept, iterations=iterations)
+
+
+def chosen_cost(a: Response) -> Array:
+    """Returns the total cost of what users would choose, [S]."""
+    best = a.benefit.argmax(axis=-1)[..., None]
+    return np.take_along_axis(a.cost, best, axis=-1).sum(axis=(1, 2))
 
 
 class Iterate(Protocol):
@@ -153,6 +200,8 @@ class Iterate(Protocol):
 def iterate(state: Iterate, most: int) -> tuple[dict[str, Array], Array]:
     """Makes steps until every scenario has ended, `most` − 1 of them at most.
 
+    Out of time it ends with what has been kept by then.
+
     Returns:
         What each scenario kept when it ended, and [S] after how many rounds.
     """
@@ -161,7 +210,11 @@ def iterate(state: Iterate, most: int) -> tuple[dict[str, Array], Array]:
     rounds = np.zeros(n_scenarios)
     active = np.arange(n_scenarios)
     for i in range(most):
-        finished = state.step() if i + 1 < most else np.ones(len(active), bool)
+        try:
+            last = i + 1 == most
+            finished = np.ones(len(active), bool) if last else state.step()
+        except OutOfTime:
+            finished = np.ones(len(active), bool)
         rounds[active] = i + 1
         if finished.any():
             for name, value in state.kept():
@@ -178,33 +231,24 @@ class _State:
 
     ARRAYS: tuple[str, ...] = (
         *("y", "price", "dual", "r", "w", "X", "theta", "stalled", "best_y"),
-        *("best_price", "best_choice", "best_cost", "best_ratio"),
+        *("best_price", "best_choice", "best_ratio", "floor"),
+        *("best_mixture", "best_residual"),
     )
     close = _CLOSE
 
-    def __init__(
-        self, options: Options, k: tuple[float, ...], y: Array, start: Prices | None
-    ) -> None:
+    def __init__(self, options: Options, k: tuple[float, ...], y: Array) -> None:
         self.options, self.k, self.y = options, k, y
         n_users = options.low.shape[1]
         capacity = options.capacity
-        if start is None:
-            load = 10.0 * n_users / capacity.shape[1]
-            self.price = np.full(capacity.shape, load)
-            self.price[..., 2:] = 1.0
-        else:
-            self.price = np.maximum(start.price, 1e-3)
+        self.price = np.full(capacity.shape, _FIRST_PRICE * n_users / capacity.shape[1])
+        self.price[..., 2:] = _FIRST_SLOT_PRICE
         self.single = options.allowed.sum(axis=-1) == 1  # [S, N]
         a = options.respond(self.y, self.price, k)
         best = a.benefit.max(axis=-1)
-        margin = 10.0 if start is None else 0.3
-        self.r = np.where(self.single, best, best + margin)
+        self.r = np.where(self.single, best, best + _FIRST_MARGIN)
         self.w = np.where(options.allowed, self.r[..., None] - a.benefit, 1.0)
         X = np.where(options.allowed, 1 / np.where(self.w > 0, self.w, 1), 0)
         self.X = X / X.sum(axis=-1, keepdims=True)
-        if start is not None:
-            self.X = np.where(options.allowed, 0.9 * start.choice, 0) + 0.1 * self.X
-            self.X /= self.X.sum(axis=-1, keepdims=True)
         many = ~self.single[..., None] & options.allowed
         gaps = np.where(many, self.X * self.w, 0).sum(axis=(1, 2))
         self.theta = np.maximum(gaps / np.maximum(many.sum(axis=(1, 2)), 1), 0.03)
@@ -212,7 +256,10 @@ class _State:
         self.best_y = np.full(len(y), np.inf)
         self.stalled = np.zeros(len(y), dtype=int)
         self.best_price, self.best_ratio = self.price.copy(), self.y.copy()
-        self.best_choice, self.best_cost = self.X.copy(), np.ones(len(y))
+        self.best_choice = self.X.copy()
+        self.best_mixture = np.zeros(len(y))
+        self.best_residual = np.full(len(y), np.inf)
+        self.floor = options.cost_floor()
 
     def kept(self) -> list[tuple[str, Array]]:
         """The fields of `Prices`, at the best bound so far."""
@@ -220,7 +267,8 @@ class _State:
             ("ratio", self.best_ratio),
             ("price", self.best_price),
             ("choice", self.best_choice),
-            ("cost", self.best_cost),
+            ("mixture", self.best_mixture),
+            ("residual", self.best_residual),
         ]
 
     def keep(self, index: Array) -> None:
@@ -246,25 +294,30 @@ class _State:
         w = self.w
         g = np.stack([a.band, a.compute, allowed * 1.0], axis=-1)[..., : cap.shape[-1]]
 
-        # How good the point is.
+        # How good the point is: its bound, and how far it is from optimal.
         cost = (X * a.cost).sum(axis=(1, 2))
-        bound = self.y + ((cap * self.price).sum(axis=(1, 2)) + top.sum(axis=1)) / cost
+        rent = (cap * self.price).sum(axis=(1, 2))
+        bound = self.y + np.maximum(rent + top.sum(axis=1), 0) / self.floor
         better = bound < self.best_y
         gained = bound < self.best_y * (1 - 0.1 * self.close)
         self.stalled = np.where(gained, 0, self.stalled + 1)
-        self._remember(better, bound, cost)
         total = self.y * cost
         lag = np.where(many, r[..., None] - a.benefit - w, 0.0)
         gap = (np.where(many, X * w, 0)).sum(axis=(1, 2))
         gap += (self.dual * self.price).sum(axis=(1, 2))
-        excess = cap - self.dual - o.to_server(X[..., None] * g).sum(axis=1)
+        demand = o.to_server(X[..., None] * g).sum(axis=1)
+        excess = cap - self.dual - demand
         wrong = (
             np.abs(X * lag).sum(axis=(1, 2))
-            + np.abs((cap * self.price).sum(axis=(1, 2)) + r.sum(axis=1))
+            + np.abs(rent + r.sum(axis=1))
             + (np.abs(excess) * self.price).sum(axis=(1, 2))
         )
+        paid = (np.minimum(demand, cap) * self.price).sum(axis=(1, 2))
+        benefit = (X * np.where(allowed, a.benefit, 0.0)).sum(axis=(1, 2))
+        mixture = self.y + (benefit + paid) / cost
+        self._remember(better, bound, mixture, (gap + wrong) / total)
         ended = (gap < self.close * total) & (wrong < 10 * self.close * total)
-        ended |= (self.stalled >= _STALL) & (gap < 1e-3 * total)
+        ended |= self.stalled >= _STALL
         if ended.all():
             return ended
 
@@ -319,7 +372,9 @@ class _State:
             self.X /= self.X.sum(axis=-1, keepdims=True)
             self.w = np.where(allowed, self.w, 1.0)
 
-    def _remember(self, better: Array, bound: Array, cost: Array) -> None:
+    def _remember(
+        self, better: Array, bound: Array, mixture: Array, residual: Array
+    ) -> None:
         def mix(new: Array, old: Array) -> Array:
             return np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
@@ -327,7 +382,8 @@ class _State:
         self.best_ratio = mix(bound, self.best_ratio)
         self.best_price = mix(self.price, self.best_price)
         self.best_choice = mix(self.X, self.best_choice)
-        self.best_cost = mix(cost, self.best_cost)
+        self.best_mixture = mix(mixture, self.best_mixture)
+        self.best_residual = mix(residual, self.best_residual)
 
     def _matrix(
         self, a: Response, g: Array, dg: Array, V: Array, sigma: Array

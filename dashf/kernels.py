@@ -25,6 +25,9 @@ Number = Any  # an array under NumPy, a number when compiled
 _SMALL = 0.02  # below it the remainder takes its series
 _TINY = 1e-30
 _CLOSE = 1e-9  # Newton steps this small, in logarithms, end an iteration
+_MISSING = 1e-6  # quality, relative, by which t may miss its equation
+_NEAR_POWER = 1.3  # factor within which the best power is sought first
+_BESIDE = 4e-9  # relative, from t to where demand has jumped
 
 
 def select(condition: Number, yes: Number, no: Number) -> Number:
@@ -194,7 +197,37 @@ def solve_shares(
         t = t_next
         if every(done):
             break
+    missing = (1 / t - 1) / w2 - quality
+    if every(np.abs(missing) <= _MISSING * (quality + 1 / w2)):
+        return t, x, p, b, F, log1p_x, marginal, slope_b
+    # Where a share hardly costs anything its demand jumps with t, and no t solves the
+    # equation: what does lies between the demands a little below and above it.
+    below, above = (1 - _BESIDE) * w1 * w2 * t, (1 + _BESIDE) * w1 * w2 * t
+    F_low = solve_compute(price_f - wc * below, rest * cs, rest * es)
+    F_high = solve_compute(price_f - wc * above, rest * cs, rest * es)
+    at = (up, rest * cd, snr, wt, e, p_min, p_max, x_full, x)
+    b_low = solve_bandwidth(price_b - wb * below, *at)[1]
+    b_high = solve_bandwidth(price_b - wb * above, *at)[1]
+    wanted = (1 / t - 1) / w2 - base
+    F = fill(wanted - wb * b_low, wc, F_low, F_high)
+    b = fill(wanted - wc * F, wb, b_low, b_high)
+    x = np.maximum(snr_at_full_band(snr / b, wt, e, p_min, p_max), x_full)
+    log1p_x = np.log1p(x)
+    rest_x = remainder(x, log1p_x)
+    p = power_on_curve(x, rest_x, wt, e, p_min, p_max)
+    rate = (wt + e * p) * rest_x / ((1 + x) * log1p_x * log1p_x)
+    b = np.minimum(snr * p / x, 1.0)
+    marginal = (up * rate + rest * cd) / (b * b)
+    x, b, p, log1p_x, marginal, slope_b = solve_bandwidth(
+        marginal, up, rest * cd, snr, wt, e, p_min, p_max, x_full, x
+    )
     return t, x, p, b, F, log1p_x, marginal, slope_b
+
+
+def fill(wanted: Number, weight: Number, low: Number, high: Number) -> Number:
+    """The share between two demands whose part of the score is what is wanted."""
+    share = wanted / np.maximum(weight, _TINY)
+    return np.minimum(np.maximum(share, np.minimum(low, high)), high)
 
 
 def pair_cost(
@@ -224,8 +257,11 @@ def solve_fraction(
     x_full: Number,
     t: Number,
     x: Number,
+    p_near: Number,
 ) -> tuple[Number, ...]:
     """Solves the priced problem in (b, F, p) for a given φ, any score weights.
+
+    t, x and, where the score counts power, p are those of a φ nearby, or any.
 
     Returns:
         benefit, its derivative by φ, cost, t, x, p, b, F, ln(1 + x), marginal value of
@@ -236,7 +272,9 @@ def solve_fraction(
     p_min, p_max = zero, one
     snr, e = c[3], c[4]
     if wp > 0:
-        p_min = best_credited_power(fraction, y, price_b, price_f, c, k, x_full, t, x)
+        p_min = best_credited_power(
+            fraction, y, price_b, price_f, c, k, x_full, t, x, p_near
+        )
         p_max = p_min
         x_full = snr_at_full_band(snr, wt, e, p_min, p_max)
     t, x, p, b, F, log1p_x, marginal, slope_b = solve_shares(
@@ -259,6 +297,7 @@ def best_credited_power(
     x_full: Number,
     t: Number,
     x: Number,
+    p_near: Number,
 ) -> Number:
     """The best power where the score counts it: between the cheapest power and 1.
 
@@ -266,30 +305,57 @@ def best_credited_power(
     brackets it, bisection of the slope finishes.
     """
     zero, one = 0 * fraction, 0 * fraction + 1
-    wt = k[0]
-    cheapest = solve_shares(
-        fraction, zero, y, price_b, price_f, c, k, zero, one, x_full, t, x
-    )[2]
+    at = (fraction, y, price_b, price_f, c, k)
     best = one
-    best_value, _ = credited_power_slope(one, fraction, y, price_b, price_f, c, k)
-    n_grid = 8
-    best_index = zero + n_grid
-    for i in range(n_grid):
-        p = cheapest * (1 / cheapest) ** (i / n_grid)
-        value, _ = credited_power_slope(p, fraction, y, price_b, price_f, c, k)
-        better = value > best_value
-        best_value = select(better, value, best_value)
-        best = select(better, p, best)
-        best_index = select(better, zero + i, best_index)
-    low = cheapest * (1 / cheapest) ** (np.maximum(best_index - 1, 0) / n_grid)
-    high = cheapest * (1 / cheapest) ** (np.minimum(best_index + 1, n_grid) / n_grid)
-    for _ in range(44):
-        middle = (low + high) / 2
-        _, slope = credited_power_slope(middle, fraction, y, price_b, price_f, c, k)
-        low = select(slope > 0, middle, low)
-        high = select(slope > 0, high, middle)
-    value, _ = credited_power_slope(high, fraction, y, price_b, price_f, c, k)
-    return select(value > best_value, high, best) + 0 * wt
+    best_value, _, t = credited_power_slope(one, *at, t)
+    # Around the best power for a φ nearby, else between the neighbours on a grid.
+    low, high = p_near / _NEAR_POWER, np.minimum(p_near * _NEAR_POWER, 1.0)
+    low = np.maximum(low, _TINY)
+    _, f_left, t = credited_power_slope(low, *at, t)
+    _, f_right, t = credited_power_slope(high, *at, t)
+    near = (f_left > 0) & (f_right < 0)
+    if not every(near):
+        cheapest = solve_shares(
+            fraction, zero, y, price_b, price_f, c, k, zero, one, x_full, t, x
+        )[2]
+        n_grid = 8
+        best_index = zero + n_grid
+        for i in range(n_grid):
+            p = cheapest * (1 / cheapest) ** (i / n_grid)
+            value, _, t = credited_power_slope(p, *at, t)
+            better = value > best_value
+            best_value = select(better, value, best_value)
+            best = select(better, p, best)
+            best_index = select(better, zero + i, best_index)
+        before, after = (
+            np.maximum(best_index - 1, 0),
+            np.minimum(best_index + 1, n_grid),
+        )
+        low = select(near, low, cheapest * (1 / cheapest) ** (before / n_grid))
+        high = select(near, high, cheapest * (1 / cheapest) ** (after / n_grid))
+        _, f_left, t = credited_power_slope(low, *at, t)
+        _, f_right, t = credited_power_slope(high, *at, t)
+    # The slope falls through zero between the neighbours: Illinois, in ln p.
+    left, right = np.log(low), np.log(high)
+    inside = (f_left > 0) & (f_right < 0)
+    side, before, p, value = zero, left, best, best_value
+    for _ in range(60):
+        drop = select(inside, f_left - f_right, 1.0)
+        guess = (right * f_left - left * f_right) / drop
+        guess = select(inside, np.minimum(np.maximum(guess, left), right), left)
+        p = np.exp(guess)
+        value, slope, t = credited_power_slope(p, *at, t)
+        rising = slope > 0
+        f_right = select(rising & (side > 0), f_right / 2, f_right)
+        f_left = select(~rising & (side < 0), f_left / 2, f_left)
+        f_left, left = select(rising, slope, f_left), select(rising, guess, left)
+        f_right, right = select(rising, f_right, slope), select(rising, right, guess)
+        side = select(rising, zero + 1, zero - 1)
+        moved = np.abs(guess - before)
+        before = guess
+        if every((moved <= 1e-10) | (right - left <= 1e-10) | ~inside | (slope == 0)):
+            break
+    return select(inside & (value > best_value), p, best)
 
 
 def credited_power_slope(
@@ -300,13 +366,14 @@ def credited_power_slope(
     price_f: Number,
     c: tuple[Number, ...],
     k: tuple[float, ...],
-) -> tuple[Number, Number]:
-    """Benefit at a given power and its derivative by it."""
+    t: Number,
+) -> tuple[Number, Number, Number]:
+    """Benefit at a given power, its derivative by it, and t there; t is a start."""
     wt, w1, w2, wp, wb, wc, wo = k
     snr, e = c[3], c[4]
     x_full = snr * p
-    _, x, _, b, F, log1p_x, _, _ = solve_shares(
-        fraction, p, y, price_b, price_f, c, k, p, p, x_full, 0.5 + 0 * p, x_full
+    t, x, _, b, F, log1p_x, _, _ = solve_shares(
+        fraction, p, y, price_b, price_f, c, k, p, p, x_full, t, x_full
     )
     cost, _ = pair_cost(fraction, p, b, F, log1p_x, c, wt)
     quality = wp * p + wb * b + wc * F + wo * (1 - fraction * fraction)
@@ -315,7 +382,7 @@ def credited_power_slope(
     slope = w1 * w2 * wp / (1 + w2 * quality) - per_rate * (
         e - (wt + e * p) * (x / p) / ((1 + x) * log1p_x)
     )
-    return benefit, slope
+    return benefit, slope, t
 
 
 def solve_interval(
@@ -335,11 +402,12 @@ def solve_interval(
     """
     start = 0 * low + 0.2
     middle = halfway(low, high)
-    a = solve_fraction(low, y, price_b, price_f, c, k, x_full, start, x_full)
+    at = (y, price_b, price_f, c, k, x_full)
+    a = solve_fraction(low, *at, start, x_full, start)
     if every(low == high):
         return (low, *a)
-    m = solve_fraction(middle, y, price_b, price_f, c, k, x_full, a[3], a[4])
-    z = solve_fraction(high, y, price_b, price_f, c, k, x_full, m[3], m[4])
+    m = solve_fraction(middle, *at, a[3], a[4], a[5])
+    z = solve_fraction(high, *at, m[3], m[4], m[5])
     # Where the slope falls through zero the answer is the root: Illinois.
     first = (a[1] > 0) & (m[1] <= 0)
     inside = first | ((m[1] > 0) & (z[1] < 0))
@@ -357,17 +425,17 @@ def solve_interval(
         drop = select(inside, f_left - f_right, 1.0)
         guess = (right * f_left - left * f_right) / drop
         guess = select(inside, np.minimum(np.maximum(guess, left), right), fraction)
-        at = solve_fraction(guess, y, price_b, price_f, c, k, x_full, best[3], best[4])
-        rising = at[1] > 0
+        now = solve_fraction(guess, *at, best[3], best[4], best[5])
+        rising = now[1] > 0
         f_right = select(rising & (side > 0), f_right / 2, f_right)
         f_left = select(~rising & (side < 0), f_left / 2, f_left)
-        f_left, left = select(rising, at[1], f_left), select(rising, guess, left)
-        f_right, right = select(rising, f_right, at[1]), select(rising, right, guess)
+        f_left, left = select(rising, now[1], f_left), select(rising, guess, left)
+        f_right, right = select(rising, f_right, now[1]), select(rising, right, guess)
         side = select(rising, side * 0 + 1, side * 0 - 1)
         moved = np.abs(guess - fraction)
         fraction = guess
-        best = at
-        if every((moved <= 1e-9) | (right - left <= 1e-9) | ~inside | (at[1] == 0)):
+        best = now
+        if every((moved <= 1e-9) | (right - left <= 1e-9) | ~inside | (now[1] == 0)):
             break
     take_end = inside & (end[0] > best[0])
     fraction = select(take_end, end_fraction, fraction)
@@ -479,7 +547,8 @@ def curvature(
     q_bp, q_fp = select(free_b, q_bp, 0.0), select(free_f, q_fp, 0.0)
     j_b, j_f = select(free_b, j_b, 0.0), select(free_f, j_f, 0.0)
     one_b, one_f = select(free_b, 1.0, 0.0), select(free_f, 1.0, 0.0)
-    det = q_bb * q_ff - q_bf * q_bf
+    # Never singular: it would be where neither share costs anything.
+    det = np.maximum(q_bb * q_ff - q_bf * q_bf, 1e-12 * q_bb * q_ff)
     i_bb, i_ff, i_bf = q_ff / det, q_bb / det, -q_bf / det
     u_b, u_f = i_bb * q_bp + i_bf * q_fp, i_bf * q_bp + i_ff * q_fp
     schur = q_pp - u_b * q_bp - u_f * q_fp
@@ -580,7 +649,7 @@ def interval_bound(
 #: What a compiled loop needs to know of this module, besides `select` and `every`.
 SCALAR = (
     *(remainder, power_on_curve, snr_at_full_band, solve_bandwidth, solve_compute),
-    *(solve_shares, pair_cost, solve_fraction, best_credited_power),
+    *(solve_shares, fill, pair_cost, solve_fraction, best_credited_power),
     *(credited_power_slope, solve_interval, choose, solve_option, curvature),
     *(share_bounds, interval_bound, halfway),
 )

@@ -40,6 +40,7 @@ class Pairs:
     server_energy: Array  # [..., N, M] cost of the energy of all layers at F = 1
     download: Array  # [..., N, M] cost of the download of all adapters at b = 1
     snr_full: Array  # [..., N, M] signal to noise at the best power for the full band
+    delay_cost: float  # 1/s: ω_t'
     fraction_min: Array  # [..., N, M]
     fraction_max: Array  # [..., N, M]
 
@@ -56,6 +57,25 @@ class Pairs:
             self.download,
             self.snr_full,
         )
+
+    def least_cost(self) -> Array:
+        """Returns a lower bound of the cost of every pair, [..., N, M].
+
+        Every term at its own minimum: φ at the end that makes its factor least, the
+        upload with the whole band and full power for its delay, with none for its
+        energy (p/(b ln(1 + x)) ≥ 1/snr), the server at its best frequency.
+        """
+        low, rest = self.fraction_min, 1 - self.fraction_max
+        payload = self.upload_data + self.upload_adapter * low
+        delay = self.delay_cost / np.log1p(self.snr)
+        share = np.cbrt(self.server_delay / np.maximum(2 * self.server_energy, 1e-300))
+        share = np.minimum(share, 1.0)
+        server = self.server_delay / share + self.server_energy * share**2
+        return (
+            low * self.local
+            + payload * (delay + self.upload_energy / self.snr)
+            + rest * (server + self.download)
+        ) * (1 - 1e-9)
 
 
 def score_constants(objective: ObjectiveConfig) -> tuple[float, ...]:
@@ -121,6 +141,7 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
         * work,
         download=delay * adapter / downlink,
         snr_full=snr_at_full_band(snr, delay, power_cost, zero, zero + 1),
+        delay_cost=delay,
         fraction_min=by_user(s.local_fraction_min),
         fraction_max=by_user(s.local_fraction_max),
     )

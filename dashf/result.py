@@ -19,6 +19,7 @@ class Status(enum.Enum):
     ITERATION_LIMIT = "iteration_limit"
     TIME_LIMIT = "time_limit"
     SOLVER_FAILED = "solver_failed"
+    LOOSE_BOUND = "loose_bound"
 
     @property
     def remedy(self) -> str:
@@ -35,6 +36,8 @@ _REMEDIES = {
     Status.SOLVER_FAILED: "The convex solver failed and the allocation is the best "
     "feasible point known; check the scenario for extreme magnitudes, or choose "
     "another solver.",
+    Status.LOOSE_BOUND: "The bound is valid but may be above the optimum by as much as "
+    "its `gap`; more `nodes`, or `solve_exact`, make it tighter.",
 }
 
 

@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from dashf.baselines import strongest_channel
 from dashf.bounds import PARTS, Problem
 from dashf.clearing import clear
-from dashf.interior_point import Options, Prices
+from dashf.fast_sharing import share_fast
+from dashf.interior_point import Options, Prices, PriceSolution
 from dashf.pairs import best_user_frequency
+from dashf.price_search import mixed
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.assignment import round_assignment
 
 Array = Any  # NumPy only
-
-_SPLIT = 1e-3  # a choice above it is one of several of its user
 
 
 def share_options(
@@ -58,6 +59,7 @@ def share_options(
         high=pick(given.high) if fraction is None else fraction[..., None],
         coefficients=tuple(pick(c) for c in given.coefficients),
         allowed=np.ones((*option.shape, 1), dtype=bool),
+        least_cost=pick(given.least_cost),
         capacity=given.capacity[row[:, 0]][..., :2],
         server=server[..., None],
     )
@@ -165,36 +167,32 @@ def _best_fraction(s: Scenario, o: ObjectiveConfig, z: Allocation, y: Array) -> 
 class Best:
     """The best allocation of each scenario so far."""
 
-    def __init__(self, problem: Problem, prices: Prices) -> None:
-        self.problem, self.prices = problem, prices
-        n_scenarios, n_users, _ = problem.options.low.shape
-        self.scr = np.zeros(n_scenarios)
-        self.limit = np.zeros(n_scenarios)  # of the SCR with the options it has
-        self.option = np.zeros((n_scenarios, n_users), dtype=int)
-        self._allocations: list[Allocation | None] = [None] * n_scenarios
+    def __init__(self, problem: Problem, association: Array | None = None) -> None:
+        self.problem = problem
+        s = problem.scenario
+        x = strongest_channel(s) if association is None else association
+        first = share_fast(s, problem.objective, x)
+        self.scr = evaluate(s, first, problem.objective).scr
+        self.limit = np.zeros(len(self.scr))  # of the SCR with the options it has
+        self.option = first.server * PARTS
+        self._allocations = [first[i] for i in range(len(self.scr))]
 
-    def offer(self, rows: Array, option: Array) -> None:
+    def put(self, row: int, allocation: Allocation, scr: float) -> None:
+        """Sets the allocation of a scenario, which is as good as can be."""
+        self._allocations[row], self.scr[row], self.limit[row] = allocation, scr, 0.0
+
+    def offer(self, rows: Array, option: Array, prices: Prices) -> None:
         """Shares resources for candidates and keeps what is better."""
-        start = self._start(rows, option)
-        allocation, scr, prices = share_options(self.problem, rows, option, start=start)
+        start = prices.take(rows, 2)
+        allocation, scr, found = share_options(self.problem, rows, option, start=start)
         for i in np.argsort(scr, kind="stable"):
             row = rows[i]
             if scr[i] > self.scr[row]:
                 self.scr[row], self.option[row] = scr[i], option[i]
-                self.limit[row] = prices.ratio[i]
+                self.limit[row] = found.ratio[i]
                 self._allocations[row] = allocation[int(i)]
 
-    def _start(self, rows: Array, option: Array) -> Prices:
-        p = self.prices
-        return Prices(
-            ratio=p.ratio[rows],
-            price=p.price[rows][..., :2],
-            choice=np.ones((*option.shape, 1)),
-            cost=p.cost[rows],
-            iterations=p.iterations[rows],
-        )
-
-    def polish(self, passes: int = 12) -> None:
+    def polish(self, prices: Prices, passes: int = 12) -> None:
         """Polishes those whose SCR is below what the prices of their options allow."""
         rows = np.flatnonzero(self.scr < self.limit * (1 - 1e-5))
         if not len(rows):
@@ -205,7 +203,7 @@ class Best:
             rows,
             option,
             self.allocation()[rows],
-            self._start(rows, option),
+            prices.take(rows, 2),
             passes=passes,
         )
         self.scr[rows] = scr
@@ -220,12 +218,12 @@ class Best:
 
     def allocation(self) -> Allocation:
         """Returns the best allocations, batch shape [S]."""
-        found = [allocation for allocation in self._allocations if allocation]
-        assert len(found) == len(self._allocations)
-        return Allocation.stack(found)
+        return Allocation.stack(self._allocations)
 
 
-def likely_choices(options: Options, prices: Prices, count: int) -> tuple[Array, Array]:
+def likely_choices(
+    options: Options, prices: PriceSolution, count: int
+) -> tuple[Array, Array]:
     """Returns the most likely roundings of the fractional choice.
 
     Users that the choice does not split keep their option. The others take, together,
@@ -246,9 +244,7 @@ def likely_choices(options: Options, prices: Prices, count: int) -> tuple[Array,
             server = round_assignment(by_server.max(axis=-1), slots).argmax(axis=-1)
             users = np.arange(len(choice))
             first = server * PARTS + by_server[users, server].argmax(axis=-1)
-        split = np.flatnonzero(
-            np.take_along_axis(choice, order, axis=-1)[:, 1] > _SPLIT
-        )
+        split = np.flatnonzero(mixed(choice))
         log_choice = np.log(np.maximum(choice, 1e-12))
         beam = [(0.0, first)]
         for user in split:
@@ -260,10 +256,12 @@ def likely_choices(options: Options, prices: Prices, count: int) -> tuple[Array,
                 changed[user] = second
                 other.append((total + loss, changed))
             beam = sorted(beam + other, key=lambda item: item[0])[:count]
-        for _, option in beam:
-            if not limited or _fits(options, row, option):
-                rows.append(row)
-                found.append(option)
+        fitting = [
+            option for _, option in beam if not limited or _fits(options, row, option)
+        ]
+        for option in fitting or [first]:
+            rows.append(row)
+            found.append(option)
     return np.array(rows, dtype=int), np.stack(found)
 
 

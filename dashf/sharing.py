@@ -12,7 +12,8 @@ import numpy as np
 
 from dashf.bounds import PARTS, Problem
 from dashf.fast_sharing import share_fast
-from dashf.interior_point import Options, find_prices
+from dashf.interior_point import Options
+from dashf.price_search import search_prices
 from dashf.rounding import Best, likely_choices, share_options
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 
@@ -71,10 +72,10 @@ def share_resources(
         found, _, _ = share_options(problem, np.arange(S), option, fraction=fraction)
     else:
         options = restrict(problem.options, np.repeat(flat > 0.5, PARTS, axis=-1))
-        prices = find_prices(options, problem.constants, problem.first_ratio())
-        best = Best(problem, prices)
-        best.offer(*likely_choices(options, prices, _COMBINATIONS))
-        best.polish(passes=20)
+        prices = search_prices(options, problem.constants, problem.first_ratio())
+        best = Best(problem, flat)
+        best.offer(*likely_choices(options, prices, _COMBINATIONS), prices)
+        best.polish(prices, passes=20)
         found = best.allocation()
     return found.map(lambda a: a.reshape((*batch, *a.shape[1:])))
 
@@ -86,5 +87,7 @@ def restrict(options: Options, allowed: Array) -> Options:
         high=options.high,
         coefficients=options.coefficients,
         allowed=options.allowed & allowed,
+        least_cost=options.least_cost,
+        clock=options.clock,
         capacity=options.capacity[..., :2],
     )

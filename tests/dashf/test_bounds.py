@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from dashf.baselines import average_allocation, random_association, strongest_channel
-from dashf.bounds import Problem, gap, upper_bound
+from dashf.bounds import Problem
 from dashf.compiled import certify, respond, use_backend
-from dashf.dual import solve_dual, solve_dual_batch
+from dashf.dual import gap, solve_dual, solve_dual_batch, upper_bound
 from dashf.interior_point import find_prices
 from dashf.pairs import make_pairs, score_constants
 from mec_llm_env import (

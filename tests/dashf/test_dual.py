@@ -42,8 +42,8 @@ def test_a_batch_finds_what_its_members_find():
 
 def test_moves_only_improve():
     s = scenario(batch=(20,))
-    _, rounded, _ = solve_dual_batch(s, rounds=0)
-    _, moved, _ = solve_dual_batch(s, rounds=3)
+    _, rounded, _ = solve_dual_batch(s, rounds=0, nodes=0)
+    _, moved, _ = solve_dual_batch(s, rounds=3, nodes=0)
     assert (moved >= rounded * (1 - 1e-12)).all()
 
 
@@ -76,7 +76,7 @@ def test_server_capacity_is_left_idle_where_energy_costs():
 
 def test_the_status_says_whether_rounds_ended_the_moves():
     s = scenario()
-    few, bound = solve_dual(s, rounds=0)
+    few, bound = solve_dual(s, rounds=0, nodes=0)
     assert few.scr < bound.value * (1 - 1e-5)  # so moves would have been tried
     assert few.status is Status.ITERATION_LIMIT
     many, _ = solve_dual(s, rounds=30)
@@ -84,7 +84,7 @@ def test_the_status_says_whether_rounds_ended_the_moves():
 
 
 def test_a_batch_is_refused_by_the_single_solver():
-    with pytest.raises(ValueError, match="`solve_dual_batch` takes batches"):
+    with pytest.raises(ValueError, match="must be a single one"):
         solve_dual(scenario(batch=(2,)))
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dashf.exact import solve_exact
-from dashf.interior_point import find_prices
+from dashf.price_search import search_prices
 from dashf.result import Status
 from dashf.sharing import share_resources
 from mec_llm_env import (
@@ -49,23 +49,26 @@ def test_random_scenarios_are_closed(seed):
 
 def test_time_limit_leaves_a_valid_bound():
     s = sample_scenario(ScenarioConfig(), np.random.default_rng(20_000_000))
+    known, _ = solve_exact(s, DEFAULT)
     result, bound = solve_exact(s, DEFAULT, gap=1e-6, time_limit_s=1e-6)
     assert result.status is Status.TIME_LIMIT
-    assert result.scr < bound.value < result.scr * 1.02
+    assert result.scr <= known.scr * (1 + 1e-3)
+    assert known.scr <= bound.value
+    assert bound.gap == pytest.approx(bound.value / result.scr - 1)
 
 
 def test_no_more_nodes_are_opened_than_the_time_is_enough_for(monkeypatch):
     """On a clock on which bounding a node takes 1 s, and nothing else takes time."""
     now, batches = 0.0, []
 
-    def slow(options, *rest):
+    def slow(options, *rest, **more):
         nonlocal now
         batches.append(len(options.low))
         now += len(options.low)
-        return find_prices(options, *rest)
+        return search_prices(options, *rest, **more)
 
-    monkeypatch.setattr("dashf.exact.find_prices", slow)
-    monkeypatch.setattr("dashf.exact.time.perf_counter", lambda: now)
+    monkeypatch.setattr("dashf.branch_and_bound.search_prices", slow)
+    monkeypatch.setattr("dashf.clock.time.perf_counter", lambda: now)
     config = ScenarioConfig.preset("medium-50x10")
     s = sample_scenario(config, np.random.default_rng(20_000_000))
     result, _ = solve_exact(s, DEFAULT, gap=1e-6, time_limit_s=5.0)
@@ -97,5 +100,5 @@ def test_wrong_numbers_are_refused(change, text):
 
 def test_a_batch_is_refused():
     s = sample_scenario(ScenarioConfig(), np.random.default_rng(0), (2,))
-    with pytest.raises(ValueError, match=r"batch shape \(\); got \(2,\)"):
+    with pytest.raises(ValueError, match=r"batch shape \(\); got batch shape \(2,\)"):
         solve_exact(s)
