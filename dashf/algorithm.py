@@ -1,20 +1,23 @@
 r"""DASHF: Dinkelbach, alternating optimisation, SDR, Hungarian, fractional programming.
 
     start: an association, φ = 0.3, equal shares
-    optimise everything else for it                       `optimise_continuous`
+    block 1 explores associations on quick judgements     `explore`
     repeat
-        block 1 proposes associations, or another split   `propose`, `moves`
-        the first that block 2 makes better is taken      `optimise_continuous`
-    until none is
+        block 2 confirms the best by a convex program     `optimise_continuous`
+        block 1 proposes: SDR, Hungarian; the judged
+        neighbours of what it proposes and of the point   `propose`, `climb`
+    until nothing judged is better
+    another split, block 2 to the end                     `other_split`
 
-y is the SCR of the current point throughout. As the starting association is optimised
-before any other is tried, and another is taken only for a higher SCR, the result is at
-least as good as the start's with optimal resources, and the history climbs.
+y is the SCR of the current point throughout. What block 1 finds is taken only if block
+2 finds its SCR, from `evaluate`, to be higher, so the history climbs. And the first
+association is optimised to the end from its own start, as `gucro` does, unless a
+certificate shows that it could not win (`reach`): so DASHF is never below `gucro`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +27,6 @@ from dashf.association import (
     CANDIDATES,
     FORMULATIONS,
     candidates,
-    moves,
     other_split,
     propose,
 )
@@ -35,6 +37,8 @@ from dashf.baselines import (
     starting_allocation,
     strongest_channel,
 )
+from dashf.budget import Budget
+from dashf.checks import check_objective
 from dashf.continuous import (
     ContinuousResult,
     Point,
@@ -42,9 +46,12 @@ from dashf.continuous import (
     optimise_continuous,
 )
 from dashf.convex import SOLVERS
-from dashf.resource_program import PROGRAMS
+from dashf.neighbours import Choice
+from dashf.reach import reach
+from dashf.resource_program import prepare
 from dashf.result import Recorder, SolveResult, Status, single
 from dashf.sdr import RELAXATIONS
+from dashf.search import Judge, Judged, climb, explore
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 
 Array = Any
@@ -62,11 +69,11 @@ class DashfConfig:
 
     tolerance: float = 1e-5  # relative gain of the SCR at which a block stops
     final_tolerance: float = 1e-7  # the same, for the association that is returned
-    max_iterations: int = 100  # associations taken at most
+    max_iterations: int = 100  # rounds of both blocks at most
     max_passes: int = 50  # convex programs an association at most
     sdr: str = "auto"  # "sparse", "full", "closed_form"; "auto": sparse to N·M = 100
-    candidates: str = "price"  # "price" or "equal_share", resources of a move
-    move_trials: int = 8  # single moves and swaps tried before giving up
+    candidates: str = "price"  # "price" or "equal_share", of block 1's program
+    neighbours: int = 48  # of each kind that are judged at once, at most
     start: str = "strongest"  # first association: one of `STARTS`
     restarts: int = 0  # further starts, from the rest of `STARTS`, then random ones
     seed: int = 0  # of the random starts
@@ -106,7 +113,7 @@ class DashfConfig:
 _INTEGERS = {
     "max_iterations": 0,
     "max_passes": 1,
-    "move_trials": 0,
+    "neighbours": 0,
     "restarts": 0,
     "seed": 0,
 }
@@ -117,12 +124,16 @@ _CHOICES = {
     "solver": SOLVERS,
 }
 _LARGEST_SDR = 100  # N·M
+#: Relative difference below which two SCR are as good as each other.
+_AS_GOOD = 1e-6
 
 
 def solve(
     scenario: Scenario,
     objective: ObjectiveConfig | None = None,
     config: DashfConfig | None = None,
+    *,
+    time_limit_s: float | None = None,
 ) -> SolveResult:
     """Maximises the SCR of a scenario by DASHF.
 
@@ -130,108 +141,179 @@ def solve(
         scenario: a single one, batch shape (). For a batch see `dashf.decide`.
         objective: weights and references; the default ones if None.
         config: tolerances, limits and options; the default ones if None.
+        time_limit_s: when to stop, s; None for no limit.
 
     Returns:
         A feasible allocation with the history of the SCR, which never decreases. Its
-        status is `SOLVER_FAILED` only if no convex program could be solved.
+        status is `TIME_LIMIT` where time ended the search, `SOLVER_FAILED` only if no
+        convex program could be solved.
 
     Raises:
-        ValueError: the scenario is a batch.
+        ValueError: the scenario is a batch, or the time limit is not positive.
     """
     s = single(scenario)
-    o, c = objective or ObjectiveConfig(), config or DashfConfig()
-    recorder = Recorder()
-    with recorder.building():
-        PROGRAMS.prepare(s.n_users)
-        if c.formulation(s) != "closed_form" and s.n_servers > 1:
-            RELAXATIONS.prepare(c.formulation(s), s.n_users, s.n_servers)
-    first, *others = _starts(s, c)
-    status, best = _climb(s, o, c, first, recorder)
-    for association in others:
-        other_status, other = _climb(s, o, c, association, Recorder())
-        if other[1].scr > best[1].scr:
-            moved = _moves(best[0].association, other[0].association)
-            recorder.row("restart", other, float(best[1].scr), moved)
-            status, best = other_status, other
-    return recorder.result(status, *best)
+    return _Run(
+        s,
+        check_objective(objective),
+        config or DashfConfig(),
+        Recorder(Budget(time_limit_s)),
+    ).result()
 
 
-def _climb(
-    s: Scenario,
-    o: ObjectiveConfig,
-    c: DashfConfig,
-    association: Array,
-    recorder: Recorder,
-) -> tuple[Status, Point]:
-    """Alternates the blocks from one association until no proposal is better."""
+class _Run:
+    """One call of `solve`."""
 
-    def optimise(
-        start: Allocation, tolerance: float, **options: Any
-    ) -> ContinuousResult:
-        return optimise_continuous(
+    def __init__(
+        self, s: Scenario, o: ObjectiveConfig, c: DashfConfig, recorder: Recorder
+    ) -> None:
+        self.s, self.o, self.c, self.recorder = s, o, c, recorder
+        self.budget = recorder.budget
+        self.judge = Judge(s, o, self.budget)
+        self.first, *self.others = _starts(s, c)
+        self.origin = starting_allocation(s, self.first, o)
+        self.best = evaluated(s, self.origin, o)
+        self.solved = False  # any convex program
+        self.recorder.start(self.best)
+        with self.recorder.building():
+            self.can_solve = prepare(s.n_users, self.budget)
+            if self.can_solve and self._sdr() != "closed_form":
+                RELAXATIONS.prepare(self._sdr(), s.n_users, s.n_servers)
+
+    def result(self) -> SolveResult:
+        status = self._alternate()
+        self._try_another_split()
+        ended = self._optimise(self.best[0], self.c.final_tolerance, record=True)
+        self._reconsider_the_first()
+        if ended != Status.CONVERGED:
+            status = ended
+        if not self.solved:
+            status = Status.SOLVER_FAILED
+        if self.budget.spent() or not self.can_solve:
+            status = Status.TIME_LIMIT
+        return self.recorder.result(status, *self.best)
+
+    @property
+    def ratio(self) -> float:
+        """y: the SCR of the current point."""
+        return float(self.best[1].scr)
+
+    def _alternate(self) -> Status:
+        """Explores, confirms and proposes until nothing judged is better."""
+        for iteration in range(self.c.max_iterations):
+            if iteration == 0:
+                starts = [self.first, *self.others]
+                found = explore(self.judge, starts, self.c.neighbours)
+            else:
+                found = self._neighbourhood()
+            if found is None or not found.scr > self.ratio * (1 + self.c.tolerance):
+                if iteration > 0:
+                    return Status.CONVERGED
+            else:
+                self._confirm(found)
+        return Status.ITERATION_LIMIT
+
+    def _neighbourhood(self) -> Judged | None:
+        """Returns the best judged of block 1's proposal and the climbs from it on."""
+        z, room = self.best[0], np.minimum(self.s.max_users, self.s.n_users)
+        here = Judged(choice=self.judge.choice_of(z), allocation=z, scr=self.ratio)
+        found = climb(self.judge, here, room, self.c.neighbours)
+        if self.s.n_servers > 1 and not self.budget.spent():
+            proposed = self.judge.best(self._proposals())
+            if proposed is not None and _moves(proposed.choice, here.choice):
+                other = climb(self.judge, proposed, room, self.c.neighbours)
+                found = max(found, other, key=lambda judged: judged.scr)
+        return found
+
+    def _proposals(self) -> list[Choice]:
+        """Returns the association that block 1 proposes, each user's φ as it says."""
+        s, o, c, z = self.s, self.o, self.c, self.best[0]
+        options = candidates(s, z, o, self.ratio, kind=c.candidates)
+        proposal = propose(
             s,
-            start,
+            z,
             o,
-            tolerance=tolerance,
-            max_passes=c.max_passes,
+            self.ratio,
+            options,
+            sdr=self._sdr(),
             solvers=c.solvers,
+            budget=self.budget,
+        )
+        realised = proposal.realise(s, proposal.association)
+        return [self.judge.choice_of(realised)]
+
+    def _confirm(self, found: Judged) -> None:
+        """Takes what was found if it is better after a convex program."""
+        assert found.allocation is not None
+        if self.can_solve:
+            trial = self._pass(found.allocation, self.c.tolerance, max_passes=1)
+            point = trial.point
+        else:
+            point = evaluated(self.s, found.allocation, self.o)
+        self._take(point)
+
+    def _try_another_split(self) -> None:
+        """Lets users respond to their own server's prices, and optimises that."""
+        if self.c.candidates != "price" or self.budget.spent() or not self.can_solve:
+            return
+        other = other_split(self.s, self.best[0], self.o, self.ratio)
+        if other is not None:
+            wanted = self.ratio * (1 + self.c.tolerance)
+            trial = self._pass(other, self.c.tolerance, hopeless_below=wanted)
+            self._take(trial.point)
+
+    def _reconsider_the_first(self) -> None:
+        """Optimises the first association from its start, unless it cannot win."""
+        if self.budget.spent() or not self.can_solve:
+            return
+        judged = self.judge.best(self.judge.either(self.first))
+        near = self.best[0]
+        if (near.association != self.first).any():
+            near = (judged and judged.allocation) or self.origin
+        highest = reach(self.s, near, self.o, self.ratio, clock=self.budget.clock)
+        if highest <= self.ratio * (1 + _AS_GOOD):
+            return
+        trial = self._pass(self.origin, self.c.final_tolerance)
+        self._take(trial.point)
+
+    def _optimise(self, start: Allocation, tolerance: float, *, record: bool) -> Status:
+        """Optimises the current association to the end, a row of history each pass."""
+        if not self.can_solve:
+            return Status.TIME_LIMIT
+
+        def on_pass(point: Point, ratio: float) -> None:
+            self.recorder.row("resources", point, ratio, 0)
+
+        trial = self._pass(start, tolerance, on_pass=on_pass)
+        self.best = trial.point
+        return trial.status
+
+    def _pass(
+        self, start: Allocation, tolerance: float, **options: Any
+    ) -> ContinuousResult:
+        options.setdefault("max_passes", self.c.max_passes)
+        trial = optimise_continuous(
+            self.s,
+            start,
+            self.o,
+            tolerance=tolerance,
+            solvers=self.c.solvers,
+            budget=self.budget,
             **options,
         )
+        self.solved |= trial.status != Status.SOLVER_FAILED
+        return trial
 
-    def record(point: Point, ratio: float) -> None:
-        recorder.row("resources", point, ratio, 0)
-
-    # Start: its association, optimised, is what every proposal has to beat.
-    start = starting_allocation(s, association, o)
-    recorder.start(evaluated(s, start, o))
-    best = optimise(start, c.tolerance, on_pass=record)
-    status = Status.ITERATION_LIMIT
-
-    for _ in range(c.max_iterations):
-        # Block 1 proposes; block 2 judges, until something is better.
-        wanted, better = best.scr * (1 + c.tolerance), None
-        for proposal in _proposals(s, o, c, best.point[0], best.scr):
-            trial = optimise(proposal, c.tolerance, hopeless_below=wanted)
-            if trial.scr > wanted:
-                better = trial
-                break
-        if better is None:
-            status = Status.CONVERGED
-            break
-        moved = _moves(best.point[0].association, better.point[0].association)
+    def _take(self, point: Point) -> None:
+        """Makes a better point the current one, with a row of history."""
+        if not float(point[1].scr) > self.ratio:
+            return
+        moved = _moves(self.best[0], point[0])
         block = "association" if moved else "split"
-        recorder.row(block, better.point, best.scr, moved)
-        best = better
+        self.recorder.row(block, point, self.ratio, moved)
+        self.best = point
 
-    final = optimise(best.point[0], c.final_tolerance, on_pass=record)
-    if final.status != Status.CONVERGED and best.status != Status.CONVERGED:
-        status = final.status
-    return status, final.point
-
-
-def _proposals(
-    s: Scenario, o: ObjectiveConfig, c: DashfConfig, z: Allocation, ratio: float
-) -> Iterator[Allocation]:
-    """Yields block 1's proposal, its neighbours by priced gain, then another split."""
-    if s.n_servers > 1:
-        yield from _associations(s, o, c, z, ratio)
-    if c.candidates == "price":
-        other = other_split(s, z, o, ratio)
-        if other is not None:
-            yield other
-
-
-def _associations(
-    s: Scenario, o: ObjectiveConfig, c: DashfConfig, z: Allocation, ratio: float
-) -> Iterator[Allocation]:
-    options = candidates(s, z, o, ratio, kind=c.candidates)
-    sdr = c.formulation(s)
-    proposal = propose(s, z, o, ratio, options, sdr=sdr, solvers=c.solvers)
-    if _moves(proposal.association, z.association):
-        yield proposal.realise(s, proposal.association)
-    for neighbour in moves(z.association, proposal.gain, s.max_users, c.move_trials):
-        if _moves(neighbour, proposal.association):
-            yield proposal.realise(s, neighbour)
+    def _sdr(self) -> str:
+        return self.c.formulation(self.s) if self.s.n_servers > 1 else "closed_form"
 
 
 def _starts(scenario: Scenario, config: DashfConfig) -> list[Array]:
@@ -248,5 +330,6 @@ def _starts(scenario: Scenario, config: DashfConfig) -> list[Array]:
     return [rules[name]() for name in names[: config.restarts + 1]]
 
 
-def _moves(before: Array, after: Array) -> int:
-    return int((before != after).any(axis=-1).sum())
+def _moves(before: Allocation | Choice, after: Allocation | Choice) -> int:
+    """Returns how many users are at another server."""
+    return int((before.association != after.association).any(axis=-1).sum())

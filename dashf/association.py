@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from scipy.special import lambertw
 
+from dashf.budget import Budget
 from dashf.convex import SOLVERS
 from dashf.prices import best_response
 from dashf.resources import fit_capacity, shadow_prices
@@ -119,6 +120,7 @@ def relax(
     formulation: str = "sparse",
     *,
     solvers: tuple[str, ...] = SOLVERS,
+    budget: Budget | None = None,
 ) -> Relaxation | None:
     """Solves the semidefinite relaxation of block 1's program.
 
@@ -128,6 +130,7 @@ def relax(
             1 + NM + N; "closed_form", the Hungarian method on the pair optima, whose
             value both have.
         solvers: CVXPY solvers, tried in turn.
+        budget: of the call; counts the programs.
 
     Returns:
         None if no solver succeeded.
@@ -157,6 +160,7 @@ def relax(
         p.curvature * width**2,
         p.max_users,
         solvers,
+        budget,
     )
     if solution is None:
         return None
@@ -197,6 +201,7 @@ def propose(
     *,
     sdr: str = "sparse",
     solvers: tuple[str, ...] = SOLVERS,
+    budget: Budget | None = None,
 ) -> Proposal:
     """Runs block 1 once from an allocation at y = `ratio`, given the candidates.
 
@@ -212,7 +217,7 @@ def propose(
     relaxed = None
     if sdr != "closed_form":
         problem = minorise(terms, s, allocation.local_fraction, ratio)
-        relaxed = relax(problem, sdr, solvers=solvers)
+        relaxed = relax(problem, sdr, solvers=solvers, budget=budget)
     association = round_assignment(
         value if relaxed is None else relaxed.association, s.max_users
     )

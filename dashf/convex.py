@@ -122,12 +122,16 @@ class ProgramPool(Generic[Program]):
                 while len(self._idle) > self._shapes:
                     self._idle.popitem(last=False)
 
+    def ready(self, *shape: Any) -> bool:
+        """Returns whether a program of a shape is compiled and idle."""
+        with self._lock:
+            return bool(self._idle.get(shape))
+
     def prepare(self, *shape: Any) -> float:
         """Compiles a program of a shape unless one is idle; the time that took, s."""
         begin = time.perf_counter()
-        with self._lock:
-            if self._idle.get(shape):
-                return 0.0
+        if self.ready(*shape):
+            return 0.0
         with self.lend(*shape):
             return time.perf_counter() - begin
 

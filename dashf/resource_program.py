@@ -15,6 +15,7 @@ from typing import Any
 import cvxpy as cp
 import numpy as np
 
+from dashf.budget import Budget
 from dashf.convex import ConvexProgram, ProgramPool, assign
 from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario
 
@@ -185,3 +186,20 @@ class ResourceProgram:
 
 #: By number of users.
 PROGRAMS: ProgramPool[ResourceProgram] = ProgramPool(ResourceProgram, shapes=16)
+
+#: Time to compile, s, at most: a constant, and by the square of the number of users.
+_COMPILE_S = 0.1, 1.2e-4
+
+
+def prepare(n_users: int, budget: Budget) -> bool:
+    """Compiles the program of a number of users if there is time.
+
+    Compiling cannot be interrupted. So it begins only if it would end in the time that
+    is left, by what it takes on a slow machine.
+    """
+    constant, square = _COMPILE_S
+    needed_s = constant + square * n_users**2
+    if not PROGRAMS.ready(n_users) and budget.clock.left_s < needed_s:
+        return False
+    PROGRAMS.prepare(n_users)
+    return True

@@ -104,7 +104,7 @@ class Recorder:
                 ratio=ratio,
                 surplus=float(outcome.score.sum() - ratio * outcome.cost.sum()),
                 moves=moves,
-                time_s=self.budget.used_s(),
+                time_s=self.budget.clock.passed_s,
                 programs=self.budget.programs,
             )
         )
@@ -113,7 +113,7 @@ class Recorder:
         self, status: Status, allocation: Allocation, outcome: Outcome
     ) -> SolveResult:
         """Returns the answer; every row but the start is an iteration."""
-        total = self.budget.used_s()
+        total = self.budget.clock.passed_s
         return SolveResult(
             status=status,
             allocation=allocation,

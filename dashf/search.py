@@ -1,0 +1,188 @@
+r"""Local search over associations, judged many at a time before a convex program runs.
+
+A choice of options (see `neighbours`) is judged by the SCR, from `evaluate`, of the
+allocation that a few rounds of price adjustment find for it (`share_fast`): about a
+ten-thousandth below its best, in a fraction of a millisecond. A climb goes on to the
+best neighbour until none is better.
+
+`explore` climbs under a common limit on the users of a server, from the tightest that
+all fit in; then raises it by one and climbs on from there, up to the scenario's own
+`max_users`. Near-equal numbers of users are near the optimum, where the first climbs
+are short. And what is found under a limit is kept under every looser one, so that
+relaxing `max_users` does not lower the result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dashf.budget import Budget
+from dashf.fast_sharing import share_fast
+from dashf.neighbours import Choice, neighbours
+from dashf.pairs import part_edges
+from dashf.prices import best_response
+from dashf.resources import shadow_prices
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate, violations
+from mec_llm_env.assignment import round_assignment
+
+Array = Any
+
+#: Relative gain of the judged SCR at which a climb goes on.
+_GAIN = 1e-6
+#: N·M of all allocations that are judged between two looks at the clock.
+_AT_ONCE = 200_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """A choice with a good allocation for it; −∞ where none was found."""
+
+    choice: Choice
+    allocation: Allocation | None
+    scr: float
+
+
+class Judge:
+    """Judges choices of a scenario, and remembers them."""
+
+    def __init__(
+        self, scenario: Scenario, objective: ObjectiveConfig, budget: Budget
+    ) -> None:
+        self.scenario, self.objective, self.budget = scenario, objective, budget
+        edges = part_edges(
+            scenario.local_fraction_min[:, None],
+            scenario.local_fraction_max[:, None],
+            parts=2,
+        )
+        self._cut = edges[:, 1]  # [N] φ, between the parts
+        self._known: dict[bytes, Judged] = {}
+
+    def best(self, choices: Sequence[Choice]) -> Judged | None:
+        """Returns the best of some choices, None if there is none or no time."""
+        new = {c.key: c for c in choices if c.key not in self._known}
+        for batch in self._batches(list(new.values())):
+            if self.budget.spent():
+                break
+            self._judge(batch)
+        known = [self._known[c.key] for c in choices if c.key in self._known]
+        return max(known, key=lambda judged: judged.scr, default=None)
+
+    def choice_of(self, allocation: Allocation) -> Choice:
+        """Returns the choice that an allocation is of."""
+        return Choice(
+            association=allocation.association,
+            upper=allocation.local_fraction > self._cut,
+        )
+
+    def either(self, association: Array) -> list[Choice]:
+        """Returns the choices of an association with all φ in the lower, upper part."""
+        n = self.scenario.n_users
+        return [
+            Choice(association=association, upper=np.full(n, upper))
+            for upper in (False, True)
+        ]
+
+    def benefit(self, allocation: Allocation, ratio: float) -> Array:
+        """Returns what every option is worth at an allocation's prices, [N, M, 2]."""
+        s, o = self.scenario, self.objective
+        prices = shadow_prices(s, allocation, o, ratio)
+        band, compute = (np.nan_to_num(price) for price in prices)
+        shape = s.channel_gain.shape
+        edges = (s.local_fraction_min, self._cut, s.local_fraction_max)
+        low, cut, high = (np.broadcast_to(e[:, None], shape) for e in edges)
+        parts = [
+            best_response(s, o, ratio, band, compute, fraction_min=a, fraction_max=b)
+            for a, b in ((low, cut), (cut, high))
+        ]
+        return np.stack([part.benefit for part in parts], axis=-1)
+
+    def _batches(self, choices: list[Choice]) -> Iterator[list[Choice]]:
+        size = max(1, _AT_ONCE // self.scenario.channel_gain.size)
+        for i in range(0, len(choices), size):
+            yield choices[i : i + size]
+
+    def _judge(self, choices: list[Choice]) -> None:
+        s, count = self.scenario, len(choices)
+        many = s.map(lambda field: np.broadcast_to(field, (count, *field.shape)))
+        upper = np.stack([choice.upper for choice in choices])
+        # Rounds begin at the least φ, so that is where the part begins.
+        begun = dataclasses.replace(
+            many, local_fraction_min=np.where(upper, self._cut, s.local_fraction_min)
+        )
+        association = np.stack([choice.association for choice in choices])
+        with np.errstate(all="ignore"):  # what is not finite is dropped
+            shared = share_fast(begun, self.objective, association)
+            scr = evaluate(many, shared, self.objective, check=False).scr
+            worst = np.max(list(violations(many, shared).values()), axis=0)
+        good = np.isfinite(scr) & (worst <= 1e-6)
+        for i, choice in enumerate(choices):
+            self._known[choice.key] = Judged(
+                choice=choice,
+                allocation=shared[i] if good[i] else None,
+                scr=float(scr[i]) if good[i] else -np.inf,
+            )
+
+
+def climb(judge: Judge, start: Judged, room: Array, width: int) -> Judged:
+    """Goes on to the best neighbour until none is better.
+
+    Args:
+        judge: of the scenario.
+        start: whose association keeps to `room`.
+        room: [M] users that a server may have.
+        width: neighbours of a kind that are judged, at most.
+    """
+    best = start
+    while best.allocation is not None and not judge.budget.spent():
+        benefit = judge.benefit(best.allocation, best.scr)
+        choice = judge.choice_of(best.allocation)
+        found = judge.best(neighbours(choice, benefit, room, width))
+        if found is None or not found.scr > best.scr * (1 + _GAIN):
+            break
+        best = found
+    return best
+
+
+def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
+    """Returns the best choice of climbs under rising limits, and from the starts.
+
+    Args:
+        judge: of the scenario.
+        starts: associations [N, M].
+        width: neighbours of a kind that are judged, at most.
+    """
+    s = judge.scenario
+    room = np.minimum(s.max_users, s.n_users)
+    best: Judged | None = None
+    limit = _tightest(room, s.n_users)
+    while s.n_servers > 1:
+        limited = np.minimum(room, limit)
+        first = judge.either(round_assignment(np.log(s.channel_gain), limited))
+        begin = judge.best(first if best is None else [best.choice, *first])
+        if begin is None:
+            break
+        best = climb(judge, begin, limited, width)
+        if (limited >= room).all():
+            break
+        # Where no server is at the limit, the next ones change nothing.
+        crowded = best.choice.association.sum(axis=0).max() >= limit
+        limit = limit + 1 if crowded else int(room.max())
+    for association in starts:
+        begin = judge.best(judge.either(association))
+        if begin is not None:
+            found = climb(judge, begin, room, width)
+            best = found if best is None or found.scr > best.scr else best
+    return best
+
+
+def _tightest(room: Array, n_users: int) -> int:
+    """Returns the least common limit on users a server that lets all be served."""
+    limit = -(-n_users // len(room))
+    while np.minimum(room, limit).sum() < n_users:
+        limit += 1
+    return int(limit)
