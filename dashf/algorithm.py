@@ -218,14 +218,13 @@ class _Run:
         here = Judged(choice=self.judge.choice_of(z), allocation=z, scr=self.ratio)
         found = climb(self.judge, here, room, self.c.neighbours)
         if self.s.n_servers > 1 and not self.budget.spent():
-            proposed = self.judge.best(self._proposals())
-            if proposed is not None and _moves(proposed.choice, here.choice):
-                other = climb(self.judge, proposed, room, self.c.neighbours)
-                found = max(found, other, key=lambda judged: judged.scr)
+            proposed = self.judge.best([self._proposal()])
+            if proposed is not None and proposed.scr > found.scr:
+                found = climb(self.judge, proposed, room, self.c.neighbours)
         return found
 
-    def _proposals(self) -> list[Choice]:
-        """Returns the association that block 1 proposes, each user's φ as it says."""
+    def _proposal(self) -> Choice:
+        """Returns the association that block 1 proposes, with the splits it has."""
         s, o, c, z = self.s, self.o, self.c, self.best[0]
         options = candidates(s, z, o, self.ratio, kind=c.candidates)
         proposal = propose(
@@ -239,7 +238,7 @@ class _Run:
             budget=self.budget,
         )
         realised = proposal.realise(s, proposal.association)
-        return [self.judge.choice_of(realised)]
+        return self.judge.choice_of(realised)
 
     def _confirm(self, found: Judged) -> None:
         """Takes what was found if it is better after a convex program."""

@@ -14,7 +14,6 @@ relaxing `max_users` does not lower the result.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from dashf.budget import Budget
+from dashf.compiled import respond
 from dashf.fast_sharing import share_fast
 from dashf.neighbours import Choice, neighbours
-from dashf.pairs import part_edges
-from dashf.prices import best_response
+from dashf.pairs import make_pairs, part_edges, score_constants
 from dashf.resources import shadow_prices
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate, violations
 from mec_llm_env.assignment import round_assignment
@@ -34,17 +33,21 @@ Array = Any
 
 #: Relative gain of the judged SCR at which a climb goes on.
 _GAIN = 1e-6
+#: Limits on the users of a server whose first association is judged at the beginning.
+_AT_FIRST = 4
+#: Parts of the range of φ that are searched one by one for a local maximum.
+_PARTS = 4
 #: N·M of all allocations that are judged between two looks at the clock.
 _AT_ONCE = 200_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
-    """A choice with a good allocation for it; −∞ where none was found."""
+    """A choice with a good allocation for it."""
 
     choice: Choice
-    allocation: Allocation | None
-    scr: float
+    allocation: Allocation | None  # None where none was found
+    scr: float  # −∞ without
 
 
 class Judge:
@@ -54,13 +57,17 @@ class Judge:
         self, scenario: Scenario, objective: ObjectiveConfig, budget: Budget
     ) -> None:
         self.scenario, self.objective, self.budget = scenario, objective, budget
-        edges = part_edges(
+        self._edges = part_edges(
             scenario.local_fraction_min[:, None],
             scenario.local_fraction_max[:, None],
-            parts=2,
-        )
-        self._cut = edges[:, 1]  # [N] φ, between the parts
+            _PARTS,
+        )  # [N, 5] φ
+        self._cut = self._edges[:, _PARTS // 2]  # [N] φ, between lower and upper
+        pairs = make_pairs(scenario, objective).arrays()
+        self._pairs = tuple(value[..., None] for value in pairs)
         self._known: dict[bytes, Judged] = {}
+        #: Where climbs have ended, by the choice and the room.
+        self.climbed: dict[tuple[bytes, bytes], Judged] = {}
 
     def best(self, choices: Sequence[Choice]) -> Judged | None:
         """Returns the best of some choices, None if there is none or no time."""
@@ -90,16 +97,20 @@ class Judge:
     def benefit(self, allocation: Allocation, ratio: float) -> Array:
         """Returns what every option is worth at an allocation's prices, [N, M, 2]."""
         s, o = self.scenario, self.objective
-        prices = shadow_prices(s, allocation, o, ratio)
-        band, compute = (np.nan_to_num(price) for price in prices)
-        shape = s.channel_gain.shape
-        edges = (s.local_fraction_min, self._cut, s.local_fraction_max)
-        low, cut, high = (np.broadcast_to(e[:, None], shape) for e in edges)
-        parts = [
-            best_response(s, o, ratio, band, compute, fraction_min=a, fraction_max=b)
-            for a, b in ((low, cut), (cut, high))
-        ]
-        return np.stack([part.benefit for part in parts], axis=-1)
+        shape = (*s.channel_gain.shape, _PARTS)
+        band, compute = (
+            np.broadcast_to(np.nan_to_num(price)[:, None], shape)
+            for price in shadow_prices(s, allocation, o, ratio)
+        )
+        answer = respond(
+            np.broadcast_to(self._edges[:, None, :-1], shape),
+            np.broadcast_to(self._edges[:, None, 1:], shape),
+            np.full(shape, ratio),
+            *(band, compute),
+            self._pairs,
+            score_constants(o),
+        )
+        return answer.benefit.reshape(*shape[:2], 2, -1).max(axis=-1)
 
     def _batches(self, choices: list[Choice]) -> Iterator[list[Choice]]:
         size = max(1, _AT_ONCE // self.scenario.channel_gain.size)
@@ -111,9 +122,8 @@ class Judge:
         many = s.map(lambda field: np.broadcast_to(field, (count, *field.shape)))
         upper = np.stack([choice.upper for choice in choices])
         # Rounds begin at the least φ, so that is where the part begins.
-        begun = dataclasses.replace(
-            many, local_fraction_min=np.where(upper, self._cut, s.local_fraction_min)
-        )
+        low = np.where(upper, self._cut, s.local_fraction_min)
+        begun = Scenario.unchecked(**many.to_dict() | {"local_fraction_min": low})
         association = np.stack([choice.association for choice in choices])
         with np.errstate(all="ignore"):  # what is not finite is dropped
             shared = share_fast(begun, self.objective, association)
@@ -129,7 +139,7 @@ class Judge:
 
 
 def climb(judge: Judge, start: Judged, room: Array, width: int) -> Judged:
-    """Goes on to the best neighbour until none is better.
+    """Goes on to the best neighbour until none is better, or where it has been.
 
     Args:
         judge: of the scenario.
@@ -137,15 +147,26 @@ def climb(judge: Judge, start: Judged, room: Array, width: int) -> Judged:
         room: [M] users that a server may have.
         width: neighbours of a kind that are judged, at most.
     """
-    best = start
+    best, passed = start, []
     while best.allocation is not None and not judge.budget.spent():
-        benefit = judge.benefit(best.allocation, best.scr)
-        choice = judge.choice_of(best.allocation)
-        found = judge.best(neighbours(choice, benefit, room, width))
+        key = (best.choice.key, room.tobytes())
+        if key in judge.climbed:
+            best = max(best, judge.climbed[key], key=lambda judged: judged.scr)
+            break
+        passed.append(key)
+        found = judge.best(_neighbours(judge, best.allocation, best.scr, room, width))
         if found is None or not found.scr > best.scr * (1 + _GAIN):
             break
         best = found
+    judge.climbed |= dict.fromkeys(passed, best)
     return best
+
+
+def _neighbours(
+    judge: Judge, allocation: Allocation, ratio: float, room: Array, width: int
+) -> list[Choice]:
+    benefit = judge.benefit(allocation, ratio)
+    return neighbours(judge.choice_of(allocation), benefit, room, width)
 
 
 def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
@@ -160,9 +181,13 @@ def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
     room = np.minimum(s.max_users, s.n_users)
     best: Judged | None = None
     limit = _tightest(room, s.n_users)
+    # The beginnings of the first climbs are judged at once, which is as quick as one.
+    few = range(limit, min(limit + _AT_FIRST, int(room.max()) + 1))
+    begins = [*starts, *(_strongest(s, np.minimum(room, most)) for most in few)]
+    judge.best([choice for x in begins for choice in judge.either(x)])
     while s.n_servers > 1:
         limited = np.minimum(room, limit)
-        first = judge.either(round_assignment(np.log(s.channel_gain), limited))
+        first = judge.either(_strongest(s, limited))
         begin = judge.best(first if best is None else [best.choice, *first])
         if begin is None:
             break
@@ -178,6 +203,10 @@ def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
             found = climb(judge, begin, room, width)
             best = found if best is None or found.scr > best.scr else best
     return best
+
+
+def _strongest(scenario: Scenario, room: Array) -> Array:
+    return round_assignment(np.log(scenario.channel_gain), room)
 
 
 def _tightest(room: Array, n_users: int) -> int:
