@@ -33,24 +33,24 @@ class Choice:
     """An option for every user: its server, and where in its range φ is sought."""
 
     association: Array  # [N, M] 0 or 1
-    upper: Array  # [N] bool, whether in the upper part
+    part: Array  # [N] 0 or 1: in the lower or the upper part; 2: anywhere, from below
 
     @property
     def key(self) -> bytes:
         """What tells choices apart."""
-        return self.association.tobytes() + self.upper.tobytes()
+        return self.association.tobytes() + self.part.tobytes()
 
 
 def neighbours(
-    choice: Choice,
+    choice: Choice,  # parts 0 and 1 only
     benefit: Array,  # [N, M, 2] of every option at the prices of the choice
     room: Array,  # [M] users that a server may have
     width: int,  # of each kind, at most
 ) -> list[Choice]:
     """Returns neighbouring choices, those that are worth most of every kind."""
     x, user = choice.association, np.arange(len(benefit))
-    server, part = x.argmax(axis=-1), choice.upper.astype(int)
-    best = benefit.argmax(axis=-1).astype(bool)  # [N, M] the better part
+    server, part = x.argmax(axis=-1), choice.part
+    best = benefit.argmax(axis=-1)  # [N, M] the better part
     value = benefit.max(axis=-1)
     value[user, server] = own = benefit[user, server, part]
 
@@ -60,8 +60,8 @@ def neighbours(
     choices = []
     for association in found:
         there = association.argmax(axis=-1)
-        upper = np.where(there == server, choice.upper, best[user, there])
-        choices.append(Choice(association=association, upper=upper))
+        parts = np.where(there == server, part, best[user, there])
+        choices.append(Choice(association=association, part=parts))
     choices += _other_parts(choice, benefit[user, server, 1 - part] - own, width)
     return choices
 
@@ -85,9 +85,9 @@ def _other_parts(choice: Choice, gain: Array, width: int) -> list[Choice]:
         groups.append(list(users))
     choices = []
     for group in groups:
-        upper = choice.upper.copy()
-        upper[group] = ~upper[group]
-        choices.append(Choice(association=choice.association, upper=upper))
+        part = choice.part.copy()
+        part[group] = 1 - part[group]
+        choices.append(Choice(association=choice.association, part=part))
     return choices
 
 

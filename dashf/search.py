@@ -83,15 +83,14 @@ class Judge:
         """Returns the choice that an allocation is of."""
         return Choice(
             association=allocation.association,
-            upper=allocation.local_fraction > self._cut,
+            part=(allocation.local_fraction > self._cut).astype(int),
         )
 
     def either(self, association: Array) -> list[Choice]:
-        """Returns the choices of an association with all φ in the lower, upper part."""
+        """Returns an association with all φ anywhere, and all in the upper part."""
         n = self.scenario.n_users
         return [
-            Choice(association=association, upper=np.full(n, upper))
-            for upper in (False, True)
+            Choice(association=association, part=np.full(n, part)) for part in (2, 1)
         ]
 
     def benefit(self, allocation: Allocation, ratio: float) -> Array:
@@ -120,13 +119,15 @@ class Judge:
     def _judge(self, choices: list[Choice]) -> None:
         s, count = self.scenario, len(choices)
         many = s.map(lambda field: np.broadcast_to(field, (count, *field.shape)))
-        upper = np.stack([choice.upper for choice in choices])
-        # Rounds begin at the least φ, so that is where the part begins.
-        low = np.where(upper, self._cut, s.local_fraction_min)
-        begun = Scenario.unchecked(**many.to_dict() | {"local_fraction_min": low})
+        part = np.stack([choice.part for choice in choices])
+        limits = {
+            "local_fraction_min": np.where(part == 1, self._cut, s.local_fraction_min),
+            "local_fraction_max": np.where(part == 0, self._cut, s.local_fraction_max),
+        }
+        within = Scenario.unchecked(**many.to_dict() | limits)
         association = np.stack([choice.association for choice in choices])
         with np.errstate(all="ignore"):  # what is not finite is dropped
-            shared = share_fast(begun, self.objective, association)
+            shared = share_fast(within, self.objective, association)
             scr = evaluate(many, shared, self.objective, check=False).scr
             worst = np.max(list(violations(many, shared).values()), axis=0)
         good = np.isfinite(scr) & (worst <= 1e-6)
@@ -148,13 +149,13 @@ def climb(judge: Judge, start: Judged, room: Array, width: int) -> Judged:
         width: neighbours of a kind that are judged, at most.
     """
     best, passed = start, []
-    while best.allocation is not None and not judge.budget.spent():
+    while not judge.budget.spent():
         key = (best.choice.key, room.tobytes())
         if key in judge.climbed:
             best = max(best, judge.climbed[key], key=lambda judged: judged.scr)
             break
         passed.append(key)
-        found = judge.best(_neighbours(judge, best.allocation, best.scr, room, width))
+        found = judge.best(_neighbours(judge, best, room, width))
         if found is None or not found.scr > best.scr * (1 + _GAIN):
             break
         best = found
@@ -162,11 +163,11 @@ def climb(judge: Judge, start: Judged, room: Array, width: int) -> Judged:
     return best
 
 
-def _neighbours(
-    judge: Judge, allocation: Allocation, ratio: float, room: Array, width: int
-) -> list[Choice]:
-    benefit = judge.benefit(allocation, ratio)
-    return neighbours(judge.choice_of(allocation), benefit, room, width)
+def _neighbours(judge: Judge, judged: Judged, room: Array, width: int) -> list[Choice]:
+    if judged.allocation is None:
+        return []
+    benefit = judge.benefit(judged.allocation, judged.scr)
+    return neighbours(judge.choice_of(judged.allocation), benefit, room, width)
 
 
 def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
