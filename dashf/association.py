@@ -41,7 +41,6 @@ __all__ = [
     "Relaxation",
     "candidates",
     "minorise",
-    "moves",
     "other_split",
     "propose",
     "relax",
@@ -340,31 +339,3 @@ def efficient_power(
     delay_per_energy = objective.delay_cost_per_s / objective.energy_cost_per_j
     log_u = 1 + lambertw((snr_per_w * delay_per_energy - 1) / np.e).real
     return np.clip(np.expm1(log_u) / snr_per_w, 1e-6 * highest, highest)
-
-
-def moves(association: Array, gain: Array, max_users: Array, limit: int) -> list[Array]:
-    """Returns neighbouring associations by falling priced gain, at most `limit`.
-
-    Single users that move to a server with room, and pairs that change places. By
-    weak duality the gain bounds what a move can add to G, so that only positive gains
-    are of use.
-    """
-    n = len(association)
-    server = association.argmax(axis=-1)
-    room = association.sum(axis=0) < max_users
-    found: list[tuple[float, tuple[tuple[int, int], ...]]] = []
-    for user, target in np.argwhere((gain > 0) & room & (association == 0)):
-        found.append((gain[user, target], ((user, target),)))
-    swap = gain[:, server] + gain[:, server].T  # [N, N] each takes the other's server
-    other = server[:, None] != server
-    for one, two in np.argwhere((swap > 0) & other & np.tri(n, k=-1, dtype=bool)):
-        found.append((swap[one, two], ((one, server[two]), (two, server[one]))))
-    found.sort(key=lambda item: -item[0])
-    neighbours = []
-    for _, changes in found[:limit]:
-        neighbour = association.copy()
-        for user, target in changes:
-            neighbour[user] = 0.0
-            neighbour[user, target] = 1.0
-        neighbours.append(neighbour)
-    return neighbours

@@ -31,7 +31,7 @@ Point = tuple[Allocation, Outcome]
 class ContinuousResult:
     """The best point for an association."""
 
-    status: Status  # SOLVER_FAILED: no convex program could be solved
+    status: Status  # SOLVER_FAILED: no convex program could be solved, for all the time
     point: Point
     scr: float
     passes: int
@@ -73,14 +73,16 @@ def optimise_continuous(
         on_pass: called with the point after each pass and the y it was found with.
         budget: of the call; no pass begins without time.
     """
-    s, o = scenario, objective
+    s, o, budget = scenario, objective, budget or Budget()
     solved, known = 0, [-np.inf, -np.inf]  # passes solved, the last two ratios
 
     def terms(point: Point) -> tuple[float, float]:
         return float(point[1].score.sum()), float(point[1].cost.sum())
 
-    def improve(point: Point, ratio: float) -> Point:
+    def improve(point: Point, ratio: float) -> Point | None:
         nonlocal solved
+        if budget.spent():
+            return None
         known[:] = known[1], ratio
         limit = 2 * known[1] - known[0]
         if hopeless_below is not None and np.isfinite(limit) and limit < hopeless_below:
@@ -102,8 +104,11 @@ def optimise_continuous(
         max_iterations=max_passes,
         on_iteration=on_pass,
     )
+    status = result.status if solved else Status.SOLVER_FAILED
+    if budget.spent() and result.status != Status.CONVERGED:
+        status = Status.TIME_LIMIT
     return ContinuousResult(
-        status=result.status if solved else Status.SOLVER_FAILED,
+        status=status,
         point=result.point,
         scr=result.ratio,
         passes=result.iterations,
