@@ -51,12 +51,12 @@ from dashf.reach import reach
 from dashf.resource_program import prepare
 from dashf.result import Recorder, SolveResult, Status, single
 from dashf.sdr import RELAXATIONS
-from dashf.search import Judge, Judged, climb, explore
+from dashf.search import Judge, Judged, climb, explore, promising
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 
 Array = Any
 
-STARTS = ("strongest", "balanced", "compute", "random")
+STARTS = ("strongest", "compute", "random", "balanced")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +74,9 @@ class DashfConfig:
     sdr: str = "auto"  # "sparse", "full", "closed_form"; "auto": sparse to N·M = 100
     candidates: str = "price"  # "price" or "equal_share", of block 1's program
     neighbours: int = 48  # of each kind that are judged at once, at most
+    trials: int = 8  # neighbours that block 2 tries though they were judged lower
     start: str = "strongest"  # first association: one of `STARTS`
-    restarts: int = 0  # further starts, from the rest of `STARTS`, then random ones
+    restarts: int = 2  # further starts, from the rest of `STARTS`, then random ones
     seed: int = 0  # of the random starts
     solver: str = "CLARABEL"  # CVXPY solver of block 2 and SDR; SCS is the fallback
 
@@ -114,6 +115,7 @@ _INTEGERS = {
     "max_iterations": 0,
     "max_passes": 1,
     "neighbours": 0,
+    "trials": 0,
     "restarts": 0,
     "seed": 0,
 }
@@ -172,6 +174,7 @@ class _Run:
         self.first, *self.others = _starts(s, c)
         self.origin = starting_allocation(s, self.first, o)
         self.best = evaluated(s, self.origin, o)
+        self.iterations = 0  # rounds of both blocks
         self.solved = False  # any convex program
         self.recorder.start(self.best)
         with self.recorder.building():
@@ -183,7 +186,9 @@ class _Run:
         status = self._alternate()
         self._try_another_split()
         ended = self._optimise(self.best[0], self.c.final_tolerance, record=True)
-        self._reconsider_the_first()
+        if self._reconsider_the_first():
+            status = self._alternate()
+            ended = self._optimise(self.best[0], self.c.final_tolerance, record=True)
         if ended != Status.CONVERGED:
             status = ended
         if not self.solved:
@@ -199,17 +204,17 @@ class _Run:
 
     def _alternate(self) -> Status:
         """Explores, confirms and proposes until nothing judged is better."""
-        for iteration in range(self.c.max_iterations):
+        for iteration in range(self.iterations, self.c.max_iterations):
+            self.iterations += 1
             if iteration == 0:
                 starts = [self.first, *self.others]
                 found = explore(self.judge, starts, self.c.neighbours)
             else:
                 found = self._neighbourhood()
-            if found is None or not found.scr > self.ratio * (1 + self.c.tolerance):
-                if iteration > 0:
-                    return Status.CONVERGED
-            else:
+            if found is not None and found.scr > self.ratio * (1 + self.c.tolerance):
                 self._confirm(found)
+            elif iteration > 0 and not self._try_promising():
+                return Status.CONVERGED
         return Status.ITERATION_LIMIT
 
     def _neighbourhood(self) -> Judged | None:
@@ -250,6 +255,26 @@ class _Run:
             point = evaluated(self.s, found.allocation, self.o)
         self._take(point)
 
+    def _try_promising(self) -> bool:
+        """Has block 2 try neighbours that were judged lower, but could be better.
+
+        Returns whether one was.
+        """
+        if self.budget.spent() or not self.can_solve:
+            return False
+        wanted = self.ratio * (1 + self.c.tolerance)
+        width = self.c.neighbours
+        found = promising(self.judge, self.best[0], wanted, width)
+        for judged in found[: self.c.trials]:
+            assert judged.allocation is not None
+            trial = self._pass(
+                judged.allocation, self.c.tolerance, hopeless_below=wanted
+            )
+            if trial.scr > wanted:
+                self._take(trial.point)
+                return True
+        return False
+
     def _try_another_split(self) -> None:
         """Lets users respond to their own server's prices, and optimises that."""
         if self.c.candidates != "price" or self.budget.spent() or not self.can_solve:
@@ -260,19 +285,24 @@ class _Run:
             trial = self._pass(other, self.c.tolerance, hopeless_below=wanted)
             self._take(trial.point)
 
-    def _reconsider_the_first(self) -> None:
-        """Optimises the first association from its start, unless it cannot win."""
+    def _reconsider_the_first(self) -> bool:
+        """Optimises the first association from its start, unless it cannot win.
+
+        Returns whether it has won.
+        """
         if self.budget.spent() or not self.can_solve:
-            return
+            return False
         judged = self.judge.best(self.judge.either(self.first))
         near = self.best[0]
         if (near.association != self.first).any():
             near = (judged and judged.allocation) or self.origin
         highest = reach(self.s, near, self.o, self.ratio, clock=self.budget.clock)
         if highest <= self.ratio * (1 + _AS_GOOD):
-            return
+            return False
         trial = self._pass(self.origin, self.c.final_tolerance)
+        won = trial.scr > self.ratio * (1 + self.c.final_tolerance)
         self._take(trial.point)
+        return won
 
     def _optimise(self, start: Allocation, tolerance: float, *, record: bool) -> Status:
         """Optimises the current association to the end, a row of history each pass."""

@@ -199,9 +199,9 @@ def shadow_prices(
     scenario: Scenario,
     allocation: Allocation,
     objective: ObjectiveConfig,
-    ratio: float,
+    ratio: Array,
 ) -> tuple[Array, Array]:
-    """Returns the prices of bandwidth and server frequency, λ_m and μ_m, [M].
+    """Returns the prices of bandwidth and server frequency, λ_m and μ_m, [..., M].
 
     The marginal surplus ∂G/∂(share of the server) that its users have on average, by
     central differences of `evaluate`. At a stationary point of block 2 all users of a
@@ -211,8 +211,9 @@ def shadow_prices(
     s, z, x = scenario, allocation, allocation.association
     step = 1e-5  # relative; truncation and rounding errors near 1e-10
     # More and less bandwidth, more and less frequency: one evaluation of four.
-    change = np.ones((2, 4, 1))
-    change[0, :2, 0] = change[1, 2:, 0] = 1 + step, 1 - step
+    change = np.ones((2, 4, *np.ones(z.bandwidth_hz.ndim, dtype=int)))
+    change[0, :2] += np.reshape([step, -step], change[0, :2].shape)
+    change[1, 2:] += np.reshape([step, -step], change[1, 2:].shape)
 
     def four(field: Array) -> Array:
         return np.broadcast_to(field, (4, *np.shape(field)))
@@ -223,12 +224,14 @@ def shadow_prices(
         server_frequency_hz=z.server_frequency_hz * change[1],
     )
     outcome = evaluate(s.map(four), changed, objective, check=False)
-    gain = outcome.score - ratio * outcome.cost
+    gain = outcome.score - np.asarray(ratio)[..., None] * outcome.cost
 
     def price(amount: Array, capacity: Array, up: Array, down: Array) -> Array:
-        marginal = (up - down) / (2 * step * amount / (x @ capacity))
+        share = amount / (x * capacity[..., None, :]).sum(axis=-1)
+        marginal = (up - down) / (2 * step * share)
         with np.errstate(invalid="ignore"):
-            return np.maximum(x.T @ marginal / x.sum(axis=0), 0.0)
+            mean = (x * marginal[..., None]).sum(axis=-2) / x.sum(axis=-2)
+            return np.maximum(mean, 0.0)
 
     return (
         price(z.bandwidth_hz, s.bandwidth_max_hz, gain[0], gain[1]),

@@ -66,6 +66,7 @@ class Judge:
         pairs = make_pairs(scenario, objective).arrays()
         self._pairs = tuple(value[..., None] for value in pairs)
         self._known: dict[bytes, Judged] = {}
+        self._last: tuple[Allocation, Array] | None = None  # that `benefit` was for
         #: Where climbs have ended, by the choice and the room.
         self.climbed: dict[tuple[bytes, bytes], Judged] = {}
 
@@ -76,8 +77,11 @@ class Judge:
             if self.budget.spent():
                 break
             self._judge(batch)
-        known = [self._known[c.key] for c in choices if c.key in self._known]
-        return max(known, key=lambda judged: judged.scr, default=None)
+        return max(self.judged(choices), key=lambda judged: judged.scr, default=None)
+
+    def judged(self, choices: Sequence[Choice]) -> list[Judged]:
+        """Returns what is known of some choices."""
+        return [self._known[c.key] for c in choices if c.key in self._known]
 
     def choice_of(self, allocation: Allocation) -> Choice:
         """Returns the choice that an allocation is of."""
@@ -96,6 +100,8 @@ class Judge:
     def benefit(self, allocation: Allocation, ratio: float) -> Array:
         """Returns what every option is worth at an allocation's prices, [N, M, 2]."""
         s, o = self.scenario, self.objective
+        if self._last is not None and self._last[0] is allocation:
+            return self._last[1].copy()
         shape = (*s.channel_gain.shape, _PARTS)
         band, compute = (
             np.broadcast_to(np.nan_to_num(price)[:, None], shape)
@@ -109,7 +115,40 @@ class Judge:
             self._pairs,
             score_constants(o),
         )
-        return answer.benefit.reshape(*shape[:2], 2, -1).max(axis=-1)
+        benefit = answer.benefit.reshape(*shape[:2], 2, -1).max(axis=-1)
+        self._last = allocation, benefit
+        return benefit.copy()
+
+    def promise(self, judged: Sequence[Judged]) -> Array:
+        """Returns about what SCR the associations of judged choices could reach, [K].
+
+        By weak duality at their own allocations' prices: the judged SCR, and what users
+        would gain by their best responses at their own server over what they have.
+        """
+        s, o, count = self.scenario, self.objective, len(judged)
+        many = s.map(lambda field: np.broadcast_to(field, (count, *field.shape)))
+        z = Allocation.stack([j.allocation for j in judged if j.allocation])
+        y = np.array([j.scr for j in judged])
+        prices = [np.nan_to_num(price) for price in shadow_prices(many, z, o, y)]
+        x, server = z.association, z.association.argmax(axis=-1)
+        shape = (*server.shape, _PARTS)
+        user = np.arange(s.n_users)
+        band, compute = (
+            np.broadcast_to((x * p[:, None]).sum(axis=-1)[..., None], shape)
+            for p in prices
+        )
+        answer = respond(
+            np.broadcast_to(self._edges[:, :-1], shape),
+            np.broadcast_to(self._edges[:, 1:], shape),
+            np.broadcast_to(y[:, None, None], shape),
+            *(band, compute),
+            tuple(value[user, server] for value in self._pairs),
+            score_constants(o),
+        )
+        rent = (prices[0] + prices[1]).sum(axis=-1)
+        surplus = rent + answer.benefit.max(axis=-1).sum(axis=-1)
+        cost = evaluate(many, z, o, check=False).cost.sum(axis=-1)
+        return y + np.maximum(surplus, 0.0) / cost
 
     def _batches(self, choices: list[Choice]) -> Iterator[list[Choice]]:
         size = max(1, _AT_ONCE // self.scenario.channel_gain.size)
@@ -168,6 +207,31 @@ def _neighbours(judge: Judge, judged: Judged, room: Array, width: int) -> list[C
         return []
     benefit = judge.benefit(judged.allocation, judged.scr)
     return neighbours(judge.choice_of(judged.allocation), benefit, room, width)
+
+
+def promising(
+    judge: Judge, allocation: Allocation, wanted: float, width: int
+) -> list[Judged]:
+    """Returns the neighbours of an allocation that might reach a wanted SCR.
+
+    Those that promise most first. Judgements are not exact where users hardly mind
+    what they get, or might do one of two quite different things.
+    """
+    scr = float(evaluate(judge.scenario, allocation, judge.objective).scr)
+    here = Judged(choice=judge.choice_of(allocation), allocation=allocation, scr=scr)
+    room = np.minimum(judge.scenario.max_users, judge.scenario.n_users)
+    choices = _neighbours(judge, here, room, width)
+    judge.best(choices)
+    unlike = {c.key: c for c in choices if c.key != here.choice.key}
+    found = [
+        judged for judged in judge.judged(list(unlike.values())) if judged.allocation
+    ]
+    found = sorted(found, key=lambda judged: -judged.scr)[:width]
+    if not found or judge.budget.spent():
+        return []
+    promise = judge.promise(found)
+    order = np.argsort(-promise, kind="stable")
+    return [found[i] for i in order if promise[i] > wanted]
 
 
 def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
