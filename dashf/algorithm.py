@@ -73,7 +73,7 @@ class DashfConfig:
     max_passes: int = 50  # convex programs an association at most
     sdr: str = "auto"  # "sparse", "full", "closed_form"; "auto": sparse to N·M = 100
     candidates: str = "price"  # "price" or "equal_share", of block 1's program
-    neighbours: int = 48  # of each kind that are judged at once, at most
+    neighbours: int = 24  # of each kind that are judged at once, at most
     trials: int = 8  # neighbours that block 2 tries though they were judged lower
     start: str = "strongest"  # first association: one of `STARTS`
     restarts: int = 2  # further starts, from the rest of `STARTS`, then random ones
@@ -221,11 +221,12 @@ class _Run:
         """Returns the best judged of block 1's proposal and the climbs from it on."""
         z, room = self.best[0], np.minimum(self.s.max_users, self.s.n_users)
         here = Judged(choice=self.judge.choice_of(z), allocation=z, scr=self.ratio)
-        found = climb(self.judge, here, room, self.c.neighbours)
+        found = climb(self.judge, [here], room, self.c.neighbours) or here
         if self.s.n_servers > 1 and not self.budget.spent():
             proposed = self.judge.best([self._proposal()])
             if proposed is not None and proposed.scr > found.scr:
-                found = climb(self.judge, proposed, room, self.c.neighbours)
+                ends = climb(self.judge, [proposed], room, self.c.neighbours)
+                found = ends or proposed
         return found
 
     def _proposal(self) -> Choice:

@@ -67,8 +67,6 @@ class Judge:
         self._pairs = tuple(value[..., None] for value in pairs)
         self._known: dict[bytes, Judged] = {}
         self._last: tuple[Allocation, Array] | None = None  # that `benefit` was for
-        #: Where climbs have ended, by the choice and the room.
-        self.climbed: dict[tuple[bytes, bytes], Judged] = {}
 
     def best(self, choices: Sequence[Choice]) -> Judged | None:
         """Returns the best of some choices, None if there is none or no time."""
@@ -178,28 +176,39 @@ class Judge:
             )
 
 
-def climb(judge: Judge, start: Judged, room: Array, width: int) -> Judged:
-    """Goes on to the best neighbour until none is better, or where it has been.
+def climb(
+    judge: Judge, starts: Sequence[Judged], room: Array, width: int
+) -> Judged | None:
+    """Goes on to the best neighbour until none is better, from several starts at once.
 
     Args:
         judge: of the scenario.
-        start: whose association keeps to `room`.
+        starts: whose associations keep to `room`.
         room: [M] users that a server may have.
         width: neighbours of a kind that are judged, at most.
+
+    Returns:
+        The best end of a climb; None if there was no start.
     """
-    best, passed = start, []
-    while not judge.budget.spent():
-        key = (best.choice.key, room.tobytes())
-        if key in judge.climbed:
-            best = max(best, judge.climbed[key], key=lambda judged: judged.scr)
+    ends: list[Judged] = []
+    open_ = list(starts)
+    passed: set[bytes] = set()
+    while open_:
+        if judge.budget.spent():
+            ends += open_
             break
-        passed.append(key)
-        found = judge.best(_neighbours(judge, best, room, width))
-        if found is None or not found.scr > best.scr * (1 + _GAIN):
-            break
-        best = found
-    judge.climbed |= dict.fromkeys(passed, best)
-    return best
+        fresh = {j.choice.key: j for j in open_ if j.choice.key not in passed}
+        passed |= fresh.keys()
+        near = [(j, _neighbours(judge, j, room, width)) for j in fresh.values()]
+        judge.best([choice for _, choices in near for choice in choices])
+        open_ = []
+        for judged, choices in near:
+            found = judge.best(choices)
+            if found is None or not found.scr > judged.scr * (1 + _GAIN):
+                ends.append(judged)
+            else:
+                open_.append(found)
+    return max(ends, key=lambda judged: judged.scr, default=None)
 
 
 def _neighbours(judge: Judge, judged: Judged, room: Array, width: int) -> list[Choice]:
@@ -244,30 +253,25 @@ def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
     """
     s = judge.scenario
     room = np.minimum(s.max_users, s.n_users)
-    best: Judged | None = None
     limit = _tightest(room, s.n_users)
     # The beginnings of the first climbs are judged at once, which is as quick as one.
     few = range(limit, min(limit + _AT_FIRST, int(room.max()) + 1))
     begins = [*starts, *(_strongest(s, np.minimum(room, most)) for most in few)]
     judge.best([choice for x in begins for choice in judge.either(x)])
-    while s.n_servers > 1:
+
+    best: Judged | None = None
+    while s.n_servers > 1 and (np.minimum(room, limit) < room).any():
         limited = np.minimum(room, limit)
         first = judge.either(_strongest(s, limited))
         begin = judge.best(first if best is None else [best.choice, *first])
         if begin is None:
             break
-        best = climb(judge, begin, limited, width)
-        if (limited >= room).all():
-            break
+        best = climb(judge, [begin], limited, width) or begin
         # Where no server is at the limit, the next ones change nothing.
         crowded = best.choice.association.sum(axis=0).max() >= limit
         limit = limit + 1 if crowded else int(room.max())
-    for association in starts:
-        begin = judge.best(judge.either(association))
-        if begin is not None:
-            found = climb(judge, begin, room, width)
-            best = found if best is None or found.scr > best.scr else best
-    return best
+    last = [judge.best(judge.either(association)) for association in starts]
+    return climb(judge, [j for j in (best, *last) if j is not None], room, width)
 
 
 def _strongest(scenario: Scenario, room: Array) -> Array:
