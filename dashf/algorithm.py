@@ -27,6 +27,7 @@ from dashf.association import (
     CANDIDATES,
     FORMULATIONS,
     candidates,
+    formulation_of,
     other_split,
     propose,
 )
@@ -50,7 +51,7 @@ from dashf.neighbours import Choice
 from dashf.reach import reach
 from dashf.resource_program import prepare
 from dashf.result import Recorder, SolveResult, Status, single
-from dashf.sdr import RELAXATIONS
+from dashf.sdr import prepare_relaxation
 from dashf.search import Judge, Judged, climb, explore, promising
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 
@@ -76,7 +77,7 @@ class DashfConfig:
     neighbours: int = 24  # of each kind that are judged at once, at most
     trials: int = 8  # neighbours that block 2 tries though they were judged lower
     start: str = "strongest"  # first association: one of `STARTS`
-    restarts: int = 2  # further starts, from the rest of `STARTS`, then random ones
+    restarts: int | None = None  # further starts, the rest of `STARTS`, then random
     seed: int = 0  # of the random starts
     solver: str = "CLARABEL"  # CVXPY solver of block 2 and SDR; SCS is the fallback
 
@@ -87,6 +88,8 @@ class DashfConfig:
                 raise ValueError(f"`{name}` must lie between 0 and 1; got {value!r}.")
         for name, lowest in _INTEGERS.items():
             value = getattr(self, name)
+            if name == "restarts" and value is None:
+                continue
             if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
                 raise ValueError(
                     f"`{name}` must be an integer of at least {lowest}; got {value!r}."
@@ -105,10 +108,7 @@ class DashfConfig:
 
     def formulation(self, scenario: Scenario) -> str:
         """Returns the formulation of the SDR for a scenario's size."""
-        if self.sdr != "auto":
-            return self.sdr
-        small = scenario.n_users * scenario.n_servers <= _LARGEST_SDR
-        return "sparse" if small else "closed_form"
+        return formulation_of(self.sdr, scenario)
 
 
 _INTEGERS = {
@@ -125,7 +125,9 @@ _CHOICES = {
     "start": STARTS,
     "solver": SOLVERS,
 }
-_LARGEST_SDR = 100  # N·M
+#: Further starts where `restarts` is None, and N·M up to which they are tried: beyond,
+#: climbs from elsewhere than near equal numbers of users take long and end no higher.
+_RESTARTS, _LARGEST_RESTART = 2, 200
 #: Relative difference below which two SCR are as good as each other.
 _AS_GOOD = 1e-6
 
@@ -171,16 +173,20 @@ class _Run:
         self.s, self.o, self.c, self.recorder = s, o, c, recorder
         self.budget = recorder.budget
         self.judge = Judge(s, o, self.budget)
-        self.first, *self.others = _starts(s, c)
+        self.first, *others = _starts(s, c)
+        default = c.restarts is None and c.start == STARTS[0]
+        large = s.channel_gain.size > _LARGEST_RESTART
+        self.starts = [] if default and large else [self.first, *others]
         self.origin = starting_allocation(s, self.first, o)
         self.best = evaluated(s, self.origin, o)
+        self.sdr = c.formulation(s)
         self.iterations = 0  # rounds of both blocks
         self.solved = False  # any convex program
         self.recorder.start(self.best)
         with self.recorder.building():
             self.can_solve = prepare(s.n_users, self.budget)
-            if self.can_solve and self._sdr() != "closed_form":
-                RELAXATIONS.prepare(self._sdr(), s.n_users, s.n_servers)
+            if self.can_solve:
+                prepare_relaxation(self.sdr, s.n_users, s.n_servers, self.budget)
 
     def result(self) -> SolveResult:
         status = self._alternate()
@@ -207,8 +213,7 @@ class _Run:
         for iteration in range(self.iterations, self.c.max_iterations):
             self.iterations += 1
             if iteration == 0:
-                starts = [self.first, *self.others]
-                found = explore(self.judge, starts, self.c.neighbours)
+                found = explore(self.judge, self.starts, self.c.neighbours)
             else:
                 found = self._neighbourhood()
             if found is not None and found.scr > self.ratio * (1 + self.c.tolerance):
@@ -239,7 +244,7 @@ class _Run:
             o,
             self.ratio,
             options,
-            sdr=self._sdr(),
+            sdr=self.sdr,
             solvers=c.solvers,
             budget=self.budget,
         )
@@ -342,13 +347,13 @@ class _Run:
         self.recorder.row(block, point, self.ratio, moved)
         self.best = point
 
-    def _sdr(self) -> str:
-        return self.c.formulation(self.s) if self.s.n_servers > 1 else "closed_form"
-
 
 def _starts(scenario: Scenario, config: DashfConfig) -> list[Array]:
     """Returns the first association and those of the restarts."""
     rng = np.random.default_rng(config.seed)
+    restarts = config.restarts
+    if restarts is None:
+        restarts = _RESTARTS if scenario.channel_gain.size <= _LARGEST_RESTART else 0
     rules: dict[str, Callable[[], Array]] = {
         "strongest": lambda: strongest_channel(scenario),
         "balanced": lambda: balanced_association(scenario),
@@ -356,8 +361,8 @@ def _starts(scenario: Scenario, config: DashfConfig) -> list[Array]:
         "random": lambda: random_association(scenario, rng),
     }
     names = [config.start, *(name for name in STARTS if name != config.start)]
-    names += ["random"] * max(0, config.restarts + 1 - len(names))
-    return [rules[name]() for name in names[: config.restarts + 1]]
+    names += ["random"] * max(0, restarts + 1 - len(names))
+    return [rules[name]() for name in names[: restarts + 1]]
 
 
 def _moves(before: Allocation | Choice, after: Allocation | Choice) -> int:

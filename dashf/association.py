@@ -40,6 +40,7 @@ __all__ = [
     "Proposal",
     "Relaxation",
     "candidates",
+    "formulation_of",
     "minorise",
     "other_split",
     "propose",
@@ -50,6 +51,8 @@ __all__ = [
 Array = Any
 
 FORMULATIONS = ("sparse", "full", "closed_form")
+#: N·M up to which "auto" is the sparse formulation.
+_LARGEST_SDR = 100
 #: Gain of a user, as part of Σ score, for which another split is tried.
 _WORTH_IT = 1e-5
 CANDIDATES = ("price", "equal_share")
@@ -112,6 +115,18 @@ class Proposal:
             server_frequency_hz=chosen(self.options.server_frequency_hz),
         )
         return fit_capacity(scenario, allocation)
+
+
+def formulation_of(sdr: str, scenario: Scenario) -> str:
+    """Returns the formulation that "auto" means for a scenario's size.
+
+    Where there is one server, none is needed.
+    """
+    if scenario.n_servers == 1:
+        return "closed_form"
+    if sdr != "auto":
+        return sdr
+    return "sparse" if scenario.channel_gain.size <= _LARGEST_SDR else "closed_form"
 
 
 def relax(

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from dashf.association import propose
+from dashf.association import formulation_of, propose
 from dashf.baselines import average_allocation, starting_allocation, strongest_channel
 from dashf.budget import Budget
 from dashf.continuous import evaluated, optimise_continuous
@@ -108,7 +108,7 @@ def solve_aauco(
     scenario: Scenario,
     objective: ObjectiveConfig | None = None,
     *,
-    sdr: str = "sparse",
+    sdr: str = "auto",
     max_iterations: int = 100,
     time_limit_s: float | None = None,
 ) -> SolveResult:
@@ -121,7 +121,7 @@ def solve_aauco(
     Args:
         scenario: a single one.
         objective: weights and references; the default ones if None.
-        sdr: formulation of block 1, see `relax`.
+        sdr: formulation of block 1, see `relax`; "auto" for one that fits the size.
         max_iterations: associations taken at most.
         time_limit_s: when to stop, s; None for no limit.
 
@@ -135,11 +135,11 @@ def solve_aauco(
     recorder.start(best)
     split = best[0].local_fraction
     pinned = dataclasses.replace(s, local_fraction_min=split, local_fraction_max=split)
-    status = Status.ITERATION_LIMIT
+    status, formulation = Status.ITERATION_LIMIT, formulation_of(sdr, s)
     for _ in range(max_iterations):
         z, ratio = best[0], float(best[1].scr)
         options = _equal_offers(s, z, o, ratio)
-        proposal = propose(pinned, z, o, ratio, options, sdr=sdr, budget=budget)
+        proposal = propose(pinned, z, o, ratio, options, sdr=formulation, budget=budget)
         better = _best_average(s, proposal.association[None], o)
         if not better[1].scr > ratio:
             better = _best_neighbour(s, z.association, o, budget) or best

@@ -39,21 +39,33 @@ def reach(
         tolerance: relative slack of the certificate.
         clock: infinity is the answer when its time is over.
     """
+    with np.errstate(all="ignore"):  # what is not finite bounds nothing
+        try:
+            bound = _certified(scenario, allocation, objective, ratio, tolerance, clock)
+        except OutOfTime:
+            return np.inf
+    return bound if np.isfinite(bound) else np.inf
+
+
+def _certified(
+    scenario: Scenario,
+    allocation: Allocation,
+    objective: ObjectiveConfig,
+    ratio: float,
+    tolerance: float,
+    clock: Clock,
+) -> float:
     prices = shadow_prices(scenario, allocation, objective, ratio)
     band, compute = (np.nan_to_num(price) for price in prices)
-    try:
-        problem = Problem.of(scenario, objective, clock)
-        own = np.repeat(allocation.association[None] > 0.5, PARTS, axis=-1)
-        value, _ = problem.certify(
-            Prices(
-                ratio=np.array([float(ratio)]),
-                price=np.stack([band, compute], axis=-1)[None],
-                iterations=np.zeros(1, dtype=int),
-            ),
-            tolerance,
-            restrict(problem.options, own),
-        )
-    except OutOfTime:
-        return np.inf
-    bound = float(value[0])
-    return bound if np.isfinite(bound) else np.inf
+    problem = Problem.of(scenario, objective, clock)
+    own = np.repeat(allocation.association[None] > 0.5, PARTS, axis=-1)
+    value, _ = problem.certify(
+        Prices(
+            ratio=np.array([float(ratio)]),
+            price=np.stack([band, compute], axis=-1)[None],
+            iterations=np.zeros(1, dtype=int),
+        ),
+        tolerance,
+        restrict(problem.options, own),
+    )
+    return float(value[0])

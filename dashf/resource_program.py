@@ -188,7 +188,7 @@ class ResourceProgram:
 PROGRAMS: ProgramPool[ResourceProgram] = ProgramPool(ResourceProgram, shapes=16)
 
 #: Time to compile, s, at most: a constant, and by the square of the number of users.
-_COMPILE_S = 0.1, 1.2e-4
+_COMPILE_S = 0.1, 8e-5
 
 
 def prepare(n_users: int, budget: Budget) -> bool:

@@ -125,6 +125,8 @@ def solve_relaxation(
     """
     n, m = constant.shape
     budget = budget or Budget()
+    if not _in_time(formulation, n, m, budget):
+        return None
     best = constant.max(axis=1, keepdims=True)
     behind = constant - best
     sizes = np.median(np.abs(behind)), np.abs(linear).max(), curvature.max()
@@ -144,6 +146,26 @@ def solve_relaxation(
                 association = np.asarray(relaxation.association.value)
                 return value, association.clip(0, 1), split.clip(0, 1)
     return None
+
+
+def prepare_relaxation(
+    formulation: str, n_users: int, n_servers: int, budget: Budget
+) -> None:
+    """Compiles the relaxation of a shape if it needs one and there is time."""
+    needed = formulation != "closed_form"
+    if needed and _in_time(formulation, n_users, n_servers, budget):
+        RELAXATIONS.prepare(formulation, n_users, n_servers)
+
+
+def _in_time(formulation: str, n: int, m: int, budget: Budget) -> bool:
+    """Returns whether the time that is left is enough, on a slow machine.
+
+    A solver looks at its limit only after it has factored the matrices once.
+    """
+    needed_s = 5e-3 * n * m
+    if formulation == "full":
+        needed_s = 1e-6 * (1 + n * m + n) ** 4
+    return budget.clock.left_s > needed_s
 
 
 def _relaxation(

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from dashf.budget import Budget
+from dashf.clock import OutOfTime
 from dashf.compiled import respond
 from dashf.fast_sharing import share_fast
 from dashf.neighbours import Choice, neighbours
@@ -38,7 +39,7 @@ _AT_FIRST = 4
 #: Parts of the range of φ that are searched one by one for a local maximum.
 _PARTS = 4
 #: N·M of all allocations that are judged between two looks at the clock.
-_AT_ONCE = 200_000
+_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +97,11 @@ class Judge:
         ]
 
     def benefit(self, allocation: Allocation, ratio: float) -> Array:
-        """Returns what every option is worth at an allocation's prices, [N, M, 2]."""
+        """Returns what every option is worth at an allocation's prices, [N, M, 2].
+
+        Raises:
+            OutOfTime: there is no time left.
+        """
         s, o = self.scenario, self.objective
         if self._last is not None and self._last[0] is allocation:
             return self._last[1].copy()
@@ -112,6 +117,7 @@ class Judge:
             *(band, compute),
             self._pairs,
             score_constants(o),
+            self.budget.clock,
         )
         benefit = answer.benefit.reshape(*shape[:2], 2, -1).max(axis=-1)
         self._last = allocation, benefit
@@ -122,6 +128,9 @@ class Judge:
 
         By weak duality at their own allocations' prices: the judged SCR, and what users
         would gain by their best responses at their own server over what they have.
+
+        Raises:
+            OutOfTime: there is no time left.
         """
         s, o, count = self.scenario, self.objective, len(judged)
         many = s.map(lambda field: np.broadcast_to(field, (count, *field.shape)))
@@ -142,6 +151,7 @@ class Judge:
             *(band, compute),
             tuple(value[user, server] for value in self._pairs),
             score_constants(o),
+            self.budget.clock,
         )
         rent = (prices[0] + prices[1]).sum(axis=-1)
         surplus = rent + answer.benefit.max(axis=-1).sum(axis=-1)
@@ -214,7 +224,10 @@ def climb(
 def _neighbours(judge: Judge, judged: Judged, room: Array, width: int) -> list[Choice]:
     if judged.allocation is None:
         return []
-    benefit = judge.benefit(judged.allocation, judged.scr)
+    try:
+        benefit = judge.benefit(judged.allocation, judged.scr)
+    except OutOfTime:
+        return []
     return neighbours(judge.choice_of(judged.allocation), benefit, room, width)
 
 
@@ -236,9 +249,12 @@ def promising(
         judged for judged in judge.judged(list(unlike.values())) if judged.allocation
     ]
     found = sorted(found, key=lambda judged: -judged.scr)[:width]
-    if not found or judge.budget.spent():
+    if not found:
         return []
-    promise = judge.promise(found)
+    try:
+        promise = judge.promise(found)
+    except OutOfTime:
+        return []
     order = np.argsort(-promise, kind="stable")
     return [found[i] for i in order if promise[i] > wanted]
 
@@ -248,7 +264,7 @@ def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
 
     Args:
         judge: of the scenario.
-        starts: associations [N, M].
+        starts: further associations [N, M].
         width: neighbours of a kind that are judged, at most.
     """
     s = judge.scenario
