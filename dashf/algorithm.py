@@ -1,13 +1,15 @@
 r"""DASHF: Dinkelbach, alternating optimisation, SDR, Hungarian, fractional programming.
 
-    start: an association, φ = 0.3, equal shares
-    block 1 explores associations on quick judgements     `explore`
+    start: an association, equal shares, the best split for them
+    block 1 climbs from it on quick judgements            `climb`
+    block 1 explores from elsewhere                       `explore`
     repeat
-        block 2 confirms the best by a convex program     `optimise_continuous`
-        block 1 proposes: SDR, Hungarian; the judged
+        block 1 proposes: SDR, Hungarian; and the judged
         neighbours of what it proposes and of the point   `propose`, `climb`
     until nothing judged is better
     another split, block 2 to the end                     `other_split`
+
+After each of these block 2 confirms the best by a convex program.
 
 y is the SCR of the current point throughout. What block 1 finds is taken only if block
 2 finds its SCR, from `evaluate`, to be higher, so the history climbs. And the first
@@ -45,6 +47,7 @@ from dashf.continuous import (
     Point,
     evaluated,
     optimise_continuous,
+    split_alone,
 )
 from dashf.convex import SOLVERS
 from dashf.neighbours import Choice
@@ -173,16 +176,17 @@ class _Run:
         self.s, self.o, self.c, self.recorder = s, o, c, recorder
         self.budget = recorder.budget
         self.judge = Judge(s, o, self.budget)
-        self.first, *others = _starts(s, c)
-        default = c.restarts is None and c.start == STARTS[0]
-        large = s.channel_gain.size > _LARGEST_RESTART
-        self.starts = [] if default and large else [self.first, *others]
+        self.first, *self.others = _starts(s, c)
+        self.searches = [self._climb_from_the_first, self._explore]
+        if c.restarts is None and s.channel_gain.size > _LARGEST_RESTART:
+            self.searches.pop(0)
         self.origin = starting_allocation(s, self.first, o)
         self.best = evaluated(s, self.origin, o)
         self.sdr = c.formulation(s)
         self.iterations = 0  # rounds of both blocks
         self.solved = False  # any convex program
         self.recorder.start(self.best)
+        self._take(split_alone(s, self.best, o))
         with self.recorder.building():
             self.can_solve = prepare(s.n_users, self.budget)
             if self.can_solve:
@@ -209,18 +213,25 @@ class _Run:
         return float(self.best[1].scr)
 
     def _alternate(self) -> Status:
-        """Explores, confirms and proposes until nothing judged is better."""
-        for iteration in range(self.iterations, self.c.max_iterations):
+        """Searches and confirms until nothing judged is better."""
+        while self.iterations < self.c.max_iterations:
             self.iterations += 1
-            if iteration == 0:
-                found = explore(self.judge, self.starts, self.c.neighbours)
-            else:
-                found = self._neighbourhood()
+            last = not self.searches
+            found = self._neighbourhood() if last else self.searches.pop(0)()
             if found is not None and found.scr > self.ratio * (1 + self.c.tolerance):
                 self._confirm(found)
-            elif iteration > 0 and not self._try_promising():
+            elif last and not self._try_promising():
                 return Status.CONVERGED
         return Status.ITERATION_LIMIT
+
+    def _climb_from_the_first(self) -> Judged | None:
+        """Returns the end of the climb from the first association."""
+        start = self.judge.best(self.judge.either(self.first))
+        room = np.minimum(self.s.max_users, self.s.n_users)
+        return climb(self.judge, [start], room, self.c.neighbours) if start else None
+
+    def _explore(self) -> Judged | None:
+        return explore(self.judge, self.others, self.c.neighbours)
 
     def _neighbourhood(self) -> Judged | None:
         """Returns the best judged of block 1's proposal and the climbs from it on."""

@@ -113,3 +113,17 @@ def optimise_continuous(
         scr=result.ratio,
         passes=result.iterations,
     )
+
+
+def split_alone(scenario: Scenario, point: Point, objective: ObjectiveConfig) -> Point:
+    """Returns a point with the splits that are best for its resources.
+
+    By Dinkelbach's method with the closed form, so this is the best of all splits.
+    """
+    s, o = scenario, objective
+    result = dinkelbach(
+        lambda z: (float(z[1].score.sum()), float(z[1].cost.sum())),
+        lambda z, ratio: evaluated(s, optimal_split(s, z[0], o, ratio), o),
+        point,
+    )
+    return result.point

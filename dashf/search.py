@@ -34,6 +34,8 @@ Array = Any
 
 #: Relative gain of the judged SCR at which a climb goes on.
 _GAIN = 1e-6
+#: Relative violation of a constraint up to which an allocation is feasible.
+_VIOLATION = 1e-6
 #: Limits on the users of a server whose first association is judged at the beginning.
 _AT_FIRST = 4
 #: Parts of the range of φ that are searched one by one for a local maximum.
@@ -67,16 +69,20 @@ class Judge:
         pairs = make_pairs(scenario, objective).arrays()
         self._pairs = tuple(value[..., None] for value in pairs)
         self._known: dict[bytes, Judged] = {}
+        self._checked: dict[bytes, bool] = {}
         self._last: tuple[Allocation, Array] | None = None  # that `benefit` was for
 
     def best(self, choices: Sequence[Choice]) -> Judged | None:
-        """Returns the best of some choices, None if there is none or no time."""
+        """Returns the best of some choices, None if none has an allocation."""
         new = {c.key: c for c in choices if c.key not in self._known}
         for batch in self._batches(list(new.values())):
             if self.budget.spent():
                 break
             self._judge(batch)
-        return max(self.judged(choices), key=lambda judged: judged.scr, default=None)
+        for judged in sorted(self.judged(choices), key=lambda judged: -judged.scr):
+            if self.feasible(judged):
+                return judged
+        return None
 
     def judged(self, choices: Sequence[Choice]) -> list[Judged]:
         """Returns what is known of some choices."""
@@ -158,6 +164,14 @@ class Judge:
         cost = evaluate(many, z, o, check=False).cost.sum(axis=-1)
         return y + np.maximum(surplus, 0.0) / cost
 
+    def feasible(self, judged: Judged) -> bool:
+        """Returns whether an allocation was found, and is one."""
+        key, z = judged.choice.key, judged.allocation
+        if key not in self._checked:
+            worst = violations(self.scenario, z).values() if z is not None else [np.inf]
+            self._checked[key] = bool(np.max(list(worst)) <= _VIOLATION)
+        return self._checked[key]
+
     def _batches(self, choices: list[Choice]) -> Iterator[list[Choice]]:
         size = max(1, _AT_ONCE // self.scenario.channel_gain.size)
         for i in range(0, len(choices), size):
@@ -176,8 +190,7 @@ class Judge:
         with np.errstate(all="ignore"):  # what is not finite is dropped
             shared = share_fast(within, self.objective, association)
             scr = evaluate(many, shared, self.objective, check=False).scr
-            worst = np.max(list(violations(many, shared).values()), axis=0)
-        good = np.isfinite(scr) & (worst <= 1e-6)
+        good = np.isfinite(scr)
         for i, choice in enumerate(choices):
             self._known[choice.key] = Judged(
                 choice=choice,
@@ -245,9 +258,7 @@ def promising(
     choices = _neighbours(judge, here, room, width)
     judge.best(choices)
     unlike = {c.key: c for c in choices if c.key != here.choice.key}
-    found = [
-        judged for judged in judge.judged(list(unlike.values())) if judged.allocation
-    ]
+    found = [j for j in judge.judged(list(unlike.values())) if j.allocation]
     found = sorted(found, key=lambda judged: -judged.scr)[:width]
     if not found:
         return []
@@ -256,7 +267,8 @@ def promising(
     except OutOfTime:
         return []
     order = np.argsort(-promise, kind="stable")
-    return [found[i] for i in order if promise[i] > wanted]
+    likely = [found[i] for i in order if promise[i] > wanted]
+    return [judged for judged in likely if judge.feasible(judged)]
 
 
 def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
