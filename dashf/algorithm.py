@@ -19,7 +19,7 @@ certificate shows that it could not win (`reach`): so DASHF is never below `gucr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,8 +131,9 @@ _CHOICES = {
 #: Further starts where `restarts` is None, and N·M up to which they are tried: beyond,
 #: climbs from elsewhere than near equal numbers of users take long and end no higher.
 _RESTARTS, _LARGEST_RESTART = 2, 200
-#: Relative difference below which two SCR are as good as each other.
-_AS_GOOD = 1e-6
+#: Relative difference below which two SCR are as good as each other, certified ones
+#: and judged ones.
+_AS_GOOD, _ALIKE = 1e-6, 1e-5
 
 
 def solve(
@@ -178,6 +179,7 @@ class _Run:
         self.judge = Judge(s, o, self.budget)
         self.first, *self.others = _starts(s, c)
         self.searches = [self._climb_from_the_first, self._explore]
+        self.first_end: Judged | None = None
         if c.restarts is None and s.channel_gain.size > _LARGEST_RESTART:
             self.searches.pop(0)
         self.origin = starting_allocation(s, self.first, o)
@@ -224,25 +226,45 @@ class _Run:
                 return Status.CONVERGED
         return Status.ITERATION_LIMIT
 
-    def _climb_from_the_first(self) -> Judged | None:
-        """Returns the end of the climb from the first association."""
-        start = self.judge.best(self.judge.either(self.first))
+    def _climb_from(self, associations: Sequence[Array]) -> Judged | None:
+        """Returns the best end of the climbs from some associations."""
+        begins = [self.judge.best(self.judge.either(x)) for x in associations]
+        return self._climb([begin for begin in begins if begin is not None])
+
+    def _climb(self, begins: Sequence[Judged]) -> Judged | None:
         room = np.minimum(self.s.max_users, self.s.n_users)
-        return climb(self.judge, [start], room, self.c.neighbours) if start else None
+        return climb(self.judge, begins, room, self.c.neighbours)
+
+    def _climb_from_the_first(self) -> Judged | None:
+        self.first_end = self._climb_from([self.first])
+        return self.first_end
 
     def _explore(self) -> Judged | None:
-        return explore(self.judge, self.others, self.c.neighbours)
+        """Returns the best end of climbs from elsewhere.
+
+        Where climbs from the first association and from near-equal numbers of users end
+        alike, no others are begun unless they are asked for.
+        """
+        first, ends = self.first_end, [explore(self.judge, self.c.neighbours)]
+        alike = (
+            first is not None
+            and ends[0] is not None
+            and abs(ends[0].scr - first.scr) <= _ALIKE * first.scr
+        )
+        if self.c.restarts is not None or not alike:
+            ends.append(self._climb_from(self.others))
+        known = [end for end in ends if end is not None]
+        return max(known, key=lambda judged: judged.scr, default=None)
 
     def _neighbourhood(self) -> Judged | None:
         """Returns the best judged of block 1's proposal and the climbs from it on."""
-        z, room = self.best[0], np.minimum(self.s.max_users, self.s.n_users)
+        z = self.best[0]
         here = Judged(choice=self.judge.choice_of(z), allocation=z, scr=self.ratio)
-        found = climb(self.judge, [here], room, self.c.neighbours) or here
+        found = self._climb([here]) or here
         if self.s.n_servers > 1 and not self.budget.spent():
             proposed = self.judge.best([self._proposal()])
             if proposed is not None and proposed.scr > found.scr:
-                ends = climb(self.judge, [proposed], room, self.c.neighbours)
-                found = ends or proposed
+                found = self._climb([proposed]) or proposed
         return found
 
     def _proposal(self) -> Choice:

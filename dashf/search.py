@@ -271,12 +271,11 @@ def promising(
     return [judged for judged in likely if judge.feasible(judged)]
 
 
-def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
-    """Returns the best choice of climbs under rising limits, and from the starts.
+def explore(judge: Judge, width: int) -> Judged | None:
+    """Returns the best end of climbs under rising limits on the users of a server.
 
     Args:
         judge: of the scenario.
-        starts: further associations [N, M].
         width: neighbours of a kind that are judged, at most.
     """
     s = judge.scenario
@@ -284,22 +283,23 @@ def explore(judge: Judge, starts: Sequence[Array], width: int) -> Judged | None:
     limit = _tightest(room, s.n_users)
     # The beginnings of the first climbs are judged at once, which is as quick as one.
     few = range(limit, min(limit + _AT_FIRST, int(room.max()) + 1))
-    begins = [*starts, *(_strongest(s, np.minimum(room, most)) for most in few)]
+    begins = [_strongest(s, np.minimum(room, most)) for most in few]
     judge.best([choice for x in begins for choice in judge.either(x)])
 
     best: Judged | None = None
-    while s.n_servers > 1 and (np.minimum(room, limit) < room).any():
+    while not judge.budget.spent():
         limited = np.minimum(room, limit)
         first = judge.either(_strongest(s, limited))
         begin = judge.best(first if best is None else [best.choice, *first])
         if begin is None:
             break
         best = climb(judge, [begin], limited, width) or begin
+        if (limited >= room).all():
+            break
         # Where no server is at the limit, the next ones change nothing.
         crowded = best.choice.association.sum(axis=0).max() >= limit
         limit = limit + 1 if crowded else int(room.max())
-    last = [judge.best(judge.either(association)) for association in starts]
-    return climb(judge, [j for j in (best, *last) if j is not None], room, width)
+    return best
 
 
 def _strongest(scenario: Scenario, room: Array) -> Array:
