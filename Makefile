@@ -1,6 +1,7 @@
 # make demo    train PPO briefly, compare it with solvers and baselines, show the report
 # make test    the whole test suite
 # make check   formatting, lint, types and the test suite
+# make test-processors   the suite as other processors would compute (an hour)
 # Each creates .venv and installs what it needs; nothing else is touched.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ GYMNASIUM_VERSIONS := 1.1.1 1.2.2 newest
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint format check test-gymnasium clean
+.PHONY: demo test lint format check test-gymnasium test-processors clean
 
 demo: $(VENV)/train.stamp
 	OMP_NUM_THREADS=2 $(BIN)/python train.py --agent ppo --timesteps 200_000
@@ -37,6 +38,9 @@ test-gymnasium: $(GYMNASIUM_VERSIONS:%=test-gymnasium-%)
 
 test-gymnasium-%:
 	$(PYTHON) tests/with_gymnasium.py $*
+
+test-processors: $(VENV)/test.stamp
+	$(BIN)/python tests/as_other_processors.py -- -n 2 --dist worksteal
 
 # An extra of setup.cfg, installed into the environment.
 $(VENV)/%.stamp: setup.cfg pyproject.toml constraints.txt

@@ -10,9 +10,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
+
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -27,14 +33,16 @@ from agents.command_line import (
     seed_number,
     task_arguments,
 )
-from agents.evaluation.bounds import certified_bounds
-from agents.evaluation.comparison import Array, compare
+from agents.evaluation.bounds import InstanceBounds, certified_bounds
+from agents.evaluation.comparison import compare
 from agents.evaluation.instances import held_out_instances
-from agents.evaluation.output import create_folder, write_results
+from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table
 from agents.evaluation.selection import common_task_arguments, select
+from agents.folders import check_writable
 from agents.provenance import provenance
 from agents.registry import agent_names
+from agents.terminal import run_script
 from mec_llm_env import Scenario
 from mec_llm_env.task import Task
 
@@ -50,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         task = Task(**arguments_of_task)
         entries = select(options.agents, task)
         scenario = held_out_instances(task.config, options.instances)
-        folder = create_folder(options.output, arguments_of_task["preset"])
+        check_writable(Path(options.output))
 
-    bound = None if options.no_bound else _bounds(scenario, task, arguments_of_task)
+    bounds = None if options.no_bound else _bounds(scenario, task, arguments_of_task)
     names = [name for entry in entries for name in entry.names]
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         bar = progress.add_task("", total=1.0)
@@ -73,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             label=entry.label,
             runs=entry.names if entry.trained else ("",),
             measurements=tuple(next(measured) for _ in entry.names),
-            bound=bound,
+            bound=None if bounds is None else bounds.value,
             seed=options.seed,
         )
         for entry in entries
@@ -85,8 +93,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "parameters": task.config.to_dict(),
         **provenance(),
     }
-    report = write_results(folder, results, about)
+    warning = None if bounds is None else bounds.warning()
+    if warning is not None:
+        about["bound"] = f"Note: {warning}"
     _print_table(results)
+    if warning is not None:
+        print(about["bound"])
+    name = arguments_of_task["preset"]
+    with one_line_errors(parser.prog):
+        report = write_results(Path(options.output), name, results, about)
     print(f"Report: {os.path.relpath(report)}")
     return 0
 
@@ -128,7 +143,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _bounds(scenario: Scenario, task: Task, kwargs: Mapping[str, Any]) -> Array:
+def _bounds(
+    scenario: Scenario, task: Task, kwargs: Mapping[str, Any]
+) -> InstanceBounds:
     with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
         bar = progress.add_task("certified bounds", total=scenario.batch_shape[0])
         return certified_bounds(
@@ -151,4 +168,4 @@ def _print_table(results: Sequence[AgentResult]) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_script(main, "evaluate.py"))

@@ -10,7 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
+import sys
 from collections.abc import Sequence
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
+
 
 from agents.algorithms import ALGORITHMS
 from agents.command_line import (
@@ -20,6 +26,7 @@ from agents.command_line import (
     positive_integer,
     seed_number,
 )
+from agents.terminal import run_script, stop_with_parent
 from agents.training.demonstrations import SCENARIOS
 from agents.training.hyperparameters import describe_hyperparameters
 from agents.training.settings import (
@@ -29,16 +36,21 @@ from agents.training.settings import (
 )
 from agents.training.summary import compare_with_rules
 from agents.training.trainer import Trainer
+from agents.training.trust import can_sign
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains; returns the exit status."""
     parser = build_parser()
     options = parser.parse_args(arguments)
+    if options.stop_with_parent is not None:
+        stop_with_parent(options.stop_with_parent)
     with one_line_errors(parser.prog):
         if options.resume:
             refuse_with_resume(options)
-            trainer = Trainer.resume(options.resume, options.timesteps)
+            trainer = Trainer.resume(
+                options.resume, options.timesteps, trust=bool(options.trust)
+            )
         else:
             config = config_from_options(options)
             if options.dry_run:
@@ -48,9 +60,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             trainer = Trainer.begin(config, options.output or "runs")
     shown = os.path.relpath(trainer.run)
     print(f"Training {trainer.config.agent} in {shown}")
-    if not trainer.train(options.progress):
-        print(f"Interrupted. Go on with: python {parser.prog} --resume {shown}")
+    if not can_sign():
+        print(
+            "No key can be kept in your configuration folder, so that --resume will "
+            "ask for --trust."
+        )
+    again = f"python {parser.prog} --resume {shown}"
+    try:
+        complete = trainer.train(options.progress)
+    except OSError as error:  # a full disk, above all
+        print(
+            f"{parser.prog}: error: {error}. What the last checkpoint has is kept; go "
+            f"on with: {again}",
+            file=sys.stderr,
+        )
+        return 1
+    if not complete:
+        print(f"Interrupted. Go on with: {again}")
         return 130
+    bounds = trainer.validation.bounds
+    if bounds is not None and (warning := bounds.warning()) is not None:
+        print(f"Shares of the bound above: {warning}")
     print(compare_with_rules(trainer.run))
     return 0
 
@@ -111,6 +141,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("--output", metavar="FOLDER", help="where run folders are made (runs)")
     add("--resume", metavar="RUN", help="go on with a run; --timesteps is the total")
     add(
+        "--trust",
+        action="store_true",
+        default=None,
+        help="resume from a checkpoint of somebody else, which can execute code",
+    )
+    add(
         "--dry-run",
         action="store_true",
         default=None,
@@ -122,8 +158,9 @@ def build_parser() -> argparse.ArgumentParser:
         default=None,
         help="progress bar (on a terminal)",
     )
+    add("--stop-with-parent", type=int, metavar="PID", help=argparse.SUPPRESS)
     return parser
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_script(main, "train.py"))

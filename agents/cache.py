@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import numpy as np
-
-from mec_llm_env.files import write_whole
-
-Arrays = dict[str, np.ndarray[Any, Any]]
+from mec_llm_env.files import Arrays, read_arrays, write_arrays
 
 CACHE = Path(__file__).parents[1] / ".cache"
 
@@ -24,6 +17,7 @@ def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
     """Reads arrays, or makes and keeps them where there are none or damaged ones.
 
     The file appears whole or not at all; its check sums are verified when it is read.
+    Where it cannot be written, the arrays are made again the next time.
 
     Args:
         path: of the `.npz` file, named after all that the arrays depend on.
@@ -33,10 +27,9 @@ def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
     if stored is not None:
         return stored
     arrays = make()
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getvalue())
+    with contextlib.suppress(OSError):  # a read-only checkout, or a full disk
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(path, arrays)
     return arrays
 
 
@@ -55,7 +48,6 @@ def source_hash(*packages: ModuleType) -> str:
 def _read(path: Path) -> Arrays | None:
     """Returns the arrays of a file; None if it is absent or damaged."""
     try:
-        with np.load(io.BytesIO(path.read_bytes())) as archive:
-            return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        return read_arrays(path)
+    except (OSError, ValueError):
         return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,9 +19,8 @@ from agents.evaluation.instances import held_out_instances
 from agents.learned import WEIGHTS, find_model
 from agents.registry import PRETRAINED, make_agent
 from agents.training.hyperparameters import check_arguments
-from agents.training.runs import CONFIG, load_config
+from agents.training.runs import load_config, read_content, write_config
 from mec_llm_env import evaluate
-from mec_llm_env.files import write_whole
 from mec_llm_env.task import Task
 
 #: Test scenarios whose mean SCR is recorded.
@@ -47,15 +45,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="KEY=VALUE",
         help="of deciding, that shall differ from the run's, such as candidates=2",
     )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="read pickled weights, as older runs have; only if you know who made it",
+    )
     options = parser.parse_args(arguments)
     with one_line_errors(parser.prog):
         changes = parse_overrides(options.hyperparameter, "--hyperparameter")
-        folder = export(Path(options.run), Path(options.output), changes)
+        folder = export(
+            *(Path(options.run), Path(options.output), changes), trust=options.trust
+        )
     print(f"Exported: {os.path.relpath(folder)}")
     return 0
 
 
-def export(run: Path, output: Path, changes: Mapping[str, Any] | None = None) -> Path:
+def export(
+    run: Path,
+    output: Path,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    trust: bool = False,
+) -> Path:
     """Writes `policy.npz` and `config.json` to a folder named after the agent.
 
     `config.json` is the run's, provenance included, and what the policy reaches.
@@ -64,28 +75,30 @@ def export(run: Path, output: Path, changes: Mapping[str, Any] | None = None) ->
         run: folder of a training run.
         output: where the folder is made.
         changes: of hyperparameters, such as `candidates`, for deciding alone.
+        trust: read pickled weights too.
 
     Raises:
         ValueError: the folder is no run, or has no model yet.
         OSError: the output cannot be written.
     """
     config = load_config(run)
-    model = find_model(run, config)
+    model = find_model(run, config, trust=trust)
     folder = output / config.agent
     folder.mkdir(parents=True, exist_ok=True)
     trainer = ALGORITHMS[config.agent].load_trainer()
     trainer.export_policy(model, config, folder / WEIGHTS)
-    content = json.loads((run / CONFIG).read_text())
+    content = read_content(run)
+    content.pop("policy", None)  # of one that was exported before
     settings = config.hyperparameters | dict(changes or {})
     check_arguments(ALGORITHMS[config.agent].load_class(), settings)
     content["config"]["hyperparameters"] = settings
-    write_whole(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+    write_config(folder, content)
     content["policy"] = {
         "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
         "instances": INSTANCES,
         "mean_scr": mean_scr(folder, Task(**config.env_kwargs)),
     }
-    write_whole(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+    write_config(folder, content)
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from agents.algorithms import ALGORITHMS
-from agents.training.runs import TrainingConfig, load_config
+from agents.training.runs import TrainingConfig, load_config, read_content
 from mec_llm_env import Allocation, Scenario
 from mec_llm_env.actions import make_codec
 from mec_llm_env.observations import ObservationCodec
@@ -18,6 +19,9 @@ from mec_llm_env.task import Task
 
 #: Weights without pickles, of the policies that come with the repository.
 WEIGHTS = "policy.npz"
+
+#: The same of the best model of a run, for algorithms whose own file has pickles.
+BEST_WEIGHTS = f"best_{WEIGHTS}"
 
 
 class LearnedAgent:
@@ -98,17 +102,30 @@ def _with_encodings(task: Task, trained: Task) -> Task:
     return usable
 
 
-def find_model(run: Path, config: TrainingConfig) -> Path:
+def find_model(run: Path, config: TrainingConfig, *, trust: bool = False) -> Path:
     """Returns the best model of a run, or the last where there is no best one.
 
+    Args:
+        run: its folder.
+        config: of it.
+        trust: it may be a file of Stable-Baselines3, in which weights are pickled.
+
     Raises:
-        ValueError: there is none yet.
+        ValueError: there is none yet, or none without pickles.
     """
     file = ALGORITHMS[config.agent].load_trainer().model_file
-    paths = [run / name for name in (WEIGHTS, f"best_{file}", file)]
-    for path in paths:
-        if path.is_file():
+    paths = [run / name for name in (WEIGHTS, BEST_WEIGHTS, f"best_{file}", file)]
+    found = [path for path in paths if path.is_file()]
+    for path in found:
+        if trust or path.suffix == ".npz":
             return path
+    if found:
+        raise ValueError(
+            f"{os.fspath(run)!r} has its weights in {found[0].name} alone, whose "
+            "pickles can execute code. If you know who made it, let python "
+            f"-m agents.export {os.fspath(run)} --trust --output FOLDER write them as "
+            "data."
+        )
     raise ValueError(
         f"{os.fspath(run)!r} has no model yet: neither best_{file} nor {file}. Go on "
         f"with python train.py --resume {os.fspath(run)}."
@@ -117,6 +134,11 @@ def find_model(run: Path, config: TrainingConfig) -> Path:
 
 def _load_model(run: Path, config: TrainingConfig, task: Task) -> Any:
     path = find_model(run, config)
+    stated = read_content(run).get("policy")  # by `agents.export`
+    if path.name == WEIGHTS and isinstance(stated, dict):
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != stated.get("sha256"):
+            raise ValueError(f"{os.fspath(path)!r} is not as it was written.")
     try:
         return ALGORITHMS[config.agent].load_trainer().load_policy(path, config, task)
     except Exception as error:  # zipfile, pickle and PyTorch raise many kinds

@@ -9,6 +9,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from mec_llm_env.files import read_arrays
+
 _ABOUT = "about.json"  # name of the entry that holds the JSON text, as bytes
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -34,11 +36,7 @@ def read_weights(file: str | Path) -> tuple[Arrays, dict[str, Any]]:
         FileNotFoundError: there is no such file.
     """
     try:
-        with (
-            open(file, "rb") as stream,
-            np.load(stream, allow_pickle=False) as archive,
-        ):
-            arrays = dict(archive)
+        arrays = read_arrays(file)
         about = json.loads(arrays.pop(_ABOUT).tobytes())
         if not isinstance(about, dict):
             raise TypeError(f"{_ABOUT} is no JSON object")

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 times.append(timed(lambda: agent.decide(many)))
 
     scr = evaluate(scenario, agent.decide(scenario)).scr
-    share = scr / certified_bounds(scenario, task.config.objective, PRESET)
+    share = scr / certified_bounds(scenario, task.config.objective, PRESET).value
     print(f"First decision in the process: {first_s:.2f} s.\n")
     print("| decision | threads | median | 95 % | CPU, median |")
     print("|---|--:|--:|--:|--:|")

@@ -45,7 +45,7 @@ def solve(preset: str, seed: int, gap: float, limit_s: float | None, path: Path)
     line = (
         f"{preset} {seed} scr {result.scr:.6f} "
         f"gap {100 * (bound.value / result.scr - 1):.3f} % "
-        f"{time.perf_counter() - start:.2f} s"
+        f"{time.perf_counter() - start:.2f} s {bound.status.value}"
     )
     temporary = path.with_suffix(".tmp.npz")
     np.savez(temporary, allow_pickle=False, bound=bound.value, **fields)

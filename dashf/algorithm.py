@@ -41,7 +41,13 @@ from dashf.baselines import (
     strongest_channel,
 )
 from dashf.budget import Budget
-from dashf.checks import check_objective
+from dashf.checks import (
+    check_choice,
+    check_count,
+    check_kind,
+    check_number,
+    check_objective,
+)
 from dashf.continuous import (
     ContinuousResult,
     Point,
@@ -57,12 +63,14 @@ from dashf.result import Recorder, SolveResult, Status, single
 from dashf.sdr import prepare_relaxation
 from dashf.search import Judge, Judged, climb, explore, promising
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
+from mec_llm_env.names import by_name
 
 Array = Any
 
 STARTS = ("strongest", "compute", "random", "balanced")
 
 
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DashfConfig:
     """How DASHF is run. All of it is our choice.
@@ -86,23 +94,15 @@ class DashfConfig:
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "final_tolerance"):
-            value = getattr(self, name)
-            if not (isinstance(value, float | int) and 0 < value < 1):
-                raise ValueError(f"`{name}` must lie between 0 and 1; got {value!r}.")
+            value = check_number(name, getattr(self, name), 1e-15, 1)
+            object.__setattr__(self, name, value)
         for name, lowest in _INTEGERS.items():
-            value = getattr(self, name)
-            if name == "restarts" and value is None:
+            if name == "restarts" and self.restarts is None:
                 continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {lowest}; got {value!r}."
-                )
+            count = check_count(name, getattr(self, name), lowest)
+            object.__setattr__(self, name, count)
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"`{name}` must be one of {', '.join(choices)}; got "
-                    f"{getattr(self, name)!r}."
-                )
+            check_choice(name, getattr(self, name), choices)
 
     @property
     def solvers(self) -> tuple[str, ...]:
@@ -157,15 +157,11 @@ def solve(
         convex program could be solved.
 
     Raises:
-        ValueError: the scenario is a batch, or the time limit is not positive.
+        ValueError: the scenario is a batch, or an argument is of another kind.
     """
-    s = single(scenario)
-    return _Run(
-        s,
-        check_objective(objective),
-        config or DashfConfig(),
-        Recorder(Budget(time_limit_s)),
-    ).result()
+    s, o = single(scenario), check_objective(objective)
+    c = DashfConfig() if config is None else check_kind("config", config, DashfConfig)
+    return _Run(s, o, c, Recorder(Budget(time_limit_s))).result()
 
 
 class _Run:

@@ -26,6 +26,16 @@ import numpy as np
 from scipy.special import lambertw
 
 from dashf.budget import Budget
+from dashf.checks import (
+    check_allocation,
+    check_array,
+    check_choice,
+    check_kind,
+    check_objective,
+    check_ratio,
+    check_single,
+    check_solvers,
+)
 from dashf.convex import SOLVERS
 from dashf.prices import best_response
 from dashf.resources import fit_capacity, shadow_prices
@@ -33,6 +43,7 @@ from dashf.sdr import solve_relaxation
 from dashf.split import Candidates, PairTerms, pair_terms
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.assignment import round_assignment
+from mec_llm_env.record import as_floats
 
 __all__ = [
     "FORMULATIONS",
@@ -68,6 +79,16 @@ class AssociationProblem:
     split_min: Array  # [N]
     split_max: Array  # [N]
     max_users: Array  # [M]
+
+    def __post_init__(self) -> None:
+        shape = np.shape(as_floats(self.constant, "constant"))
+        if len(shape) != 2 or 0 in shape:
+            raise ValueError(f"`constant` must have shape [N, M]; got {shape}.")
+        sizes = {"linear": shape, "max_users": shape[1:]}
+        for spec in dataclasses.fields(self):
+            value, size = getattr(self, spec.name), sizes.get(spec.name, shape[:1])
+            wanted = shape if spec.name == "constant" else size
+            object.__setattr__(self, spec.name, check_array(spec.name, value, wanted))
 
     def pair_optimum(self) -> tuple[Array, Array]:
         """Returns the best value of each pair over φ, and that φ, [N, M] both."""
@@ -152,11 +173,9 @@ def relax(
     Raises:
         ValueError: the formulation is unknown.
     """
-    if formulation not in FORMULATIONS:
-        raise ValueError(
-            f"`sdr` must be one of {', '.join(FORMULATIONS)}; got {formulation!r}."
-        )
-    p = problem
+    p = check_kind("problem", problem, AssociationProblem)
+    check_choice("sdr", formulation, FORMULATIONS)
+    solvers = check_solvers(solvers, SOLVERS)
     if formulation == "closed_form":
         value, split = p.pair_optimum()
         association = round_assignment(value, p.max_users)
@@ -188,6 +207,9 @@ def minorise(
     terms: PairTerms, scenario: Scenario, split: Array, ratio: float
 ) -> AssociationProblem:
     """Returns the program that touches Σ h from below at φ = `split`, [N]."""
+    scenario, ratio = check_single(scenario), check_ratio(ratio)
+    terms = check_kind("terms", terms, PairTerms)
+    split = check_array("split", split, (scenario.n_users,))
     phi = split[:, None]
     highest = scenario.local_fraction_max
     curvature = terms.score_curvature(highest[:, None]).max(axis=-1)  # [N]
@@ -222,7 +244,12 @@ def propose(
     `closed_form` takes the exact h instead of its minoriser, and serves where the
     solvers fail.
     """
-    s, x = scenario, allocation.association
+    s, objective = check_single(scenario), check_objective(objective)
+    allocation, ratio = check_allocation(s, allocation), check_ratio(ratio)
+    options = check_kind("options", options, Candidates)
+    check_choice("sdr", sdr, FORMULATIONS)
+    solvers = check_solvers(solvers, SOLVERS)
+    x = allocation.association
     terms = pair_terms(s, options, allocation.user_frequency_hz, objective)
     box = s.local_fraction_min[:, None], s.local_fraction_max[:, None]
     split = terms.best_split(ratio, *box)
@@ -262,11 +289,10 @@ def candidates(
     Raises:
         ValueError: `kind` is unknown.
     """
-    if kind not in CANDIDATES:
-        raise ValueError(
-            f"`candidates` must be one of {', '.join(CANDIDATES)}; got {kind!r}."
-        )
-    s, z, x = scenario, allocation, allocation.association
+    s, objective = check_single(scenario), check_objective(objective)
+    z, ratio = check_allocation(s, allocation), check_ratio(ratio)
+    check_choice("candidates", kind, CANDIDATES)
+    x = z.association
     band_price, compute_price = shadow_prices(s, z, objective, ratio)
     # An empty server is free.
     band_price, compute_price = np.nan_to_num(band_price), np.nan_to_num(compute_price)

@@ -17,7 +17,7 @@ import numpy as np
 from dashf.baselines import average_allocation, strongest_channel
 from dashf.clock import ENDLESS, Clock, OutOfTime
 from dashf.compiled import certify
-from dashf.interior_point import Options, Prices, PriceSolution, chosen_cost
+from dashf.options import Options, Prices, PriceSolution, chosen_cost
 from dashf.pairs import make_pairs, part_edges, score_constants
 from dashf.price_search import search_prices
 from dashf.result import Status

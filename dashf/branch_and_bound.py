@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from dashf.bounds import PARTS, Problem
 from dashf.clock import OutOfTime
-from dashf.interior_point import Options, PriceSolution
+from dashf.options import Options, PriceSolution
 from dashf.pairs import part_edges
 from dashf.price_search import search_prices
 from dashf.rounding import share_options
@@ -116,7 +116,10 @@ class Search:
         )
         ratio = np.full(count, self.scr)
         close = _ACCURACY * self.gap
-        prices = search_prices(options, many.constants, ratio, close=close)
+        enough = self.scr * (1 + self.gap)
+        prices = search_prices(
+            options, many.constants, ratio, close=close, target=enough
+        )
         value, _ = many.certify(prices, close)
         self.nodes += count
         bounded = [

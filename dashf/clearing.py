@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from dashf.compiled import Response
-from dashf.interior_point import Options, Prices, iterate
+from dashf.interior_point import iterate
+from dashf.options import Options, Prices
 
 Array = Any  # NumPy only
 

@@ -6,6 +6,8 @@ import math
 import time
 from dataclasses import dataclass, field
 
+from dashf.checks import check_number
+
 #: Shorter limits count as this one, s: enough for a small scenario's first bound.
 LEAST_S = 0.1
 
@@ -31,16 +33,8 @@ class Clock:
         start = time.perf_counter()
         if time_limit_s is None:
             return cls(math.inf, start)
-        try:
-            valid = not isinstance(time_limit_s, bool) and time_limit_s > 0
-        except TypeError:
-            valid = False
-        if not valid:
-            raise ValueError(
-                "`time_limit_s` must be a positive number of seconds, or None for no "
-                f"limit; got {time_limit_s!r}."
-            )
-        return cls(start + max(float(time_limit_s), LEAST_S), start)
+        limit_s = check_number("time_limit_s", time_limit_s, 1e-9, math.inf)
+        return cls(start + max(limit_s, LEAST_S), start)
 
     @property
     def limits(self) -> bool:

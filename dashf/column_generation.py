@@ -4,12 +4,11 @@ Where a best φ jumps with the prices, or where users or servers are alike, the 
 point stops early or spreads a user over everything. The master program mixes responses
 that have been seen ("columns"), Σ_i X_i = 1 for every user, within the capacities:
 
-    max Σ X v / Σ X c   s.t.   Σ X g ≤ cap,
+    max Σ X (v − y c)   s.t.   Σ X g ≤ cap,      y = Σ X v / Σ X c (Dinkelbach).
 
-a linear-fractional program, linear in z = X t with Σ c z = 1 (Charnes and Cooper 1962).
-Its multipliers are a ratio and prices at which new columns are asked for (Dantzig and
-Wolfe 1961). No bound is below the mixture's ratio, so the two enclose the least bound,
-and a vertex splits at most as many users as there are capacities. docs/bounds.md, 3.4.
+Its multipliers are prices at which new columns are asked for (Dantzig and Wolfe 1961).
+No bound is below the mixture's ratio y, so the two enclose the least bound, and a
+vertex splits at most as many users as there are capacities (docs/bounds.md, 3.4).
 """
 
 from __future__ import annotations
@@ -18,19 +17,21 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.optimize import linprog
+from scipy.sparse import csr_array
 
 from dashf.clock import OutOfTime
-from dashf.interior_point import Options, PriceSolution, chosen_cost
+from dashf.options import Options, PriceSolution, chosen_cost
 
 Array = Any  # NumPy only
 
-_ROUNDS = 40
+_ROUNDS = 40  # master programs at most; then the best prices so far
 _NEAR = 30.0  # score below a user's best benefit to which columns are worth keeping
 _INWARD = 0.5  # part of the way from the best prices to the master's
-_DEARER = 1.3  # factor on the prices where nothing seen so far fits
+_DEARER = 10.0 ** np.arange(0.25, 6, 0.25)  # prices at which demands are small
 _NEWTON_STEPS = 5
+_DINKELBACH_STEPS = 8
+_SAME_RATIO = 1e-9  # relative change of y that ends Dinkelbach's method
 _LEAST_PRICE = 1e-9  # score; no different from nothing
 
 
@@ -40,7 +41,7 @@ def refine(
     solution: PriceSolution,
     *,
     close: float,
-    rounds: int = _ROUNDS,
+    target: float | None = None,
 ) -> PriceSolution:
     """Returns prices whose bound is within `close` of the mixture, and a vertex.
 
@@ -49,29 +50,32 @@ def refine(
         k: `score_constants`.
         solution: what the interior point ended with.
         close: relative distance of bound and mixture that ends it.
-        rounds: master programs at most; then the best prices so far.
+        target: also ends it once bound or mixture show on which side of it they are.
     """
     columns = _Columns(options)
     best = solution
-    price, ratio, scarce = solution.price, solution.ratio, 1.0
-    for i in range(rounds):
+    price, ratio = solution.price, solution.ratio
+    for i in range(_ROUNDS):
         try:
             ratio = _bound(options, k, price, ratio, 0.1 * close, columns)
             if i == 0 or ratio[0] < best.ratio[0]:
                 best = dataclasses.replace(best, ratio=ratio, price=price)
-            found = columns.mix()
+            found = columns.mix(float(best.ratio[0]))
+            if found is None:  # nothing seen so far fits
+                columns.add_frugal(k, best.ratio, best.price)
+                found = columns.mix(float(best.ratio[0]))
         except OutOfTime:
             break
-        if found is None:  # nothing seen so far fits: ask at higher prices
-            scarce *= _DEARER
-            price = scarce * best.price + (scarce - 1)
-            continue
+        if found is None:
+            break
         mixture, choice, wanted = found
         residual = best.ratio / mixture - 1
         best = dataclasses.replace(
             best, choice=choice, mixture=np.array([mixture]), residual=residual
         )
         if residual[0] <= close:
+            break
+        if target is not None and not mixture < target < best.ratio[0]:
             break
         inward = 1.0 if i == 0 else _INWARD
         price = best.price + inward * (wanted - best.price)
@@ -122,50 +126,48 @@ class _Columns:
         score = benefit[near] + rent + ratio[0] * cost
         self.parts.append(np.column_stack([user, option, score, cost, demand]))
 
-    def mix(self) -> tuple[float, Array, Array] | None:
+    def add_frugal(self, k: tuple[float, ...], ratio: Array, price: Array) -> None:
+        """Keeps responses to ever higher prices, of which some will fit."""
+        for factor in _DEARER:
+            dear = factor * (price + _LEAST_PRICE)
+            self.add(self.options.respond(ratio, dear, k), ratio, dear)
+
+    def mix(self, ratio: float) -> tuple[float, Array, Array] | None:
         """Solves the master program: ratio, choice [1, N, J] and prices [1, M, D].
 
-        Returns None if the linear program could not be solved.
+        Args:
+            ratio: y to start from.
+
+        Returns:
+            None if nothing that has been seen fits.
         """
         table = np.concatenate(self.parts)
         user, option = table[:, 0].astype(int), table[:, 1].astype(int)
         score, cost, demand = table[:, 2], table[:, 3], table[:, 4:]
         count, kinds = demand.shape
         server = self.options.server_of_option(option, user)
-        scale = cost.mean()  # so that t, and with it z, are of order one
+        row = (server[:, None] * kinds + np.arange(kinds)).reshape(-1)
         column = np.arange(count)
-        used = sp.coo_array(
-            (
-                demand.reshape(-1),
-                (
-                    (server[:, None] * kinds + np.arange(kinds)).reshape(-1),
-                    np.repeat(column, kinds),
-                ),
-            ),
-            shape=(len(self.capacity), count),
-        )
-        sums = sp.coo_array((np.ones(count), (user, column)), (self.n_users, count))
-        total = sp.csr_array(cost[None] / scale)
-        none = sp.csr_array((1, 1))
-        answer = linprog(
-            -np.append(score, 0.0),
-            A_ub=sp.hstack([used, sp.csr_array(-self.capacity[:, None])]).tocsr(),
-            b_ub=np.zeros(len(self.capacity)),
-            A_eq=sp.vstack(
-                [
-                    sp.hstack([sums, sp.csr_array(-np.ones((self.n_users, 1)))]),
-                    sp.hstack([total, none]),
-                ]
-            ).tocsr(),
-            b_eq=np.append(np.zeros(self.n_users), 1.0),
-            bounds=(0, None),
-            method="highs-ds",
-        )
-        if answer.status != 0 or not answer.x[-1] > 0:
-            return None
+        shape = (len(self.capacity), count)
+        used = csr_array((demand.reshape(-1), (row, np.repeat(column, kinds))), shape)
+        sums = csr_array((np.ones(count), (user, column)), (self.n_users, count))
+        for _ in range(_DINKELBACH_STEPS):
+            answer = linprog(
+                ratio * cost - score,
+                A_ub=used,
+                b_ub=self.capacity,
+                A_eq=sums,
+                b_eq=np.ones(self.n_users),
+                bounds=(0, None),
+                method="highs-ds",
+            )
+            if answer.status != 0:
+                return None
+            before, ratio = ratio, float(answer.x @ score / (answer.x @ cost))
+            if abs(ratio - before) <= _SAME_RATIO * before:
+                break
         choice = np.zeros((1, self.n_users, self.n_options))
-        np.add.at(choice[0], (user, option), answer.x[:-1] / answer.x[-1])
+        np.add.at(choice[0], (user, option), answer.x)
         choice = np.maximum(choice, 0) / np.maximum(choice, 0).sum(-1, keepdims=True)
         price = np.maximum(-answer.ineqlin.marginals, _LEAST_PRICE)
-        price = price.reshape(1, -1, kinds)
-        return float(-answer.fun / scale), choice, price
+        return ratio, choice, price.reshape(1, -1, kinds)

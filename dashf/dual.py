@@ -16,7 +16,14 @@ import numpy as np
 
 from dashf.bounds import NEAR, Bound, Problem
 from dashf.branch_and_bound import Search
-from dashf.checks import check_batch, check_count, check_objective, check_tolerance
+from dashf.checks import (
+    check_allocation,
+    check_count,
+    check_kind,
+    check_objective,
+    check_scenario,
+    check_tolerance,
+)
 from dashf.clock import Clock, OutOfTime
 from dashf.result import Iteration, SolveResult, Status, single
 from dashf.rounding import Best, best_moves, likely_choices
@@ -25,8 +32,10 @@ from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 Array = Any  # NumPy only
 
 _GAIN = 1e-6  # relative gain of SCR below which moves end
-#: Nodes of branch and bound, at most, where bound and allocation are apart.
-BRANCH_NODES = 100
+#: Nodes of branch and bound for small scenarios, where bound and allocation are apart.
+_NODES_FOR_BOUND, _NODES_FOR_DECISION = 400, 100
+_NODES_TIMES_OPTIONS = 40_000  # where there are more options there are fewer nodes
+_POWER_FACTOR = 5  # so much longer an option takes where the score counts power
 
 
 def solve_dual(
@@ -36,7 +45,7 @@ def solve_dual(
     tolerance: float = 1e-5,
     rounds: int = 4,
     candidates: int = 6,
-    nodes: int = BRANCH_NODES,
+    nodes: int | None = None,
     time_limit_s: float | None = None,
 ) -> tuple[SolveResult, Bound]:
     """Returns a near-optimal allocation of one scenario and its certified bound.
@@ -52,7 +61,7 @@ def solve_dual(
         rounds: of moves, at most.
         candidates: allocations that are tried in a round.
         nodes: of branch and bound, at most, where bound and SCR are more than 1 %
-            apart; 0 for the bound of prices alone.
+            apart; 0 for the bound of prices alone. None: up to 100, by size.
         time_limit_s: when to stop, s; then the best allocation and a valid bound.
 
     Raises:
@@ -60,9 +69,10 @@ def solve_dual(
             option is out of range.
     """
     s, clock = single(scenario), Clock.limited(time_limit_s)
+    _check_effort(rounds, candidates, nodes)
     search = PricedSearch(s, check_objective(objective), clock, tolerance=tolerance)
     search.improve(clock, rounds=rounds, candidates=candidates)
-    search.branch(nodes)
+    search.branch(nodes, _NODES_FOR_DECISION)
     rows = tuple(
         Iteration(
             block=block,
@@ -93,7 +103,7 @@ def solve_dual_batch(
     tolerance: float = 1e-5,
     rounds: int = 4,
     candidates: int = 6,
-    nodes: int = BRANCH_NODES,
+    nodes: int | None = None,
     time_limit_s: float | None = None,
 ) -> tuple[Allocation, Array, Bound]:
     """Returns allocations, their SCR `[...]` and certified bounds of a batch.
@@ -101,11 +111,12 @@ def solve_dual_batch(
     Arguments and errors are those of `solve_dual`; the time limit is the whole batch's.
     """
     clock = Clock.limited(time_limit_s)
+    _check_effort(rounds, candidates, nodes)
     search = PricedSearch(
         scenario, check_objective(objective), clock, tolerance=tolerance
     )
     search.improve(clock, rounds=rounds, candidates=candidates)
-    search.branch(nodes)
+    search.branch(nodes, _NODES_FOR_DECISION)
     shaped = search.problem.shaped
     return search.best.allocation().map(shaped), shaped(search.best.scr), search.bound
 
@@ -115,7 +126,7 @@ def upper_bound(
     objective: ObjectiveConfig | None = None,
     tolerance: float = 1e-5,
     *,
-    nodes: int = BRANCH_NODES,
+    nodes: int | None = None,
     time_limit_s: float | None = None,
 ) -> Bound:
     """Returns a certified upper bound on the SCR of every feasible allocation.
@@ -128,7 +139,8 @@ def upper_bound(
         objective: weights and references; the default ones if None.
         tolerance: relative slack that the certificate of the inner maximum may add.
         nodes: of branch and bound for a scenario, at most, where bound and allocation
-            are more than 1 % apart; 0 for the bound of prices alone.
+            are more than 1 % apart; 0 for the bound of prices alone. None: up to 400,
+            by size.
         time_limit_s: when to stop, s; then the bound is valid, but `status` tells that
             it may be loose.
 
@@ -136,13 +148,21 @@ def upper_bound(
         ValueError: an option is out of range.
     """
     clock = Clock.limited(time_limit_s)
+    _check_effort(0, 1, nodes)
     search = PricedSearch(
         scenario, check_objective(objective), clock, tolerance=tolerance
     )
-    if nodes > 0:
+    if nodes != 0:
         search.improve(clock)
-        search.branch(nodes)
+        search.branch(nodes, _NODES_FOR_BOUND)
     return search.bound
+
+
+def _check_effort(rounds: Any, candidates: Any, nodes: Any) -> None:
+    check_count("rounds", rounds, 0)
+    check_count("candidates", candidates, 1)
+    if nodes is not None:
+        check_count("nodes", nodes, 0)
 
 
 def gap(
@@ -158,10 +178,24 @@ def gap(
         allocation: feasible, of the same batch shape.
         bound: of this scenario and objective; computed if None.
         objective: weights and references; the default ones if None.
+
+    Raises:
+        ValueError: an argument is of another kind, or does not fit the scenario.
     """
-    objective = objective or ObjectiveConfig()
-    scr = evaluate(scenario.to_numpy(), allocation.to_numpy(), objective).scr
-    bound = bound or upper_bound(scenario, objective)
+    if isinstance(bound, ObjectiveConfig):
+        raise ValueError(
+            "`bound` must be a Bound or None; got ObjectiveConfig. The objective comes "
+            "after it: `gap(scenario, allocation, objective=objective)`."
+        )
+    s, objective = check_scenario(scenario), check_objective(objective)
+    scr = evaluate(s, check_allocation(s, allocation), objective).scr
+    if bound is None:
+        bound = upper_bound(s, objective)
+    if np.shape(check_kind("bound", bound, Bound).value) != s.batch_shape:
+        raise ValueError(
+            f"`bound` must be of the scenario's batch shape {s.batch_shape}; got "
+            f"{np.shape(bound.value)}."
+        )
     return bound.value / scr - 1
 
 
@@ -176,12 +210,10 @@ class PricedSearch:
         *,
         tolerance: float,
     ) -> None:
-        check_tolerance(tolerance)
-        check_batch(scenario)
-        self.tolerance, self.clock = tolerance, clock
-        self.problem = Problem.of(scenario, objective, clock)
+        self.tolerance, self.clock = check_tolerance(tolerance), clock
+        self.problem = Problem.of(check_scenario(scenario), objective, clock)
         self.best = Best(self.problem)
-        self.bound, self.prices = self.problem.bound(tolerance)
+        self.bound, self.prices = self.problem.bound(self.tolerance)
         self.history: list[tuple[str, Array, Array, Array, float]] = []
         self.limited = np.zeros(len(self.best.scr), dtype=bool)  # by `rounds`
         self._record("start")
@@ -195,8 +227,6 @@ class PricedSearch:
 
     def improve(self, clock: Clock, *, rounds: int = 4, candidates: int = 6) -> None:
         """Rounds the fractional choice, then makes single moves and polishes."""
-        check_count("rounds", rounds, 0)
-        check_count("candidates", candidates, 1)
         if self.prices is None:
             return
         problem = self.problem
@@ -235,9 +265,17 @@ class PricedSearch:
         best.polish(prices)
         self._record("polish")
 
-    def branch(self, nodes: int) -> None:
-        """Lowers bounds that are more than `bounds.NEAR` above their allocation."""
-        check_count("nodes", nodes, 0)
+    def branch(self, nodes: int | None, most: int) -> None:
+        """Lowers bounds that are more than `bounds.NEAR` above their allocation.
+
+        Args:
+            nodes: for each of them, at most.
+            most: where `nodes` is None, so many or fewer, by size.
+        """
+        if nodes is None:
+            power = self.problem.objective.score_weight_power > 0
+            size = self.problem.options.low[0].size * (_POWER_FACTOR if power else 1)
+            nodes = min(most, _NODES_TIMES_OPTIONS // size)
         value = np.array(np.reshape(self.bound.value, -1))
         apart = np.flatnonzero(value > self.best.scr * (1 + NEAR))
         if self.prices is None or nodes == 0 or not len(apart):

@@ -9,6 +9,7 @@ import numpy as np
 
 from dashf.bounds import Bound
 from dashf.branch_and_bound import Search
+from dashf.checks import check_number, check_objective
 from dashf.clock import Clock
 from dashf.dual import PricedSearch
 from dashf.result import Iteration, SolveResult, Status, single
@@ -38,13 +39,9 @@ def solve_exact(
     Raises:
         ValueError: the scenario is a batch, or a number is out of range.
     """
-    s, o, clock = (
-        single(scenario),
-        objective or ObjectiveConfig(),
-        Clock.limited(time_limit_s),
-    )
-    if not 1e-6 <= gap <= 1:
-        raise ValueError(f"`gap` must be in [1e-6, 1]; got {gap!r}.")
+    clock = Clock.limited(time_limit_s)
+    s, o = single(scenario), check_objective(objective)
+    gap = check_number("gap", gap, 1e-6, 1)
     root = PricedSearch(s, o, clock, tolerance=gap / 20)
     root.improve(clock.part(_ROOT_SHARE))
     allocation, scr = root.best.allocation()[0], float(root.best.scr[0])

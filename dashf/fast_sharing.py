@@ -29,6 +29,7 @@ Array = Any  # NumPy only
 
 _ROUNDS = 6
 _FIRST_PRICE = 10.0  # score for all of a server, for each of its users
+_LEAST_SHARE = 1e-20  # of a server or of a power
 _LEAST_PRICE = 1e-3  # score; no different from nothing
 _STEP = 2.0  # nepers, of a price in a round
 _LEAST_SLOPE = 0.2, 0.01  # −d ln Σ b / d ln λ, and of F by μ, taken for the step
@@ -81,6 +82,7 @@ def share_fast(
         *(fraction, fraction, y[:, None], own(price[..., 0]), own(price[..., 1])),
         *(c, k),
     )
+    a = some_of_each(a)
     a = a._replace(
         band=a.band / own(total(a.band)),  # unused bandwidth never helps
         compute=a.compute / own(np.maximum(total(a.compute), 1.0)),
@@ -92,6 +94,15 @@ def share_fast(
         bandwidth_hz=a.band * own(s.bandwidth_max_hz),
         user_frequency_hz=best_user_frequency(s, objective),
         server_frequency_hz=a.compute * own(s.server_frequency_max_hz),
+    )
+
+
+def some_of_each(a: Response) -> Response:
+    """Raises shares that are as good as nothing, which no allocation may grant."""
+    return a._replace(
+        power=np.maximum(a.power, _LEAST_SHARE),
+        band=np.maximum(a.band, _LEAST_SHARE),
+        compute=np.maximum(a.compute, _LEAST_SHARE),
     )
 
 

@@ -1,7 +1,8 @@
 """The prices that give the lowest bound: a primal-dual interior-point method.
 
-The bound of a scenario is itself a convex program, in the ratio y, the prices π_m of
-bandwidth, compute and, with finite `max_users`, of a slot of each server, and r_n:
+The bound of a scenario is itself a convex program (docs/bounds.md, 3.1), in the ratio
+y, the prices π_m of bandwidth, compute and, with finite `max_users`, of a slot of each
+server, and r_n:
 
     min y   s.t.   Σ_m cap_m · π_m + Σ_n r_n = 0,   r_n ≥ β_nj(π, y),   π ≥ 0,
 
@@ -14,145 +15,33 @@ one linear system as large as the prices. With one option a user, `clearing` is 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from dashf.clock import ENDLESS, Clock, OutOfTime
-from dashf.compiled import Response, respond
+from dashf.clock import OutOfTime
+from dashf.compiled import Response
+from dashf.options import Options, PriceSolution, chosen_cost
 
 Array = Any  # NumPy only
 
 _MAX_ITERATIONS = 100
 _LARGE = 20_000  # options; with more, those far from chosen are laid aside
-_STALL = 12  # iterations without a lower bound: where a best φ jumps they may cycle
+_STALL = 12  # iterations without progress: where a best φ jumps they may cycle
 _CLOSE = 1e-6  # complementarity over total score, and residuals over it
 _FIRST_PRICE = 10.0  # score for all of a server, for each of its users
 _FIRST_SLOT_PRICE = 1.0  # score
+_FIRST_STEPS, _FAR = 40, 10.0  # that raise y by more than this factor of it
+_FIRST_THETA = 0.03  # score, at least
+_SLACK_KEPT = 0.3  # of a slack, where the curvature of a benefit takes it
+_LARGEST_FALL, _LARGEST_RISE = 0.5, 1.0  # of y in a step, relative
+_TO_BOUNDARY = 0.98  # of the way to where something is no longer positive
+_LEAST = 1e-12  # of prices and slacks in score, of the curvature in a price
+_RIDGE = 1e-11  # on the scaled matrix's unit diagonal
+_PROGRESS = 0.9  # of the least residual so far: below it there is progress
+_HOPELESS_CHOICE, _HOPELESS_SLACK = 1e-3, 2.0  # below and above it at a late theta of
+_LATE_THETA = 3e-3
 _FIRST_MARGIN = 10.0  # score by which r is first above the best benefit
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
-    """What each user may choose between. S scenarios, N users, J options, M servers.
-
-    `server` None means that options are the parts of φ at server 0, then at server 1 …
-    """
-
-    low: Array  # [S, N, J] range of φ
-    high: Array  # [S, N, J]
-    coefficients: tuple[Array, ...]  # nine, [S, N, J]
-    allowed: Array  # [S, N, J] bool, at least one a user
-    least_cost: Array  # [S, N, J] at most the cost of the option at any shares
-    capacity: Array  # [S, M, D] of bandwidth, compute (1) and slots where D = 3
-    server: Array | None = None  # [S, N, 1]
-    clock: Clock = ENDLESS  # `OutOfTime` is raised when its time is over
-
-    def take(self, index: Array) -> Options:
-        """Returns some of the scenarios."""
-        return Options(
-            low=self.low[index],
-            high=self.high[index],
-            coefficients=tuple(c[index] for c in self.coefficients),
-            allowed=self.allowed[index],
-            least_cost=self.least_cost[index],
-            capacity=self.capacity[index],
-            server=None if self.server is None else self.server[index],
-            clock=self.clock,
-        )
-
-    def cost_floor(self) -> Array:
-        """Returns a lower bound of the total cost of every allocation, [S]."""
-        return np.where(self.allowed, self.least_cost, np.inf).min(axis=-1).sum(axis=-1)
-
-    def of_server(self, values: Array) -> Array:
-        """Spreads values of servers [S, M, …] to options [S, N, J, …]."""
-        if self.server is None:
-            parts = self.low.shape[-1] // values.shape[1]
-            return np.repeat(values, parts, axis=1)[:, None]
-        rows = np.arange(len(values))[:, None, None]
-        return values[rows, self.server]
-
-    def server_of_option(self, option: Array, user: Array) -> Array:
-        """Returns the server of options of users, of the first scenario."""
-        if self.server is not None:
-            return self.server[0, user, option]
-        return option // (self.low.shape[-1] // self.capacity.shape[1])
-
-    def to_server(self, values: Array) -> Array:
-        """Sums values of options [S, N, J, …] by server, to [S, N, M, …]."""
-        n_servers = self.capacity.shape[1]
-        if self.server is None:
-            shape = (*values.shape[:2], n_servers, -1, *values.shape[3:])
-            return values.reshape(shape).sum(axis=3)
-        here = self.server == np.arange(n_servers)  # [S, N, M]
-        return here.reshape(*here.shape, *[1] * (values.ndim - 3)) * values
-
-    def respond(self, ratio: Array, price: Array, k: tuple[float, ...]) -> Response:
-        """Returns the response of all options; the benefit is −∞ where not allowed."""
-        at = np.broadcast_to(self.of_server(price), (*self.low.shape, price.shape[-1]))
-        y = np.broadcast_to(ratio[:, None, None], self.low.shape)
-        mask = self.allowed
-        if mask.all():
-            answer = respond(
-                *(self.low, self.high, y, at[..., 0], at[..., 1]),
-                self.coefficients,
-                *(k, self.clock),
-            )
-        else:
-            some = respond(
-                self.low[mask],
-                self.high[mask],
-                y[mask],
-                at[mask, 0],
-                at[mask, 1],
-                tuple(c[mask] for c in self.coefficients),
-                *(k, self.clock),
-            )
-            fields = np.zeros((len(Response._fields), *mask.shape))
-            fields[:, mask] = np.stack(some)
-            fields[0, ~mask] = -np.inf
-            answer = Response(*fields)
-        if price.shape[-1] == 3:
-            answer = answer._replace(benefit=answer.benefit - at[..., 2])
-        return answer
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prices:
-    """A ratio and prices: what users respond to."""
-
-    ratio: Array  # [S] y
-    price: Array  # [S, M, D] of bandwidth, compute and slots
-    iterations: Array  # [S] it took to find them
-
-    def take(self, index: Array, kinds: int = 3) -> Prices:
-        """Returns the prices of some scenarios, of the first `kinds` only."""
-        return Prices(
-            ratio=self.ratio[index],
-            price=self.price[index][..., :kinds],
-            iterations=self.iterations[index],
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PriceSolution(Prices):
-    """Prices near the optimum, with the fractional choice that goes with them."""
-
-    choice: Array  # [S, N, J] X, sums to 1 a user
-    mixture: Array  # [S] SCR of the fractional choice: the least bound is not below it
-    residual: Array  # [S] primal-dual residual over the total score
-
-    def row(self, index: int) -> PriceSolution:
-        """Returns the solution of one scenario, S = 1."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return PriceSolution(**{k: v[index : index + 1] for k, v in fields.items()})
-
-    def put(self, index: int, one: PriceSolution) -> None:
-        """Sets the solution of one scenario, in place."""
-        for spec in dataclasses.fields(self):
-            getattr(self, spec.name)[index] = getattr(one, spec.name)[0]
 
 
 def find_prices(
@@ -176,12 +65,6 @@ def find_prices(
     state.close = close
     kept, iterations = iterate(state, max_iterations)
     return PriceSolution(**kept, iterations=iterations)
-
-
-def chosen_cost(a: Response) -> Array:
-    """Returns the total cost of what users would choose, [S]."""
-    best = a.benefit.argmax(axis=-1)[..., None]
-    return np.take_along_axis(a.cost, best, axis=-1).sum(axis=(1, 2))
 
 
 class Iterate(Protocol):
@@ -232,7 +115,7 @@ class _State:
     ARRAYS: tuple[str, ...] = (
         *("y", "price", "dual", "r", "w", "X", "theta", "stalled", "best_y"),
         *("best_price", "best_choice", "best_ratio", "floor"),
-        *("best_mixture", "best_residual"),
+        *("best_mixture", "best_residual", "least_residual"),
     )
     close = _CLOSE
 
@@ -243,7 +126,7 @@ class _State:
         self.price = np.full(capacity.shape, _FIRST_PRICE * n_users / capacity.shape[1])
         self.price[..., 2:] = _FIRST_SLOT_PRICE
         self.single = options.allowed.sum(axis=-1) == 1  # [S, N]
-        a = options.respond(self.y, self.price, k)
+        a = self._first_response()
         best = a.benefit.max(axis=-1)
         self.r = np.where(self.single, best, best + _FIRST_MARGIN)
         self.w = np.where(options.allowed, self.r[..., None] - a.benefit, 1.0)
@@ -251,7 +134,9 @@ class _State:
         self.X = X / X.sum(axis=-1, keepdims=True)
         many = ~self.single[..., None] & options.allowed
         gaps = np.where(many, self.X * self.w, 0).sum(axis=(1, 2))
-        self.theta = np.maximum(gaps / np.maximum(many.sum(axis=(1, 2)), 1), 0.03)
+        self.theta = np.maximum(
+            gaps / np.maximum(many.sum(axis=(1, 2)), 1), _FIRST_THETA
+        )
         self.dual = self.theta[:, None, None] / self.price
         self.best_y = np.full(len(y), np.inf)
         self.stalled = np.zeros(len(y), dtype=int)
@@ -259,7 +144,23 @@ class _State:
         self.best_choice = self.X.copy()
         self.best_mixture = np.zeros(len(y))
         self.best_residual = np.full(len(y), np.inf)
+        self.least_residual = np.full(len(y), np.inf)
         self.floor = options.cost_floor()
+
+    def _first_response(self) -> Response:
+        """Returns the response to the first prices, with y raised where it is far off.
+
+        By Newton's method on U(·, prices), which comes from the left.
+        """
+        rent = (self.options.capacity * self.price).sum(axis=(1, 2))
+        for _ in range(_FIRST_STEPS):
+            a = self.options.respond(self.y, self.price, self.k)
+            step = (rent + a.benefit.max(axis=-1).sum(axis=-1)) / chosen_cost(a)
+            far = step > _FAR * self.y
+            if not far.any():
+                break
+            self.y = np.where(far, self.y + step, self.y)
+        return a
 
     def kept(self) -> list[tuple[str, Array]]:
         """The fields of `Prices`, at the best bound so far."""
@@ -279,54 +180,63 @@ class _State:
             setattr(self, name, getattr(self, name)[index])
 
     def step(self) -> Array:
-        """Makes one step. Returns [S] who has ended."""
+        """Makes one Newton step, (3.3). Returns [S] who has ended."""
         if self.X.size > _LARGE:
             self._drop_hopeless()
-        o, X, theta = self.options, self.X, self.theta[:, None]
+        o = self.options
         a = o.respond(self.y, self.price, self.k)
-        top = a.benefit.max(axis=-1)
-        cap, allowed, single = o.capacity, o.allowed, self.single[..., None]
-        many = allowed & ~single
+        many = o.allowed & ~self.single[..., None]
         # Slack that the curvature of the benefits took or gave: r − β again.
-        short = np.where(many, a.benefit + 0.3 * self.w, -np.inf).max(axis=-1)
-        r = np.where(self.single, top, np.maximum(self.r, short))
-        self.r, self.w = r, np.where(many, r[..., None] - a.benefit, 1.0)
-        w = self.w
-        g = np.stack([a.band, a.compute, allowed * 1.0], axis=-1)[..., : cap.shape[-1]]
+        short = np.where(many, a.benefit + _SLACK_KEPT * self.w, -np.inf).max(axis=-1)
+        top = a.benefit.max(axis=-1)
+        self.r = np.where(self.single, top, np.maximum(self.r, short))
+        slack = np.maximum(self.r[..., None] - a.benefit, _LEAST)
+        self.w = np.where(many, slack, 1.0)
+        kinds = o.capacity.shape[-1]
+        g = np.stack([a.band, a.compute, o.allowed * 1.0], axis=-1)[..., :kinds]
+        ended = self._judge(a, g, top, many)
+        if not ended.all():
+            self._newton(a, g, many)
+        return ended
 
-        # How good the point is: its bound, and how far it is from optimal.
+    def _judge(self, a: Response, g: Array, top: Array, many: Array) -> Array:
+        """Ranks the iterate by its bound, (3.6), and says who has ended, [S]."""
+        o, X, cap = self.options, self.X, self.options.capacity
         cost = (X * a.cost).sum(axis=(1, 2))
         rent = (cap * self.price).sum(axis=(1, 2))
         bound = self.y + np.maximum(rent + top.sum(axis=1), 0) / self.floor
-        better = bound < self.best_y
-        gained = bound < self.best_y * (1 - 0.1 * self.close)
-        self.stalled = np.where(gained, 0, self.stalled + 1)
-        total = self.y * cost
-        lag = np.where(many, r[..., None] - a.benefit - w, 0.0)
-        gap = (np.where(many, X * w, 0)).sum(axis=(1, 2))
+
+        # Complementarity and residuals of (3.2), in score.
+        gap = np.where(many, X * self.w, 0).sum(axis=(1, 2))
         gap += (self.dual * self.price).sum(axis=(1, 2))
         demand = o.to_server(X[..., None] * g).sum(axis=1)
         excess = cap - self.dual - demand
-        wrong = (
-            np.abs(X * lag).sum(axis=(1, 2))
-            + np.abs(rent + r.sum(axis=1))
-            + (np.abs(excess) * self.price).sum(axis=(1, 2))
-        )
-        paid = (np.minimum(demand, cap) * self.price).sum(axis=(1, 2))
-        benefit = (X * np.where(allowed, a.benefit, 0.0)).sum(axis=(1, 2))
-        mixture = self.y + (benefit + paid) / cost
-        self._remember(better, bound, mixture, (gap + wrong) / total)
-        ended = (gap < self.close * total) & (wrong < 10 * self.close * total)
-        ended |= self.stalled >= _STALL
-        if ended.all():
-            return ended
+        wrong = np.abs(rent + self.r.sum(axis=1))
+        wrong += (np.abs(excess) * self.price).sum(axis=(1, 2))
+        total = self.y * cost
+        residual = (gap + wrong) / total
 
-        # The Newton system, users eliminated.
+        # The ratio of the mixture, (3.7).
+        paid = (np.minimum(demand, cap) * self.price).sum(axis=(1, 2))
+        benefit = (X * np.where(o.allowed, a.benefit, 0.0)).sum(axis=(1, 2))
+        mixture = self.y + (benefit + paid) / cost
+
+        gained = bound < self.best_y * (1 - 0.1 * self.close)
+        gained |= residual < _PROGRESS * self.least_residual
+        self.stalled = np.where(gained, 0, self.stalled + 1)
+        self.least_residual = np.minimum(self.least_residual, residual)
+        self._remember(bound < self.best_y, bound, mixture, residual)
+        ended = (gap < self.close * total) & (wrong < 10 * self.close * total)
+        return ended | (self.stalled >= _STALL)
+
+    def _newton(self, a: Response, g: Array, many: Array) -> None:
+        """Solves Newton's system, the users eliminated (3.4), and goes along it."""
+        o, X, w, cap = self.options, self.X, self.w, self.options.capacity
+        theta, single = self.theta[:, None], self.single[..., None]
         target = np.where(many, theta[..., None] / np.where(many, w, 1), single * X)
         d = np.where(many, X / np.where(many, w, 1), 0.0)
         sigma = np.where(self.single, 1.0, d.sum(axis=-1))
-        gain = np.where(self.single, 0.0, target.sum(axis=-1) - 1)
-        gain = (gain - (d * lag).sum(axis=-1)) / sigma
+        lift = np.where(self.single, 0.0, target.sum(axis=-1) - 1) / sigma
         dg = d[..., None] * g
         V = o.to_server(dg)  # [S, N, M, D]
         V_r = np.where(single[..., None], o.to_server(X[..., None] * g), 0) + (
@@ -334,35 +244,39 @@ class _State:
         )
         c_d = (d * a.cost).sum(axis=-1)
         c_r = np.where(self.single, (X * a.cost).sum(axis=-1), c_d / sigma)
+
+        # H dπ + h dy = ρ, (3.5), and the balance row for dy.
         matrix = self._matrix(a, g, dg, V, sigma)
         bend_y = np.stack([a.bend_by, a.bend_fy, 0 * a.bend_by], axis=-1)
         h = X[..., None] * bend_y[..., : cap.shape[-1]] + dg * a.cost[..., None]
         h = o.to_server(h).sum(axis=1) - (V * (c_d / sigma)[..., None, None]).sum(1)
-        push = target[..., None] * g - dg * lag[..., None]
-        rhs = theta[..., None] / self.price - cap + o.to_server(push).sum(axis=1)
-        rhs = rhs - (V * gain[..., None, None]).sum(axis=1)
-        size = cap[0].size
-        both = np.stack([rhs, h], axis=-1).reshape(len(cap), size, 2)
-        scale = 1 / np.sqrt(matrix[:, np.arange(size), np.arange(size)])
-        scaled = matrix * scale[:, :, None] * scale[:, None, :]
-        scaled[:, np.arange(size), np.arange(size)] += 1e-11
-        solved = scale[..., None] * np.linalg.solve(scaled, scale[..., None] * both)
-        row = (cap - V_r.sum(axis=1)).reshape(len(cap), size)
-        balance = (cap * self.price).sum(axis=(1, 2)) + r.sum(axis=1) + gain.sum(axis=1)
+        rho = theta[..., None] / self.price - cap
+        rho = rho + o.to_server(target[..., None] * g).sum(axis=1)
+        rho = rho - (V * lift[..., None, None]).sum(axis=1)
+        solved = _solve(
+            matrix, np.stack([rho, h], axis=-1).reshape(*matrix.shape[:2], 2)
+        )
+        row = (cap - V_r.sum(axis=1)).reshape(len(cap), -1)
+        balance = (cap * self.price).sum(axis=(1, 2)) + self.r.sum(axis=1)
+        balance += lift.sum(axis=1)
         along = (row[..., None] * solved).sum(axis=1)
         slope = along[:, 1] + c_r.sum(axis=1)
-        dy = np.clip((balance + along[:, 0]) / slope, -0.5 * self.y, 1.0 * self.y)
+        dy = (balance + along[:, 0]) / slope
+        dy = np.clip(dy, -_LARGEST_FALL * self.y, _LARGEST_RISE * self.y)
         dp = (solved[..., 0] - solved[..., 1] * dy[:, None]).reshape(cap.shape)
-        self._move(a, g, r, lag, target, d, dp, dy, gain, V_r, c_r, many)
-        return ended
+
+        dr = lift - (V_r * dp[:, None]).sum(axis=(2, 3)) - c_r * dy[:, None]
+        dw = dr[..., None] + (g * o.of_server(dp)).sum(-1) + a.cost * dy[:, None, None]
+        dX = np.where(many, target - X - d * dw, 0.0)
+        self._move(dy, dp, dr, np.where(many, dw, 0.0), dX, many)
 
     def _drop_hopeless(self) -> None:
         """Lays options aside that are far from chosen; the certificate asks all again.
 
         It makes large scenarios several times faster and can only loosen the bound.
         """
-        near = self.theta < 3e-3
-        hopeless = (self.X < 1e-3) & (self.w > 2) & near[:, None, None]
+        late = (self.theta < _LATE_THETA)[:, None, None]
+        hopeless = late & (self.X < _HOPELESS_CHOICE) & (self.w > _HOPELESS_SLACK)
         hopeless &= self.options.allowed
         if hopeless.any():
             allowed = self.options.allowed & ~hopeless
@@ -398,53 +312,42 @@ class _State:
         view = matrix.reshape(S, M, D, M, D)
         index = np.arange(M)
         view[:, index, :, index] += blocks.swapaxes(0, 1)
-        ridge = (self.dual / self.price).reshape(S, -1) + 1e-12
+        ridge = (self.dual / self.price).reshape(S, -1) + _LEAST
         matrix[:, np.arange(M * D), np.arange(M * D)] += ridge
         return matrix
 
     def _move(
-        self,
-        a: Response,
-        g: Array,
-        r: Array,
-        lag: Array,
-        target: Array,
-        d: Array,
-        dp: Array,
-        dy: Array,
-        gain: Array,
-        V_r: Array,
-        c_r: Array,
-        many: Array,
+        self, dy: Array, dp: Array, dr: Array, dw: Array, dX: Array, many: Array
     ) -> None:
         """Goes along the step, as far as everything stays positive."""
-        dr = gain - (V_r * dp[:, None]).sum(axis=(2, 3)) - c_r * dy[:, None]
-        at = self.options.of_server(dp)
-        dw = dr[..., None] + (g * at).sum(-1) + a.cost * dy[:, None, None] + lag
-        dX = np.where(many, target - self.X - d * dw, 0.0)
-        dw = np.where(many, dw, 0.0)
-        dual = self.theta[:, None, None] / self.price
-        d_dual = dual - self.dual - self.dual / self.price * dp
+        idle = self.theta[:, None, None] / self.price
+        d_dual = idle - self.dual - self.dual / self.price * dp
         primal = np.minimum(_longest(self.w, dw), _longest(self.price, dp))
-        primal = np.minimum(1.0, 0.98 * primal)
-        step = np.minimum(
-            1.0, 0.98 * np.minimum(_longest(self.X, dX), _longest(self.dual, d_dual))
-        )
+        primal = np.minimum(1.0, _TO_BOUNDARY * primal)
+        dual = np.minimum(_longest(self.X, dX), _longest(self.dual, d_dual))
+        dual = np.minimum(1.0, _TO_BOUNDARY * dual)
         one, two, three = (primal.reshape(-1, *[1] * i) for i in range(3))
         self.y = self.y + one * dy
-        self.price = np.maximum(self.price + three * dp, 1e-12)
-        self.r = r + two * dr
-        self.w = np.maximum(self.w + three * dw, 1e-12)
-        self.X = self.X + step[:, None, None] * dX
+        self.price = np.maximum(self.price + three * dp, _LEAST)
+        self.r = self.r + two * dr
+        self.w = np.maximum(self.w + three * dw, _LEAST)
+        self.X = self.X + dual[:, None, None] * dX
         self.X = self.X / self.X.sum(axis=-1, keepdims=True)
-        self.dual = np.maximum(self.dual + step[:, None, None] * d_dual, 1e-15)
+        self.dual = np.maximum(self.dual + dual[:, None, None] * d_dual, 1e-3 * _LEAST)
         gap = np.where(many, self.X * self.w, 0).sum(axis=(1, 2))
         gap += (self.dual * self.price).sum(axis=(1, 2))
         mean = gap / (many.sum(axis=(1, 2)) + self.price[0].size)
-        shortest = np.minimum(primal, step)
-        self.theta = mean * np.where(
-            shortest > 0.7, 0.1, np.where(shortest > 0.3, 0.3, 0.7)
-        )
+        shortest = np.minimum(primal, dual)
+        self.theta = mean * np.select([shortest > 0.7, shortest > 0.3], [0.1, 0.3], 0.7)
+
+
+def _solve(matrix: Array, both: Array) -> Array:
+    """Solves systems [S, D, D] for right-hand sides [S, D, 2], well scaled."""
+    index = np.arange(matrix.shape[-1])
+    scale = 1 / np.sqrt(np.maximum(matrix[:, index, index], _LEAST))
+    scaled = matrix * scale[:, :, None] * scale[:, None, :]
+    scaled[:, index, index] += _RIDGE
+    return scale[..., None] * np.linalg.solve(scaled, scale[..., None] * both)
 
 
 def _bend(a: Response, D: int) -> Array:

@@ -17,9 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from dashf.association import formulation_of, propose
+from dashf.association import FORMULATIONS, formulation_of, propose
 from dashf.baselines import average_allocation, starting_allocation, strongest_channel
 from dashf.budget import Budget
+from dashf.checks import (
+    check_choice,
+    check_count,
+    check_objective,
+    check_tolerance,
+)
 from dashf.continuous import evaluated, optimise_continuous
 from dashf.resource_program import prepare
 from dashf.resources import shadow_prices
@@ -52,15 +58,12 @@ def solve_gucro(
         time_limit_s: when to stop, s; None for no limit.
 
     Raises:
-        ValueError: the scenario is a batch, `split` is unknown, or the time limit is
-            not positive.
+        ValueError: the scenario is a batch, or an argument is out of range.
     """
-    s, o = single(scenario), objective or ObjectiveConfig()
+    s, o = single(scenario), check_objective(objective)
     fixed = {"local": s.local_fraction_max, "edge": s.local_fraction_min}
-    if split not in ("optimised", *fixed):
-        raise ValueError(
-            f"`split` must be one of optimised, {', '.join(fixed)}; got {split!r}."
-        )
+    check_choice("split", split, ("optimised", *fixed))
+    tolerance = check_tolerance(tolerance, 1e-15)
     budget = Budget(time_limit_s)
     recorder = Recorder(budget)
     start = starting_allocation(s, strongest_channel(s), o)
@@ -126,9 +129,11 @@ def solve_aauco(
         time_limit_s: when to stop, s; None for no limit.
 
     Raises:
-        ValueError: the scenario is a batch, or the time limit is not positive.
+        ValueError: the scenario is a batch, or an argument is out of range.
     """
-    s, o = single(scenario), objective or ObjectiveConfig()
+    s, o = single(scenario), check_objective(objective)
+    check_choice("sdr", sdr, ("auto", *FORMULATIONS))
+    max_iterations = check_count("max_iterations", max_iterations, 0)
     budget = Budget(time_limit_s)
     recorder = Recorder(budget)
     best = evaluated(s, average_allocation(s, strongest_channel(s)), o)

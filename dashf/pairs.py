@@ -68,9 +68,13 @@ class Pairs:
         low, rest = self.fraction_min, 1 - self.fraction_max
         payload = self.upload_data + self.upload_adapter * low
         delay = self.delay_cost / np.log1p(self.snr)
-        share = np.cbrt(self.server_delay / np.maximum(2 * self.server_energy, 1e-300))
-        share = np.minimum(share, 1.0)
-        server = self.server_delay / share + self.server_energy * share**2
+        # cs/F + es F² at F = (cs/(2 es))^(1/3) < 1, else at F = 1.
+        inside = 1.5 * np.cbrt(2) * np.cbrt(self.server_delay) ** 2
+        server = np.where(
+            self.server_delay < 2 * self.server_energy,
+            inside * np.cbrt(self.server_energy),
+            self.server_delay + self.server_energy,
+        )
         return (
             low * self.local
             + payload * (delay + self.upload_energy / self.snr)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dashf.registry import decide, find_solver
+from dashf.registry import check_options, decide
 from mec_llm_env import Allocation, Scenario
 
 Array = Any
@@ -33,11 +33,12 @@ class SolverPolicy:
             None before.
 
     Raises:
-        ValueError: there is no such solver, or `env` is not such an environment.
+        ValueError: there is no such solver, it has no such option, or `env` is not such
+            an environment.
     """
 
     def __init__(self, env: Any, solver: str = "dashf", **options: Any) -> None:
-        find_solver(solver)
+        check_options(solver, options)
         task = _task(env)
         self.name = solver
         self.projection_distance: Array | None = None

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dashf.column_generation import refine
-from dashf.interior_point import Options, PriceSolution, find_prices
+from dashf.interior_point import find_prices
+from dashf.options import Options, PriceSolution
 
 Array = Any  # NumPy only
 
@@ -23,7 +24,12 @@ _LARGEST_MASTER = 20_000  # options of a scenario
 
 
 def search_prices(
-    options: Options, k: tuple[float, ...], ratio: Array, *, close: float = CLOSE
+    options: Options,
+    k: tuple[float, ...],
+    ratio: Array,
+    *,
+    close: float = CLOSE,
+    target: float | None = None,
 ) -> PriceSolution:
     """Returns the best prices of every scenario, with the choice that goes with them.
 
@@ -32,18 +38,29 @@ def search_prices(
         k: `score_constants`.
         ratio: [S] a first y, such as the SCR of an allocation.
         close: wanted distance of the bound from the least one, relative.
+        target: if given, column generation also ends once it is known whether the
+            least bound is below it.
     """
     found = find_prices(options, k, ratio)
-    capacities = options.capacity[0].size
-    split = mixed(found.choice).sum(axis=-1)
-    poor = (found.residual > close) | (split > capacities)
-    if not poor.any() or options.low[0].size > _LARGEST_MASTER:
+    if options.low[0].size > _LARGEST_MASTER:
         return found
-    for row in map(int, np.flatnonzero(poor)):
+    for row in range(len(found.ratio)):
+        split = mixed(found.choice[row])
+        if found.residual[row] <= close and not _alike(options, row, split):
+            continue
         only = slice(row, row + 1)
-        one = refine(options.take(only), k, found.row(row), close=0.1 * close)
+        start, close_to = found.row(row), 0.1 * close
+        one = refine(options.take(only), k, start, close=close_to, target=target)
         found.put(row, one)
     return found
+
+
+def _alike(options: Options, row: int, split: Array) -> bool:
+    """Whether some of the users that a choice splits are alike."""
+    if split.sum() < 2:
+        return False
+    kinds = options.kinds(row)[split]
+    return len(np.unique(kinds)) < len(kinds)
 
 
 def mixed(choice: Array) -> Array:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dashf.checks import check_objective, check_scenario
 from dashf.compiled import respond
 from dashf.pairs import (
     best_user_frequency,
@@ -20,7 +21,7 @@ from dashf.pairs import (
     score_constants,
 )
 from mec_llm_env import ObjectiveConfig, Scenario
-from mec_llm_env.record import describe_index, first_index
+from mec_llm_env.record import as_floats, describe_index, first_index
 
 Array = Any  # NumPy only
 
@@ -70,24 +71,25 @@ def best_response(
         fraction_max: [..., N, M] likewise.
 
     Raises:
-        ValueError: a ratio or a price is negative or not finite.
+        ValueError: a ratio or a price is negative or not finite, a fraction not
+            strictly between 0 and 1, or a shape does not fit.
     """
-    s = scenario.to_numpy()
+    s, objective = check_scenario(scenario), check_objective(objective)
+    ratio, bandwidth_price, compute_price = (
+        _prices(name, value, shape)
+        for name, value, shape in (
+            ("ratio", ratio, s.batch_shape),
+            ("bandwidth_price", bandwidth_price, (*s.batch_shape, s.n_servers)),
+            ("compute_price", compute_price, (*s.batch_shape, s.n_servers)),
+        )
+    )
     pairs = make_pairs(s, objective)
     shape = s.channel_gain.shape
-    y = np.asarray(ratio, dtype=np.float64)[..., None, None]
-    price_b = np.asarray(bandwidth_price, dtype=np.float64)[..., None, :]
-    price_f = np.asarray(compute_price, dtype=np.float64)[..., None, :]
-    for name, value, axes in (
-        ("ratio", y[..., 0, 0], ""),
-        ("bandwidth_price", price_b[..., 0, :], "M"),
-        ("compute_price", price_f[..., 0, :], "M"),
-    ):
-        _check_non_negative(name, value, axes)
-
+    y = ratio[..., None, None]
+    price_b, price_f = bandwidth_price[..., None, :], compute_price[..., None, :]
     low = pairs.fraction_min if fraction_min is None else fraction_min
     high = pairs.fraction_max if fraction_max is None else fraction_max
-    low, high = (np.broadcast_to(value, shape) for value in (low, high))
+    low, high = _fractions(low, high, shape)
     edges = part_edges(low[..., None], high[..., None], _PARTS)
     answer = respond(
         edges[..., :-1],
@@ -116,12 +118,41 @@ def best_response(
     )
 
 
-def _check_non_negative(name: str, value: Array, axes: str) -> None:
-    wrong = ~(np.isfinite(value) & (value >= 0))
+def _prices(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """Returns a ratio or prices of a shape; they must be finite and at least 0."""
+    array = _spread(name, value, shape)
+    wrong = ~(np.isfinite(array) & (array >= 0))
     if wrong.any():
         index = first_index(wrong)
-        where = describe_index(index, axes)
+        where = describe_index(index, "" if name == "ratio" else "M")
         raise ValueError(
-            f"`{name}` must be finite and at least 0; got {value[index]}"
+            f"`{name}` must be finite and at least 0; got {array[index]}"
             f"{f' for {where}' if where else ''}."
         )
+    return array
+
+
+def _fractions(low: Any, high: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Returns the ends of a range of φ in every pair, in order."""
+    low = _spread("fraction_min", low, shape)
+    high = _spread("fraction_max", high, shape)
+    wrong = ~((low > 0) & (low <= high) & (high < 1))
+    if wrong.any():
+        index = first_index(wrong)
+        raise ValueError(
+            "`fraction_min` and `fraction_max` must lie between 0 and 1, in that "
+            f"order; got {low[index]} and {high[index]} for "
+            f"{describe_index(index, 'NM')}."
+        )
+    return low, high
+
+
+def _spread(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    array = as_floats(value, name)
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must have shape {shape}, or one that broadcasts to it; got "
+            f"{array.shape}."
+        ) from None

@@ -8,7 +8,7 @@ import numpy as np
 
 from dashf.bounds import PARTS, Problem
 from dashf.clock import ENDLESS, Clock, OutOfTime
-from dashf.interior_point import Prices
+from dashf.options import Prices
 from dashf.resources import shadow_prices
 from dashf.sharing import restrict
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dashf.algorithm import solve
+from dashf.checks import check_callable, check_objective, check_scenario
 from dashf.dual import solve_dual, solve_dual_batch
 from dashf.optimised_baselines import (
     solve_aauco,
@@ -21,6 +22,7 @@ from dashf.optimised_baselines import (
 from dashf.result import SolveResult
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.names import did_you_mean
+from mec_llm_env.ranges import shorten
 
 Solver = Callable[..., SolveResult]
 
@@ -69,14 +71,17 @@ def decide(
         **options: passed on to the solver, such as `config` for "dashf".
 
     Raises:
-        ValueError: there is no such solver, or it has no such option.
+        ValueError: there is no such solver, it has no such option, or an argument is
+            of another kind.
     """
-    solver = find_solver(name)
-    _check_options(name, solver, options)
-    s = scenario.to_numpy()
+    check_options(name, options)
+    solver, s = find_solver(name), check_scenario(scenario)
+    objective = check_objective(objective)
+    if progress is not None:
+        check_callable("progress", progress)
     if s.batch_shape == ():
         return solver(s, objective, **options).allocation
-    if name in BATCHED and 0 not in s.batch_shape:
+    if name in BATCHED:
         whole = BATCHED[name](s, objective, **options)
         if progress is not None:
             progress(math.prod(s.batch_shape))
@@ -86,10 +91,6 @@ def decide(
         allocations.append(solver(s[index], objective, **options).allocation)
         if progress is not None:
             progress(len(allocations))
-    if not allocations:
-        raise ValueError(
-            f"There is no scenario to decide on; got batch shape {s.batch_shape}."
-        )
     flat = Allocation.stack(allocations)
     return flat.map(lambda field: field.reshape(*s.batch_shape, *field.shape[1:]))
 
@@ -100,14 +101,36 @@ def find_solver(name: str) -> Solver:
     Raises:
         ValueError: there is none.
     """
-    if name not in SOLVERS:
-        hint = did_you_mean(name, SOLVERS) or f" Choose from {', '.join(SOLVERS)}."
-        raise ValueError(f"There is no solver {name!r}.{hint}")
-    return SOLVERS[name]
+    if isinstance(name, str) and name in SOLVERS:
+        return SOLVERS[name]
+    if isinstance(name, str) and name in _ELSEWHERE:
+        raise ValueError(
+            f"{name!r} is no solver of `decide`: {_ELSEWHERE[name]}. The solvers are "
+            f"{', '.join(SOLVERS)}."
+        )
+    hint = did_you_mean(name, SOLVERS) or f" Choose from {', '.join(SOLVERS)}."
+    raise ValueError(f"There is no solver {shorten(name)}.{hint}")
 
 
-def _check_options(name: str, solver: Solver, options: dict[str, Any]) -> None:
-    known = list(inspect.signature(solver).parameters)[2:]
+#: Ids that are known, but not of a solver.
+_ELSEWHERE = {
+    "exact": "call `dashf.solve_exact`",
+    "random": "it is a rule, `dashf.baselines.random_allocation`, and an agent of the "
+    "repository, `agents.make_agent`",
+    "rucaa": "it is a rule, `average_allocation` of `random_association` in "
+    "`dashf.baselines`, and an agent of the repository, `agents.make_agent`",
+    "gucaa": "it is a rule, `average_allocation` of `strongest_channel` in "
+    "`dashf.baselines`, and an agent of the repository, `agents.make_agent`",
+}
+
+
+def check_options(name: str, options: dict[str, Any]) -> None:
+    """Refuses options that a solver does not have.
+
+    Raises:
+        ValueError: it has one of them not, or there is no such solver.
+    """
+    known = list(inspect.signature(find_solver(name)).parameters)[2:]
     for option in options:
         if option not in known:
             raise ValueError(

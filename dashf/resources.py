@@ -23,6 +23,17 @@ from typing import Any
 import numpy as np
 
 from dashf.budget import Budget
+from dashf.checks import (
+    check_allocation,
+    check_array,
+    check_count,
+    check_objective,
+    check_ratio,
+    check_scenario,
+    check_single,
+    check_solvers,
+    check_tolerance,
+)
 from dashf.convex import SOLVERS
 from dashf.resource_program import PROGRAMS
 from dashf.result import Status
@@ -43,7 +54,7 @@ def local_frequency(scenario: Scenario, objective: ObjectiveConfig) -> Array:
     zero at f = (ω_t' / (2 ω_e' κ))^(1/3), below it negative: so that or the maximum,
     whatever φ is; the maximum where ω_e = 0.
     """
-    s = scenario.to_numpy()
+    s, objective = check_scenario(scenario), check_objective(objective)
     if objective.energy_weight == 0:
         return s.user_frequency_max_hz.copy()
     weights = objective.delay_cost_per_s / (2 * objective.energy_cost_per_j)
@@ -92,9 +103,16 @@ def allocate(
     Returns:
         The best point. A pass whose G, recomputed by `evaluate`, is lower than before
         is not taken, and ends the loop.
+
+    Raises:
+        ValueError: the start is not feasible, or an argument is out of range.
     """
-    objective = objective or ObjectiveConfig()
-    s, z = scenario.to_numpy(), allocation.to_numpy()
+    s, objective = check_single(scenario), check_objective(objective)
+    z = check_allocation(s, allocation)
+    ratio = None if ratio is None else check_ratio(ratio)
+    check_tolerance(tolerance, 0)
+    max_passes = check_count("max_passes", max_passes, 0)
+    solvers = check_solvers(solvers, SOLVERS)
     outcome = evaluate(s, z, objective)
     y = float(outcome.scr) if ratio is None else float(ratio)
     build_time_s = PROGRAMS.prepare(s.n_users)
@@ -208,7 +226,13 @@ def shadow_prices(
     server agree and it is the multiplier of the capacity. Zero where more would not
     help, NaN where nobody is served.
     """
-    s, z, x = scenario, allocation, allocation.association
+    s, objective = check_scenario(scenario), check_objective(objective)
+    z = check_allocation(s, allocation)
+    x = z.association
+    if s.batch_shape and isinstance(ratio, np.ndarray):
+        ratio = check_array("ratio", ratio, s.batch_shape)
+    else:
+        ratio = check_ratio(ratio)
     step = 1e-5  # relative; truncation and rounding errors near 1e-10
     # More and less bandwidth, more and less frequency: one evaluation of four.
     change = np.ones((2, 4, *np.ones(z.bandwidth_hz.ndim, dtype=int)))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dashf.budget import Budget
+from dashf.checks import check_single
 from mec_llm_env import Allocation, Outcome, Scenario
 
 
@@ -130,11 +131,6 @@ def single(scenario: Scenario) -> Scenario:
     """Returns a NumPy scenario that is not a batch.
 
     Raises:
-        ValueError: it is a batch.
+        ValueError: it is a batch, or no scenario.
     """
-    if scenario.batch_shape != ():
-        raise ValueError(
-            "`scenario` must be a single one, batch shape (); got batch shape "
-            f"{scenario.batch_shape}. Solve `scenario[i]`, or use `dashf.decide`."
-        )
-    return scenario.to_numpy()
+    return check_single(scenario)

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dashf.baselines import strongest_channel
+from dashf.baselines import average_allocation, strongest_channel
 from dashf.bounds import PARTS, Problem
 from dashf.clearing import clear
-from dashf.fast_sharing import share_fast
-from dashf.interior_point import Options, Prices, PriceSolution
+from dashf.fast_sharing import share_fast, some_of_each
+from dashf.options import Options, Prices, PriceSolution
 from dashf.pairs import best_user_frequency
 from dashf.price_search import mixed
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
@@ -75,7 +75,7 @@ def _fitted(
 ) -> Allocation:
     """Returns the response to prices, with shares scaled to fit each server."""
     assert single.server is not None
-    answer = single.respond(prices.ratio, prices.price, problem.constants)
+    answer = some_of_each(single.respond(prices.ratio, prices.price, problem.constants))
     server = single.server[..., 0]
     s = problem.scenario[rows]
     association = (server[..., None] == np.arange(s.n_servers)).astype(np.float64)
@@ -171,7 +171,11 @@ class Best:
         self.problem = problem
         s = problem.scenario
         x = strongest_channel(s) if association is None else association
-        first = share_fast(s, problem.objective, x)
+        # In a hurry this may be the answer; else the prices will give a better one.
+        hurry = problem.options.clock.limits
+        first = (
+            share_fast(s, problem.objective, x) if hurry else average_allocation(s, x)
+        )
         self.scr = evaluate(s, first, problem.objective).scr
         self.limit = np.zeros(len(self.scr))  # of the SCR with the options it has
         self.option = first.server * PARTS
@@ -290,7 +294,8 @@ def best_moves(
     rows: list[int] = []
     found: list[Array] = []
     for row, benefit in zip(open_rows, answer.benefit, strict=True):
-        current = best.option[row]
+        current, n_options = best.option[row], benefit.shape[1]
+        kinds = problem.options.kinds(row)
         users = np.arange(len(current))
         loss = benefit[users, current][:, None] - benefit
         loss[users, current] = np.inf
@@ -311,7 +316,7 @@ def best_moves(
                 moved[inside[swaps.argmin()]] = current[user]
                 if not _fits(problem.options, row, moved):
                     continue
-            key = np.append(moved, row).tobytes()
+            key = np.append(np.sort(kinds * n_options + moved), row).tobytes()
             if key in tried:
                 continue
             tried.add(key)

@@ -11,11 +11,20 @@ from typing import Any
 import numpy as np
 
 from dashf.bounds import PARTS, Problem
+from dashf.checks import (
+    check_array,
+    check_association,
+    check_choice,
+    check_objective,
+    check_scenario,
+)
 from dashf.fast_sharing import share_fast
-from dashf.interior_point import Options
+from dashf.options import Options
 from dashf.price_search import search_prices
 from dashf.rounding import Best, likely_choices, share_options
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
+from mec_llm_env.objective import TOLERANCE
+from mec_llm_env.record import describe_index, first_index
 
 Array = Any  # NumPy only
 
@@ -49,18 +58,16 @@ def share_resources(
         effort: "full" or "fast".
 
     Raises:
-        ValueError: there is no such effort.
+        ValueError: the association is of another shape than the scenario or not
+            feasible, φ is outside of its range, or there is no such effort.
     """
-    if effort not in EFFORTS:
-        raise ValueError(
-            f"`effort` must be one of {', '.join(EFFORTS)}; got {effort!r}."
-        )
-    s = scenario.to_numpy()
+    check_choice("effort", effort, EFFORTS)
+    s, objective = check_scenario(scenario), check_objective(objective)
     batch, (N, M) = s.batch_shape, s.channel_gain.shape[-2:]
-    flat = np.asarray(association, dtype=np.float64).reshape(-1, N, M)
+    flat = check_association(s, association).reshape(-1, N, M)
     fraction = local_fraction
     if fraction is not None:
-        fraction = np.broadcast_to(fraction, (*batch, N)).reshape(-1, N)
+        fraction = _check_fraction(s, fraction).reshape(-1, N)
     if effort == "fast":
         rows = s.map(lambda a: np.reshape(a, (-1, *np.shape(a)[len(batch) :])))
         found = share_fast(rows, objective, flat, fraction)
@@ -78,6 +85,21 @@ def share_resources(
         best.polish(prices, passes=20)
         found = best.allocation()
     return found.map(lambda a: a.reshape((*batch, *a.shape[1:])))
+
+
+def _check_fraction(scenario: Scenario, fraction: Any) -> Array:
+    """Returns φ [..., N] within the scenario's range."""
+    s = scenario
+    phi = check_array("local_fraction", fraction, s.local_fraction_min.shape)
+    low, high = s.local_fraction_min, s.local_fraction_max
+    wrong = (phi < low * (1 - TOLERANCE)) | (phi > high * (1 + TOLERANCE))
+    if wrong.any():
+        index = first_index(wrong)
+        raise ValueError(
+            f"`local_fraction` must be from {low[index]:g} to {high[index]:g}; got "
+            f"{phi[index]:g} for {describe_index(index, 'N')}."
+        )
+    return phi
 
 
 def restrict(options: Options, allowed: Array) -> Options:

@@ -12,10 +12,15 @@ import argparse
 import fcntl
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
+
 
 from agents.command_line import (
     DEFAULT_PRESET,
@@ -23,6 +28,7 @@ from agents.command_line import (
     one_line_errors,
     positive_integer,
 )
+from agents.terminal import run_script
 from agents.training.validation import LARGEST_BOUNDED
 from experiments.comparison.display import Display
 from experiments.comparison.document import check_page
@@ -155,4 +161,4 @@ def _entries(options: argparse.Namespace) -> list[Entry]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_script(main, PROGRAM))

@@ -16,10 +16,15 @@ import dataclasses
 import io
 import json
 import os
+import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
+
 
 import optuna
 import yaml
@@ -35,6 +40,7 @@ from agents.command_line import (
     positive_integer,
     seed_number,
 )
+from agents.terminal import run_script
 from agents.training.runs import TrainingConfig
 from agents.training.settings import config_from_options
 from agents.training.trainer import Trainer
@@ -264,4 +270,4 @@ def _describe(study: optuna.Study) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_script(main, "experiments.tune"))

@@ -15,9 +15,11 @@ from gymnasium import spaces
 
 from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
-from mec_llm_env.assignment import round_assignment
+from mec_llm_env.assignment import assign
 from mec_llm_env.config import ScenarioConfig
-from mec_llm_env.record import describe_index, first_index
+from mec_llm_env.objective import check_shapes
+from mec_llm_env.ranges import shorten
+from mec_llm_env.record import checked_numpy, describe_index, first_index
 from mec_llm_env.scenario import Scenario
 
 ENCODINGS = ("box", "multi_discrete", "dict")
@@ -84,10 +86,10 @@ class ActionCodec:
     """
 
     def __init__(self, n_users: int, n_servers: int, encoding: str = "box") -> None:
-        if encoding not in ENCODINGS:
+        if not isinstance(encoding, str) or encoding not in ENCODINGS:
             raise ValueError(
                 f"`action_encoding` must be one of {', '.join(ENCODINGS)}; got "
-                f"{encoding!r}."
+                f"{shorten(encoding)}."
             )
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
 
@@ -116,7 +118,7 @@ class ActionCodec:
                 does not exist; the text names the index.
         """
         scores, resources = self._split(action, scenario)
-        association = round_assignment(scores, scenario.max_users)
+        association = assign(scores, scenario.max_users)
         return decode_resources(scenario, association, resources)
 
     def encode(self, allocation: Allocation, scenario: Scenario) -> Any:
@@ -129,6 +131,8 @@ class ActionCodec:
             ValueError: the allocation leaves bandwidth unused or lies outside the
                 decoder's range; the text names the field, user and range.
         """
+        self._check_size(scenario)
+        check_shapes(scenario, allocation)
         resources = _unit_resources(scenario, allocation)
         wrong = ~(np.abs(resources) <= 1 + 1e-6)
         if wrong.any():
@@ -159,6 +163,8 @@ class ActionCodec:
             change of a user's resource between the allocation and the decoded action;
             0 where `encode` is exact.
         """
+        self._check_size(scenario)
+        check_shapes(scenario, allocation)
         resources = np.clip(_unit_resources(scenario, allocation), -1, 1)
         action = self._join(allocation.association, resources)
         decoded = self.decode(action, scenario)
@@ -170,6 +176,7 @@ class ActionCodec:
 
     def _split(self, action: Any, scenario: Scenario) -> tuple[Any, Any]:
         """Returns association scores [..., N, M] and resources [..., N, 5]."""
+        self._check_size(scenario)
         batch = scenario.batch_shape
         n, m, k = self.n_users, self.n_servers, len(RESOURCES)
         if self.encoding == "box":
@@ -186,12 +193,20 @@ class ActionCodec:
             server = _checked_choices(action[name], (*batch, n), choices, name)
             resources = _checked_box(action["resources"], (*batch, n, k), "resources")
         else:
+            keys = f" with {shorten(list(action))}" if isinstance(action, dict) else ""
             raise ValueError(
                 "The action must be a dictionary with keys 'association' and "
-                f"'resources'; got {type(action).__name__}"
-                f"{f' with {sorted(action)}' if isinstance(action, dict) else ''}."
+                f"'resources'; got {type(action).__name__}{keys}."
             )
         return _scores_of_choices(server, scenario), resources
+
+    def _check_size(self, scenario: Scenario) -> None:
+        checked_numpy(scenario, Scenario, "scenario")
+        if scenario.channel_gain.shape[-2:] != (self.n_users, self.n_servers):
+            raise ValueError(
+                f"The scenario must have {self.n_users} users and {self.n_servers} "
+                f"servers; got {scenario.n_users} and {scenario.n_servers}."
+            )
 
     def _join(self, association: Any, resources: Any) -> Any:
         """Inverse of `_split`: chosen servers score 1, others −1."""
@@ -287,7 +302,7 @@ def choose_association(server: Any, scenario: Scenario, name: str) -> Any:
     batch, (n, m) = scenario.batch_shape, scenario.channel_gain.shape[-2:]
     choices = _checked_choices(server, (*batch, n), np.array(m), name)
     scores = _scores_of_choices(choices, scenario)
-    return round_assignment(scores, scenario.max_users)
+    return assign(scores, scenario.max_users)
 
 
 _REGISTERED: dict[str, Callable[[ScenarioConfig], ActionCodec]] = {}
@@ -307,10 +322,13 @@ def register_encoding(
     Raises:
         ValueError: the name is that of one of the library's own.
     """
-    if name in ENCODINGS:
+    if not isinstance(name, str) or name in ENCODINGS:
         raise ValueError(
-            f"`name` must not be one of {', '.join(ENCODINGS)}; got {name!r}."
+            f"`name` must not be one of {', '.join(ENCODINGS)} or no text; got "
+            f"{shorten(name)}."
         )
+    if not callable(maker):
+        raise ValueError(f"`maker` must return a codec; got {shorten(maker)}.")
     _REGISTERED[name] = maker
 
 
@@ -320,11 +338,18 @@ def make_codec(config: ScenarioConfig, encoding: str) -> ActionCodec:
     Raises:
         ValueError: the encoding is unknown.
     """
+    if not isinstance(config, ScenarioConfig):
+        raise ValueError(
+            f"`config` must be a mec_llm_env.ScenarioConfig; got {shorten(config)}."
+        )
+    known = (*ENCODINGS, *_REGISTERED)
+    if not isinstance(encoding, str) or encoding not in known:
+        raise ValueError(
+            f"`action_encoding` must be one of {', '.join(known)}; got "
+            f"{shorten(encoding)}."
+        )
     if encoding in _REGISTERED:
         return _REGISTERED[encoding](config)
-    if encoding not in ENCODINGS:
-        known = ", ".join((*ENCODINGS, *_REGISTERED))
-        raise ValueError(f"`action_encoding` must be one of {known}; got {encoding!r}.")
     return ActionCodec(config.users, config.servers, encoding)
 
 
@@ -338,7 +363,11 @@ def _scores_of_choices(server: Any, scenario: Scenario) -> Any:
 
 
 def _checked_box(value: Any, shape: tuple[int, ...], name: str) -> Any:
-    array = _as_shape(value, shape, name).astype(np.float64)
+    array = _as_shape(value, shape, name)
+    if array.dtype == np.longdouble:  # beyond float64 it is infinite: refused below
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
+    array = array.astype(np.float64)
     finite = np.isfinite(array)
     if not finite.all():
         index = first_index(~finite)
@@ -368,7 +397,7 @@ def _as_shape(value: Any, shape: tuple[int, ...], name: str) -> Any:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise ValueError(
             f"`{name}` must be an array of numbers; got {type(value).__name__}."
         ) from None

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+
 from mec_llm_env._array import Array, namespace
+from mec_llm_env.names import by_name
+from mec_llm_env.ranges import integer_argument
 from mec_llm_env.record import ArrayRecord, as_floats
 
 
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Allocation(ArrayRecord):
     """Who is served where, how the work is split, how radio and compute are shared.
@@ -39,6 +44,12 @@ class Allocation(ArrayRecord):
         wanted = tuple(association.shape[:-1])
         for name in self.field_names()[1:]:
             value = as_floats(getattr(self, name), name)
+            if isinstance(value, np.ndarray) != isinstance(association, np.ndarray):
+                raise ValueError(
+                    f"`{name}` must be of the same kind as `association`, NumPy or "
+                    f"PyTorch; got {type(value).__name__} and "
+                    f"{type(association).__name__}."
+                )
             if tuple(value.shape) != wanted:
                 raise ValueError(
                     f"`{name}` must have shape [..., N] = {wanted} as `association` "
@@ -67,7 +78,8 @@ class Allocation(ArrayRecord):
         """Builds an allocation from server numbers instead of the 0/1 matrix.
 
         Raises:
-            ValueError: a server number is not an integer in 0 … `n_servers` − 1.
+            ValueError: a server number is not an integer in 0 … `n_servers` − 1, or a
+                field has another shape than the server numbers.
         """
         return cls(
             association=one_hot(server, n_servers),
@@ -85,9 +97,10 @@ def one_hot(server: Array, n_servers: int) -> Array:
     Raises:
         ValueError: a server number is not an integer in 0 … `n_servers` − 1.
     """
+    n_servers = integer_argument("n_servers", n_servers, 1, 10**6)
     numbers = as_floats(server, "server")
     xp = namespace(numbers)
-    wrong = (numbers < 0) | (numbers >= n_servers) | (numbers != xp.floor(numbers))
+    wrong = ~((numbers >= 0) & (numbers < n_servers)) | (numbers != xp.floor(numbers))
     if xp.any(wrong):
         raise ValueError(
             f"`server` must hold whole numbers from 0 to {n_servers - 1}; got "

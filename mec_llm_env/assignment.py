@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from mec_llm_env.record import as_floats, first_index
+
 
 def round_assignment(
     benefit: Any,  # [..., N, M] value of serving user n at server m; NumPy
@@ -20,9 +22,17 @@ def round_assignment(
     a relaxation: then it is the nearest association in the Frobenius norm.
 
     Raises:
-        ValueError: the servers have fewer slots than there are users.
+        ValueError: the servers have fewer slots than there are users, or an argument
+            has another shape, or is no number.
     """
-    benefit = np.asarray(benefit, dtype=np.float64)
+    return assign(*_checked(benefit, max_users))
+
+
+def assign(
+    benefit: np.ndarray[Any, Any],  # [..., N, M] float64
+    max_users: np.ndarray[Any, Any],  # [..., M]
+) -> np.ndarray[Any, Any]:
+    """`round_assignment` of arrays that are known to be valid."""
     *batch, n_users, n_servers = benefit.shape
     best = benefit.argmax(axis=-1)
     association = (best[..., None] == np.arange(n_servers)).astype(np.float64)
@@ -45,3 +55,30 @@ def round_assignment(
         association[index] = 0.0
         association[(*index, user, server_of_slot[slot])] = 1.0
     return association
+
+
+def _checked(benefit: Any, max_users: Any) -> tuple[Any, Any]:
+    """Returns both as arrays, the slots broadcast over batch and servers."""
+    if type(benefit) is not np.ndarray or benefit.dtype != np.float64:
+        benefit = np.asarray(as_floats(benefit, "benefit"))
+    if benefit.ndim < 2 or 0 in benefit.shape[-2:]:
+        raise ValueError(f"`benefit` must have shape [..., N, M]; got {benefit.shape}.")
+    wrong = np.isnan(benefit) | (benefit == np.inf)
+    if wrong.any():
+        index = first_index(wrong)
+        raise ValueError(
+            f"`benefit` must be finite; got {benefit[index]} at index {index}."
+        )
+    slots = np.asarray(as_floats(max_users, "max_users"))
+    wanted = (*benefit.shape[:-2], benefit.shape[-1])
+    try:
+        slots = np.broadcast_to(slots, wanted)
+    except ValueError:
+        raise ValueError(
+            f"`max_users` must have shape [..., M] = {wanted}; got {slots.shape}."
+        ) from None
+    if not (slots >= 0).all():
+        raise ValueError(
+            f"`max_users` must be at least 0; got {slots[~(slots >= 0)][0]}."
+        )
+    return benefit, slots

@@ -11,107 +11,103 @@ dB, dBm, MHz and GHz occur only here; `sampling` converts them to SI once.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from mec_llm_env.names import did_you_mean
+from mec_llm_env.names import by_name, did_you_mean, nearest
+from mec_llm_env.ranges import Checked, choice, integer, number, shorten
+
+#: Users times servers, at most.
+MOST_PAIRS = 1_000_000
 
 Range = tuple[float, float]
 
+# Every parameter stands with its default, and the lowest and highest value it may have.
 
+
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LayoutConfig:
+class LayoutConfig(Checked):
     """Where users and servers are: a disc with the servers on a ring inside it."""
 
-    cell_radius_m: float = 500.0  # m; assumption
-    server_ring_ratio: float = 0.5  # of the radius; assumption (one server: centre)
-    distance_min_m: float = 10.0  # m; assumption
-
-    def __post_init__(self) -> None:
-        _check_positive(self, "cell_radius_m", "distance_min_m")
-        _check_non_negative(self, "server_ring_ratio")
+    cell_radius_m: float = number(500.0, 0.1, 1e8)  # m; assumption
+    server_ring_ratio: float = number(0.5, 0, 100)  # of the radius; assumption
+    distance_min_m: float = number(10.0, 1e-3, 1e8)  # m; assumption
 
 
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RadioConfig:
+class RadioConfig(Checked):
     """Path loss, fading, noise and the transmitters."""
 
-    path_loss_intercept_db: float = 128.1  # dB at 1 km; 3GPP TR 36.814 macro, [LZ24]
-    path_loss_slope_db: float = 37.6  # dB a decade; 3GPP TR 36.814 macro, [LZ24]
-    shadowing_std_db: float = 8.0  # dB, log-normal; 3GPP
-    fading: str = "rayleigh"  # "rayleigh" | "none"; block fading, assumption
-    noise_density_dbm_per_hz: float = -174.0  # dBm/Hz; thermal
-    noise_figure_db: float = 5.0  # dB; usual
-    bandwidth_mhz: float = 10.0  # MHz a server; usual macro carrier
-    downlink_power_w: float = 20.0  # W (43 dBm); usual macro carrier
-    transmit_power_max_w: Range = (0.2, 1.0)  # W, uniform; 3GPP class 3 and above
-
-    def __post_init__(self) -> None:
-        _check_finite(self, "path_loss_intercept_db", "noise_density_dbm_per_hz")
-        _check_non_negative(
-            self, "path_loss_slope_db", "shadowing_std_db", "noise_figure_db"
-        )
-        _check_positive(self, "bandwidth_mhz", "downlink_power_w")
-        _check_range(self, "transmit_power_max_w")
-        _check_choice(self, "fading", ("rayleigh", "none"))
+    # dB at 1 km, and a decade; 3GPP TR 36.814 macro, [LZ24]
+    path_loss_intercept_db: float = number(128.1, 0, 400)
+    path_loss_slope_db: float = number(37.6, 0, 200)
+    shadowing_std_db: float = number(8.0, 0, 100)  # dB, log-normal; 3GPP
+    fading: str = choice("rayleigh", "rayleigh", "none")  # block fading, assumption
+    noise_density_dbm_per_hz: float = number(-174.0, -250, -50)  # dBm/Hz; thermal
+    noise_figure_db: float = number(5.0, 0, 100)  # dB; usual
+    bandwidth_mhz: float = number(10.0, 1e-6, 1e7)  # MHz a server; usual macro carrier
+    downlink_power_w: float = number(20.0, 1e-9, 1e6)  # W (43 dBm); usual macro carrier
+    # W, uniform; 3GPP power class 3 and above
+    transmit_power_max_w: Range = number((0.2, 1.0), 1e-9, 1e6, entries="pair")
 
 
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WorkloadConfig:
+class WorkloadConfig(Checked):
     """The decoder that is adapted, and the training job of each user."""
 
-    layers: int = 16  # a 1 B-class decoder
-    width: int = 2048  # hidden size of a 1 B-class decoder
-    bottleneck: int = 256  # adapter bottleneck; Houlsby et al. 2019
-    tokens: tuple[int, int] = (512, 1024)  # a sequence, uniform integers; [LZ24]
-    sequences: tuple[int, int] = (16, 64)  # uniform integers; assumption
-    epochs: int = 1  # assumption
-    adapter_parameter_bit: int = 16  # bit a parameter; assumption
-    token_bit: int = 32  # bit a token; assumption
-
-    def __post_init__(self) -> None:
-        names = ("width", "bottleneck", "epochs", "adapter_parameter_bit", "token_bit")
-        _check_integer(self, *names, minimum=1)
-        _check_integer(self, "layers", minimum=2)
-        _check_range(self, "tokens", "sequences", integer=True)
+    layers: int = integer(16, 2, 10_000)  # a 1 B-class decoder
+    width: int = integer(2048, 1, 10**6)  # hidden size of a 1 B-class decoder
+    bottleneck: int = integer(256, 1, 10**6)  # of adapters; Houlsby et al. 2019
+    # a sequence, uniform integers; [LZ24]
+    tokens: tuple[int, int] = integer((512, 1024), 1, 10**8, entries="pair")
+    # uniform integers; assumption
+    sequences: tuple[int, int] = integer((16, 64), 1, 10**9, entries="pair")
+    epochs: int = integer(1, 1, 10**6)  # assumption
+    adapter_parameter_bit: int = integer(16, 1, 1024)  # bit a parameter; assumption
+    token_bit: int = integer(32, 1, 10**6)  # bit a token; assumption
 
 
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceConfig:
+class DeviceConfig(Checked):
     """The users' GPUs: 2024-26 phones, about 2-3.4 TFLOP/s in 3-6 W; assumption."""
 
-    cores: tuple[int, ...] = (4, 5, 6)  # one of these, equally likely; assumption
-    flop_per_cycle_per_core: float = 512.0  # FLOP/cycle, 16-bit; assumption
-    frequency_max_ghz: Range = (0.8, 1.3)  # GHz, uniform; assumption
-    power_w: Range = (3.0, 6.0)  # W at the reference frequency, uniform; assumption
-    power_reference_ghz: float = 1.3  # GHz at which `power_w` is drawn; assumption
+    # one of these, equally likely; assumption
+    cores: tuple[int, ...] = integer((4, 5, 6), 1, 10**9, entries="tuple")
+    # FLOP/cycle, 16-bit; assumption
+    flop_per_cycle_per_core: float = number(512.0, 1e-3, 1e9)
+    # GHz, uniform; assumption
+    frequency_max_ghz: Range = number((0.8, 1.3), 1e-9, 1e6, entries="pair")
+    # W at the reference frequency, uniform; assumption
+    power_w: Range = number((3.0, 6.0), 1e-9, 1e9, entries="pair")
+    # GHz at which `power_w` is drawn; assumption
+    power_reference_ghz: float = number(1.3, 1e-9, 1e6)
 
-    def __post_init__(self) -> None:
-        _check_positive(self, "flop_per_cycle_per_core", "power_reference_ghz")
-        _check_range(self, "frequency_max_ghz", "power_w")
-        _check_tuple(self, "cores", integer=True)
 
-
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ServerConfig:
+class ServerConfig(Checked):
     """The servers' GPUs: server m takes entry m of each tuple, in turn.
 
     The defaults are NVIDIA's data sheets of the Jetson AGX Orin and the Tesla T4.
     """
 
-    cores: tuple[int, ...] = (2048, 2560)  # vendor data sheets
-    frequency_ghz: tuple[float, ...] = (1.3, 1.59)  # GHz; vendor data sheets
-    power_w: tuple[float, ...] = (60.0, 70.0)  # W at that frequency; data sheets
-    flop_per_cycle_per_core: float = 2.0  # FLOP/cycle, no tensor cores; assumption
-    max_users: int | None = None  # users a server may serve; None: no limit
+    # vendor data sheets; GHz; W at that frequency
+    cores: tuple[int, ...] = integer((2048, 2560), 1, 10**9, entries="tuple")
+    frequency_ghz: tuple[float, ...] = number((1.3, 1.59), 1e-9, 1e6, entries="tuple")
+    power_w: tuple[float, ...] = number((60.0, 70.0), 1e-9, 1e9, entries="tuple")
+    # FLOP/cycle, no tensor cores; assumption
+    flop_per_cycle_per_core: float = number(2.0, 1e-3, 1e9)
+    # users a server may serve; None: no limit
+    max_users: int | None = integer(None, 1, 10**9, optional=True)
 
     def __post_init__(self) -> None:
-        _check_positive(self, "flop_per_cycle_per_core")
-        _check_tuple(self, "cores", integer=True)
-        _check_tuple(self, "frequency_ghz", "power_w")
+        Checked.__post_init__(self)
         lengths = {len(self.cores), len(self.frequency_ghz), len(self.power_w)}
         if len(lengths) > 1:
             raise ValueError(
@@ -119,37 +115,29 @@ class ServerConfig:
                 f"one entry a server model each; got {len(self.cores)}, "
                 f"{len(self.frequency_ghz)} and {len(self.power_w)} entries."
             )
-        if self.max_users is not None:
-            _check_integer(self, "max_users", minimum=1)
 
 
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectiveConfig:
+class ObjectiveConfig(Checked):
     """Weights and references of the service-cost ratio. All of them: assumption."""
 
-    delay_weight: float = 0.5  # ω_t, dimensionless
-    energy_weight: float = 0.5  # ω_e, dimensionless
-    delay_reference_s: float = 100.0  # T_ref, s
-    energy_reference_j: float = 200.0  # E_ref, J
-    score_sensitivity: float = 10.0  # ω2, dimensionless
-    score_weight_power: float = 0.0  # w_p
-    score_weight_bandwidth: float = 0.3  # w_b
-    score_weight_compute: float = 0.3  # w_c
-    score_weight_offload: float = 0.4  # w_o
+    delay_weight: float = number(0.5, 1e-6, 1e6)  # ω_t, dimensionless
+    energy_weight: float = number(0.5, 1e-6, 1e6, or_zero=True)  # ω_e, dimensionless
+    delay_reference_s: float = number(100.0, 1e-6, 1e12)  # T_ref, s
+    energy_reference_j: float = number(200.0, 1e-6, 1e12)  # E_ref, J
+    score_sensitivity: float = number(10.0, 1e-6, 1e6)  # ω2, dimensionless
+    score_weight_power: float = number(0.0, 0, 1)  # w_p
+    score_weight_bandwidth: float = number(0.3, 0, 1)  # w_b
+    score_weight_compute: float = number(0.3, 0, 1)  # w_c
+    score_weight_offload: float = number(0.4, 0, 1)  # w_o
 
     def __post_init__(self) -> None:
-        _check_positive(
-            self,
-            "delay_weight",
-            "delay_reference_s",
-            "energy_reference_j",
-            "score_sensitivity",
-        )
+        Checked.__post_init__(self)
         weights = ("power", "bandwidth", "compute", "offload")
         names = [f"score_weight_{name}" for name in weights]
-        _check_non_negative(self, "energy_weight", *names)
         total = sum(getattr(self, name) for name in names)
-        if abs(total - 1) > 1e-9:
+        if abs(total - 1) > 1e-6:  # as exact as float32 is
             raise ValueError(
                 f"{', '.join(f'`objective.{name}`' for name in names)} must sum to 1; "
                 f"got {[getattr(self, name) for name in names]}, which sum to "
@@ -172,15 +160,43 @@ class ObjectiveConfig:
         return self.energy_weight / self.energy_reference_j
 
 
+def checked_objective(objective: Any) -> ObjectiveConfig:
+    """Returns the objective, the default one for None.
+
+    Raises:
+        ValueError: it is something else; the text says where the objective is.
+    """
+    if isinstance(objective, ObjectiveConfig):
+        return objective
+    if objective is None:
+        return ObjectiveConfig()
+    if isinstance(objective, ScenarioConfig):
+        remedy = "That is a whole configuration: give its `config.objective`."
+    elif isinstance(objective, Mapping):
+        remedy = "Give `ObjectiveConfig(**weights)`."
+    else:
+        remedy = "Give an `ObjectiveConfig`, or None for the default one."
+    raise ValueError(
+        "`objective` must be a mec_llm_env.ObjectiveConfig; got "
+        f"{type(objective).__name__}. {remedy}"
+    )
+
+
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ScenarioConfig:
+class ScenarioConfig(Checked):
     """Everything a scenario is drawn from; immutable and hashable.
 
-    Change one with `dataclasses.replace` or `with_overrides`.
+    Change one with `dataclasses.replace` or `with_overrides`. Numbers of NumPy become
+    Python's, lists become tuples.
+
+    Raises:
+        ValueError: a parameter is outside of its range, which `docs/ranges.md` lists;
+            the text names the dotted key, the value and the range.
     """
 
-    users: int = 10  # N; the paper's size
-    servers: int = 2  # M; the paper's size
+    users: int = integer(10, 1, 10_000)  # N; the paper's size
+    servers: int = integer(2, 1, 1_000)  # M; the paper's size
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     radio: RadioConfig = field(default_factory=RadioConfig)
     workload: WorkloadConfig = field(default_factory=WorkloadConfig)
@@ -189,7 +205,17 @@ class ScenarioConfig:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
 
     def __post_init__(self) -> None:
-        _check_integer(self, "users", "servers", minimum=1)
+        Checked.__post_init__(self)
+        for spec in dataclasses.fields(self):
+            factory: Any = spec.default_factory
+            is_topic = isinstance(factory, type) and issubclass(factory, Checked)
+            if is_topic and not isinstance(getattr(self, spec.name), factory):
+                raise self._error(spec.name, f"a mec_llm_env.config.{spec.type}")
+        if self.users * self.servers > MOST_PAIRS:
+            raise ValueError(
+                f"`users` × `servers` must be at most {MOST_PAIRS:,}; got {self.users} "
+                f"× {self.servers}."
+            )
         slots = self.server.max_users
         if slots is not None and slots * self.servers < self.users:
             raise ValueError(
@@ -207,7 +233,7 @@ class ScenarioConfig:
         """
         if not isinstance(name, str) or name not in PRESETS:
             hint = _suggest(str(name), PRESETS)
-            raise ValueError(f"There is no preset {name!r}.{hint}")
+            raise ValueError(f"There is no preset {shorten(name)}.{hint}")
         return cls(**PRESETS[name])
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
@@ -221,17 +247,16 @@ class ScenarioConfig:
         if not isinstance(overrides, Mapping):
             raise ValueError(
                 "`overrides` must be a mapping from parameters to values, such as "
-                f"{{'radio.bandwidth_mhz': 20}}; got {overrides!r}."
+                f"{{'radio.bandwidth_mhz': 20}}; got {shorten(overrides)}."
             )
         known = _flatten(self)
         changes: dict[str, dict[str, Any]] = {}
         for key, value in overrides.items():
             if key not in known:
                 raise ValueError(
-                    f"There is no parameter {key!r}.{_suggest(key, known)}"
+                    f"There is no parameter {shorten(key)}.{_suggest(str(key), known)}"
                 )
             topic, _, name = key.rpartition(".")
-            value = tuple(value) if isinstance(value, list) else value
             changes.setdefault(topic, {})[name] = value
         top = changes.pop("", {})
         for topic, values in changes.items():
@@ -276,74 +301,6 @@ def _suggest(word: str, known: Mapping[str, Any]) -> str:
     if hint := did_you_mean(word, known):
         return hint
     by_leaf = {key.rpartition(".")[2]: key for key in known}
-    if near := difflib.get_close_matches(word.rpartition(".")[2], by_leaf, n=1):
-        return f" Did you mean {by_leaf[near[0]]!r}?"
+    if leaf := nearest(word.rpartition(".")[2], by_leaf):
+        return f" Did you mean {by_leaf[leaf]!r}?"
     return f" Choose from {', '.join(known)}."
-
-
-# Checks. Each names the dotted key, the value and what is allowed.
-
-
-def _error(config: Any, name: str, rule: str) -> ValueError:
-    topic = type(config).__name__.removesuffix("Config").lower()
-    key = name if topic == "scenario" else f"{topic}.{name}"
-    return ValueError(f"`{key}` must be {rule}; got {getattr(config, name)!r}.")
-
-
-def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _check_finite(config: Any, *names: str) -> None:
-    for name in names:
-        if not _is_number(getattr(config, name)):
-            raise _error(config, name, "a finite number")
-
-
-def _check_positive(config: Any, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if not _is_number(value) or value <= 0:
-            raise _error(config, name, "a positive, finite number")
-
-
-def _check_non_negative(config: Any, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if not _is_number(value) or value < 0:
-            raise _error(config, name, "a finite number of at least 0")
-
-
-def _check_integer(config: Any, *names: str, minimum: int) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if not _is_integer(value) or value < minimum:
-            raise _error(config, name, f"an integer of at least {minimum}")
-
-
-def _check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
-    if getattr(config, name) not in choices:
-        raise _error(config, name, f"one of {', '.join(map(repr, choices))}")
-
-
-def _check_tuple(config: Any, *names: str, integer: bool = False) -> None:
-    kind = _is_integer if integer else _is_number
-    rule = "positive integers" if integer else "positive, finite numbers"
-    for name in names:
-        value = getattr(config, name)
-        valid = isinstance(value, tuple) and len(value) > 0
-        if not valid or not all(kind(item) and item > 0 for item in value):
-            raise _error(config, name, f"a tuple of {rule}")
-
-
-def _check_range(config: Any, *names: str, integer: bool = False) -> None:
-    for name in names:
-        _check_tuple(config, name, integer=integer)
-        value = getattr(config, name)
-        if len(value) != 2 or value[0] > value[1]:
-            raise _error(config, name, "(lowest, highest)")

@@ -11,6 +11,7 @@ from gymnasium.error import ResetNeeded
 
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.objective import Outcome
+from mec_llm_env.ranges import shorten
 from mec_llm_env.scenario import Scenario
 from mec_llm_env.task import Task
 
@@ -107,13 +108,14 @@ class MecLlmEnv(gym.Env[Any, Any]):
         self._observation = self.task.observation_codec.encode(scenario)
 
 
-def check_render_mode(render_mode: str | None, metadata: dict[str, Any]) -> None:
+def check_render_mode(render_mode: Any, metadata: dict[str, Any]) -> None:
     """Refuses a render mode that the metadata do not list.
 
     Raises:
         ValueError: it is one.
     """
-    if render_mode not in (None, *metadata["render_modes"]):
+    known = isinstance(render_mode, str) and render_mode in metadata["render_modes"]
+    if render_mode is not None and not known:
         raise ValueError(
-            f"`render_mode` must be None or 'rgb_array'; got {render_mode!r}."
+            f"`render_mode` must be None or 'rgb_array'; got {shorten(render_mode)}."
         )

@@ -15,12 +15,19 @@ import numpy as np
 from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.channel import downlink_rate_bit_per_s, uplink_rate_bit_per_s
-from mec_llm_env.config import ObjectiveConfig
-from mec_llm_env.record import ArrayRecord, describe_index, first_index
+from mec_llm_env.config import ObjectiveConfig, checked_objective
+from mec_llm_env.record import (
+    ArrayRecord,
+    checked_record,
+    describe_index,
+    first_index,
+)
 from mec_llm_env.scenario import Scenario
 
 #: Largest relative violation of a constraint that `evaluate` lets pass.
 TOLERANCE = 1e-6
+#: Part of its maximum below which a resource counts as none: rates would underflow.
+LEAST_SHARE = 1e-30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -65,8 +72,8 @@ def evaluate(
         ValueError: shapes do not fit, or, with `check`, a constraint is violated;
             the text names the constraint, where, by how much and the remedy.
     """
-    s, z, o = scenario, allocation, objective or ObjectiveConfig()
-    _check_shapes(s, z)
+    s, z, o = scenario, allocation, checked_objective(objective)
+    check_shapes(s, z)
     if check:
         _check_feasible(s, z)
     xp = namespace(s.channel_gain, z.association)
@@ -152,14 +159,14 @@ def violations(scenario: Scenario, allocation: Allocation) -> dict[str, Array]:
     """Returns the largest relative violation of each constraint, each `[...]`.
 
     0 means satisfied. Keys are the `Allocation` fields and `max_users`. A quantity
-    that must be positive and is not counts as violated by at least 1; one that is not
-    a number as infinitely violated. Bandwidth and server frequency are summed by
-    server and compared with its capacity.
+    that must be positive and is not (or less than 1e-30 of its maximum) counts as
+    violated by at least 1; one that is not a number as infinitely violated. Bandwidth
+    and server frequency are summed by server and compared with its capacity.
 
     Raises:
         ValueError: shapes do not fit.
     """
-    _check_shapes(scenario, allocation)
+    check_shapes(scenario, allocation)
     return {
         name: namespace(excess).max(excess, axis=-1)
         for name, excess in _excess(scenario.to_numpy(), allocation.to_numpy()).items()
@@ -168,6 +175,11 @@ def violations(scenario: Scenario, allocation: Allocation) -> dict[str, Array]:
 
 def _excess(s: Scenario, z: Allocation) -> dict[str, Any]:
     """Returns the relative violations one by one, [..., N] or [..., M], in NumPy."""
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite: violated
+        return _violated(s, z)
+
+
+def _violated(s: Scenario, z: Allocation) -> dict[str, Any]:
     x = z.association
 
     def used(amount: Any) -> Any:
@@ -177,11 +189,13 @@ def _excess(s: Scenario, z: Allocation) -> dict[str, Any]:
         return np.where(np.isfinite(amount), amount / limit - 1, np.inf)
 
     def not_positive(amount: Any, limit: Any) -> Any:
-        wrong = np.where(amount > 0, 0.0, 1 - amount / limit)
+        wrong = np.where(amount > LEAST_SHARE * limit, 0.0, 1 - amount / limit)
         return np.where(np.isfinite(amount), wrong, np.inf)
 
     def shared(amount: Any, capacity: Any) -> Any:
-        per_user = not_positive(amount, capacity.max(axis=-1, keepdims=True))
+        own = np.einsum("...nm,...m->...n", x, capacity)
+        least = capacity.min(axis=-1, keepdims=True)  # of users without a server
+        per_user = not_positive(amount, np.maximum(own, least))
         return np.concatenate([per_user, above(used(amount), capacity)], axis=-1)
 
     binary = np.abs(x * (1 - x)).max(axis=-1)
@@ -245,7 +259,14 @@ def _check_feasible(scenario: Scenario, allocation: Allocation) -> None:
         )
 
 
-def _check_shapes(scenario: Scenario, allocation: Allocation) -> None:
+def check_shapes(scenario: Scenario, allocation: Allocation) -> None:
+    """Refuses an allocation that is not of the scenario's shape and library.
+
+    Raises:
+        ValueError: it is not, or one of them is something else.
+    """
+    checked_record(scenario, Scenario, "scenario")
+    checked_record(allocation, Allocation, "allocation")
     wanted, got = scenario.channel_gain.shape, allocation.association.shape
     if wanted != got:
         raise ValueError(

@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from mec_llm_env.scenario import Scenario
+from mec_llm_env.ranges import Limits, shorten
+from mec_llm_env.record import checked_numpy, first_index
+from mec_llm_env.scenario import FIELD_LIMITS, Scenario
 
 #: Bound of every entry; in practice entries lie within about ±3.
 LIMIT = 10.0
 
 ENCODINGS = ("flat", "tokens")
+_TOKENS = ("users", "servers")
 
 
 class LogScale(NamedTuple):
@@ -34,7 +37,7 @@ class LogScale(NamedTuple):
         return self.centre / span, self.centre * span
 
 
-_GAIN = LogScale(10**-10.8, 1.6 * math.log(10))  # ±160 dB
+_GAIN = LogScale(10**-10.8, 1.6 * math.log(10))  # ±160 dB, to the physical end of 1
 
 _USER = {
     "workload_flop": LogScale(1e14, 0.7),
@@ -62,6 +65,17 @@ USER_FEATURES = tuple(_USER)
 SERVER_FEATURES = (*_SERVER, "max_users")
 
 
+#: The values that an observation can hold, by field of the scenario; of those, only
+#: the ones that a `Scenario` may have.
+OBSERVABLE = {
+    name: Limits(
+        max(scale.range[0], FIELD_LIMITS[name].lowest),
+        min(scale.range[1], FIELD_LIMITS[name].highest),
+    )
+    for name, scale in {"channel_gain": _GAIN, **_USER, **_SERVER}.items()
+}
+
+
 class ObservationCodec:
     """Encodes scenarios of N users and M servers as observations, and back.
 
@@ -73,10 +87,10 @@ class ObservationCodec:
     """
 
     def __init__(self, n_users: int, n_servers: int, encoding: str = "flat") -> None:
-        if encoding not in ENCODINGS:
+        if not isinstance(encoding, str) or encoding not in ENCODINGS:
             raise ValueError(
                 f"`observation_encoding` must be one of {', '.join(ENCODINGS)}; got "
-                f"{encoding!r}."
+                f"{shorten(encoding)}."
             )
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
         self.user_shape = (n_users, n_servers + len(USER_FEATURES))
@@ -109,6 +123,7 @@ class ObservationCodec:
             ValueError: the scenario has another size, or a field lies outside the
                 range that the encoding can hold; the text names both.
         """
+        checked_numpy(scenario, Scenario, "scenario")
         shape = scenario.channel_gain.shape[-2:]
         if shape != (self.n_users, self.n_servers):
             raise ValueError(
@@ -116,6 +131,10 @@ class ObservationCodec:
                 f"servers; got {shape[0]} and {shape[1]}."
             )
         batch, m = scenario.batch_shape, self.n_servers
+        if 0 in batch:
+            raise ValueError(
+                f"`scenario` must hold at least one; got batch shape {batch}."
+            )
         values = np.zeros((*batch, self._size))
         users, servers = self._split(values)  # views
         users[..., :m] = np.log(scenario.channel_gain)
@@ -142,9 +161,18 @@ class ObservationCodec:
         """Rebuilds the scenario, to 1e-5 relative; positions are absent.
 
         Raises:
-            ValueError: the observation has another shape than `space`.
+            ValueError: the observation has another shape than `space`, or an entry that
+                is not finite.
         """
         users, servers = self.unpack(observation)
+        for name, values in (("users", users), ("servers", servers)):
+            finite = np.isfinite(values)
+            if not finite.all():
+                index = first_index(~finite)
+                raise ValueError(
+                    f"The observation must be finite; got {values[index]} at index "
+                    f"{index} of its {name}."
+                )
         slots = np.round((servers[..., -1].astype(np.float64) + 1) / 2 * self.n_users)
         user_centres, server_centres = self._split(self._log_centres)
         user_spreads, server_spreads = self._split(self._spreads)
@@ -154,8 +182,13 @@ class ObservationCodec:
         fields = {n: users[..., m + i].copy() for i, n in enumerate(USER_FEATURES)}
         fields |= {n: servers[..., i].copy() for i, n in enumerate(_SERVER)}
         noise = fields.pop("noise_density_w_per_hz")[..., 0]
+        # Rounding must not carry these over their ends, where equations end too.
+        for name in ("local_fraction_min", "local_fraction_max"):
+            np.minimum(fields[name], FIELD_LIMITS[name].highest, out=fields[name])
         return Scenario.unchecked(
-            channel_gain=users[..., :m].copy(),
+            channel_gain=np.minimum(
+                users[..., :m], FIELD_LIMITS["channel_gain"].highest
+            ),
             noise_density_w_per_hz=np.asarray(noise),
             max_users=slots,
             user_position_m=None,
@@ -170,12 +203,16 @@ class ObservationCodec:
             ValueError: the observation has another shape than `space`.
         """
         if self.encoding == "tokens":
-            users = np.asarray(observation["users"])
-            servers = np.asarray(observation["servers"])
+            if not isinstance(observation, dict) or set(observation) != set(_TOKENS):
+                raise ValueError(
+                    "The observation must be a dictionary with keys 'users' and "
+                    f"'servers'; got {shorten(observation)}."
+                )
+            users, servers = (_numbers(observation[key], key) for key in _TOKENS)
             self._check_shape("users", users, self.user_shape)
             self._check_shape("servers", servers, self.server_shape)
             return users, servers
-        flat = np.asarray(observation)
+        flat = _numbers(observation, "flat")
         self._check_shape("flat", flat, (self._size,))
         return self._split(flat)
 
@@ -202,12 +239,24 @@ class ObservationCodec:
         for name, scale, units in columns:
             worst = float(units.ravel()[np.abs(units).argmax()])
             if abs(worst) > LIMIT:
-                lowest, highest = scale.range
                 value = scale.centre * math.exp(scale.spread * worst)
                 raise ValueError(
-                    f"`{name}` must lie between {lowest:.3g} and {highest:.3g} to be "
-                    f"observed; got {value:.3g}. Solvers take such a scenario directly."
+                    f"`{name}` must be from {OBSERVABLE[name]} to be observed; got "
+                    f"{value:.3g}. Solvers take such a scenario directly."
                 )
+
+
+def _numbers(value: Any, name: str) -> Any:
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "iuf":
+            raise TypeError
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(
+            f"The observation (`{name}`) must be an array of numbers; got "
+            f"{shorten(value)}."
+        ) from None
+    return array
 
 
 def _once(value: Any, n_batch: int) -> Any:

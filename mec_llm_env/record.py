@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from mec_llm_env._array import Array, namespace
+from mec_llm_env.ranges import shorten
 
 
 class ArrayRecord:
@@ -52,8 +53,26 @@ class ArrayRecord:
     @classmethod
     def stack(cls, records: Sequence[Self]) -> Self:
         """Joins records of equal shapes along a new leading batch axis."""
+        if not isinstance(records, list | tuple):
+            raise ValueError(
+                f"`records` must be a list of {cls.__name__}; got {shorten(records)}."
+            )
         if not records:
             raise ValueError(f"There is no {cls.__name__} to stack; got an empty list.")
+        for i, record in enumerate(records):
+            if not isinstance(record, cls):
+                raise ValueError(
+                    f"Only records of {cls.__name__} stack; got "
+                    f"{type(record).__name__} at index {i}."
+                )
+        first = cls.field_names()[0]
+        shapes = [tuple(getattr(record, first).shape) for record in records]
+        if len(set(shapes)) > 1:
+            i = next(i for i, shape in enumerate(shapes) if shape != shapes[0])
+            raise ValueError(
+                f"Only records of one shape stack; got `{first}` of {shapes[0]} at "
+                f"index 0 and {shapes[i]} at index {i}."
+            )
         columns = [
             [getattr(record, name) for record in records] for name in cls.field_names()
         ]
@@ -83,34 +102,86 @@ class ArrayRecord:
         """Returns the record as NumPy arrays."""
 
         def convert(value: Array) -> Any:
-            is_torch = type(value).__module__.startswith("torch")
-            return value.detach().cpu().numpy() if is_torch else np.asarray(value)
+            tensor = _is_tensor(value)
+            return value.detach().cpu().numpy() if tensor else np.asarray(value)
 
         return self.map(convert)
+
+
+Record = TypeVar("Record", bound=ArrayRecord)
+
+
+def checked_record(value: Any, kind: type[Record], name: str) -> Record:
+    """Returns the argument `name` of a function.
+
+    Raises:
+        ValueError: it is not a record of that kind.
+    """
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"`{name}` must be a mec_llm_env.{kind.__name__}; got "
+            f"{type(value).__name__}."
+        )
+    return value
+
+
+def checked_numpy(value: Any, kind: type[Record], name: str) -> Record:
+    """Returns the argument `name` of a function that takes NumPy arrays only.
+
+    Raises:
+        ValueError: it is not a record of that kind, or one of tensors.
+    """
+    first = getattr(checked_record(value, kind, name), kind.field_names()[0])
+    if not isinstance(first, np.ndarray):
+        raise ValueError(
+            f"`{name}` must hold NumPy arrays; got {type(first).__name__}. Convert it "
+            "with `to_numpy`."
+        )
+    return value
 
 
 def as_floats(value: Any, name: str) -> Array:
     """Returns a float64 array of user input; PyTorch tensors stay as they are.
 
     Raises:
-        ValueError: `value` is not an array of real numbers.
+        ValueError: `value` is not an array of real numbers, or has masked entries.
     """
-    if type(value).__module__.startswith("torch"):
-        return value
+    if _is_tensor(value):
+        return _floating_tensor(value, name)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
-        return array.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise ValueError(
-            f"`{name}` must be an array of real numbers; got {_shorten(value)}."
+            f"`{name}` must be an array of real numbers; got {shorten(value)}."
         ) from None
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"`{name}` must not have masked entries; got {np.ma.count_masked(value)}. "
+            "Fill them with what holds there."
+        )
+    with np.errstate(over="ignore"):  # a longdouble beyond float64 becomes infinite
+        return array.astype(np.float64)
 
 
-def _shorten(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _is_tensor(value: Any) -> bool:
+    return type(value).__module__.startswith("torch") and hasattr(value, "detach")
+
+
+def _floating_tensor(value: Any, name: str) -> Any:
+    if value.is_complex():
+        raise ValueError(
+            f"`{name}` must be a tensor of real numbers; got {value.dtype}."
+        )
+    if not value.is_floating_point():
+        return value.double()
+    if value.element_size() < 4:
+        raise ValueError(
+            f"`{name}` must be a float32 or float64 tensor, as others do not reach to "
+            f"such numbers; got {value.dtype}."
+        )
+    return value
 
 
 def first_index(mask: Any) -> tuple[int, ...]:

@@ -16,12 +16,18 @@ from scipy.special import ndtri
 from mec_llm_env._array import Array
 from mec_llm_env.channel import mean_log_gain, shadowing_nepers
 from mec_llm_env.config import ScenarioConfig
-from mec_llm_env.scenario import Scenario
+from mec_llm_env.ranges import Limits, integer_argument, shorten
+from mec_llm_env.scenario import FIELD_LIMITS, GPU_POWER_W, Scenario
 from mec_llm_env.workload import adapter_size_bit, dataset_size_bit, training_flop
 
 # Uniforms are kept this far from 0 and 1: gains stay positive and finite. It changes
 # the distributions by 2e-9 in total variation.
 _EDGE = 1e-9
+
+#: Drawn gains are kept in this range, as shadowing and fading have no bounds of their
+#: own: below it nothing arrives, above it more would than was sent. `Scenario` takes
+#: them and observations hold them.
+GAIN_LIMITS = Limits(1e-26, 1.0)
 
 _PER_USER = 8  # radius, angle, power, cores, frequency, GPU power, tokens, sequences
 
@@ -38,7 +44,29 @@ def sample_scenario(
 
     Returns:
         A scenario of float64 NumPy arrays with the given batch shape.
+
+    Raises:
+        ValueError: an argument is of another kind, or the parameters do not fit
+            together; see `ScenarioSampler`.
     """
+    if not isinstance(config, ScenarioConfig):
+        raise ValueError(
+            f"`config` must be a mec_llm_env.ScenarioConfig; got {shorten(config)}. "
+            "`ScenarioConfig.preset` has the named ones."
+        )
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(
+            f"`rng` must be a numpy.random.Generator; got {shorten(rng)}. Make one "
+            "with `numpy.random.default_rng(seed)`."
+        )
+    if not isinstance(batch_shape, tuple | list):
+        raise ValueError(
+            "`batch_shape` must be a tuple of sizes, () for a single scenario; got "
+            f"{shorten(batch_shape)}."
+        )
+    batch_shape = tuple(
+        integer_argument("batch_shape", size, 0, 10**9) for size in batch_shape
+    )
     sampler = scenario_sampler(config)
     return sampler.from_uniforms(rng.random((*batch_shape, sampler.block_size)))
 
@@ -47,6 +75,10 @@ class ScenarioSampler:
     """Turns blocks of uniforms into scenarios of one configuration.
 
     `block_size` is the number of uniforms a scenario is made of.
+
+    Raises:
+        ValueError: the parameters, each in its range, give a field of the scenario that
+            is not; the text names the parameters, the field and its range.
     """
 
     def __init__(self, config: ScenarioConfig) -> None:
@@ -56,6 +88,7 @@ class ScenarioSampler:
         self._constants = _constant_fields(config)
         for value in self._constants.values():
             value.flags.writeable = False  # single scenarios share them
+        self._check_fields()
 
     def from_uniforms(self, uniforms: Array) -> Scenario:
         """Maps uniforms in [0, 1), `[..., block_size]`, to scenarios `[...]`."""
@@ -74,15 +107,41 @@ class ScenarioSampler:
         position_m[..., 0] = x_m = distance_m * np.cos(turn)
         position_m[..., 1] = y_m = distance_m * np.sin(turn)
 
-        device, work = config.device, config.workload
-        gpu_power_w = _uniform(power, device.power_w)
+        return Scenario.unchecked(
+            channel_gain=self._channel_gain(x_m, y_m, per_pair),
+            user_position_m=position_m,
+            **self._user_fields(power_max, cores, frequency, power, tokens, sequences),
+            **{
+                name: np.broadcast_to(value, (*batch, *value.shape)) if batch else value
+                for name, value in self._constants.items()
+            },
+        )
+
+    def _user_fields(
+        self,
+        power_max: Array,
+        cores: Array,
+        frequency: Array,
+        power: Array,
+        tokens: Array,
+        sequences: Array,
+    ) -> dict[str, Array]:
+        """Returns the fields of users from their uniforms, in each of which they climb.
+
+        Only `cores` picks from a list in the order that it has.
+        """
+        radio, device, work = (
+            self.config.radio,
+            self.config.device,
+            self.config.workload,
+        )
         n_tokens = _uniform_integer(tokens, work.tokens)
         n_sequences = _uniform_integer(sequences, work.sequences)
         core_choices = np.asarray(device.cores, dtype=np.float64)
         n_cores = core_choices[(cores * len(core_choices)).astype(np.int64)]
-        return Scenario.unchecked(
-            channel_gain=self._channel_gain(x_m, y_m, per_pair),
-            workload_flop=training_flop(
+        gpu_power_w = _uniform(power, device.power_w)
+        return {
+            "workload_flop": training_flop(
                 n_tokens,
                 sequences=n_sequences,
                 epochs=work.epochs,
@@ -90,20 +149,16 @@ class ScenarioSampler:
                 width=work.width,
                 bottleneck=work.bottleneck,
             ),
-            data_bit=dataset_size_bit(
+            "data_bit": dataset_size_bit(
                 n_tokens, sequences=n_sequences, token_bit=work.token_bit
             ),
-            user_flop_per_cycle=n_cores * device.flop_per_cycle_per_core,
-            user_frequency_max_hz=1e9 * _uniform(frequency, device.frequency_max_ghz),
-            user_power_coefficient=gpu_power_w
+            "user_flop_per_cycle": n_cores * device.flop_per_cycle_per_core,
+            "user_frequency_max_hz": 1e9
+            * _uniform(frequency, device.frequency_max_ghz),
+            "user_power_coefficient": gpu_power_w
             / (1e9 * device.power_reference_ghz) ** 3,
-            transmit_power_max_w=_uniform(power_max, config.radio.transmit_power_max_w),
-            user_position_m=position_m,
-            **{
-                name: np.broadcast_to(value, (*batch, *value.shape)) if batch else value
-                for name, value in self._constants.items()
-            },
-        )
+            "transmit_power_max_w": _uniform(power_max, radio.transmit_power_max_w),
+        }
 
     def _channel_gain(self, x_m: Array, y_m: Array, per_pair: Array) -> Array:
         """Returns the gains [..., N, M] from positions and two blocks of uniforms."""
@@ -121,7 +176,67 @@ class ScenarioSampler:
         gain = np.exp(log_gain + shadowing_nepers(shadowing_db))
         if radio.fading == "rayleigh":  # unit-mean exponential power
             gain = gain * -np.log1p(-per_pair[..., 1, :, :].copy())
-        return gain
+        return np.clip(gain, *GAIN_LIMITS, out=gain)
+
+    def field_limits(self) -> dict[str, Limits]:
+        """Returns the lowest and highest value that each field is ever drawn with."""
+        n_cores = len(self.config.device.cores)
+        edges = np.array([0.0, 1.0, *((np.arange(n_cores) + 0.5) / n_cores)])
+        fields = self._user_fields(*[np.clip(edges, _EDGE, 1 - _EDGE)] * 6)
+        fields |= {k: v for k, v in self._constants.items() if k in PARAMETERS}
+        limits = {k: Limits(float(v.min()), float(v.max())) for k, v in fields.items()}
+        return limits | {"channel_gain": GAIN_LIMITS}
+
+    def explain(self, field: str, value: float) -> str:
+        """Returns what gives a field of the scenario such a value, to tell the user."""
+        parameters = self.config.to_dict()
+        sources = (f"`{k}` = {parameters[k]}" for k in PARAMETERS[field])
+        return f"`{field}` = {value:g} from {', '.join(sources)}"
+
+    def _check_fields(self) -> None:
+        drawn = self.field_limits()
+        for name, limits in FIELD_LIMITS.items():
+            for value in drawn.get(name, ()):
+                if not limits.lowest <= value <= limits.highest:
+                    raise ValueError(
+                        f"A field of the scenario must be from {limits}; got "
+                        f"{self.explain(name, value)}."
+                    )
+        for owner in ("user", "server"):
+            coefficient, hz = f"{owner}_power_coefficient", f"{owner}_frequency_max_hz"
+            for c, f in zip(drawn[coefficient], drawn[hz], strict=True):
+                if not GPU_POWER_W.lowest <= c * f**3 <= GPU_POWER_W.highest:
+                    raise ValueError(
+                        "A GPU at full speed must draw a power from "
+                        f"{GPU_POWER_W} W; got {c * f**3:g} W, {self.explain(hz, f)}, "
+                        f"{self.explain(coefficient, c)}."
+                    )
+
+
+_ADAPTER = ("workload.layers", "workload.width", "workload.bottleneck")
+_DATA = ("workload.tokens", "workload.sequences")
+
+#: The parameters of the configuration that each field of a scenario comes from.
+PARAMETERS = {
+    "workload_flop": (*_DATA, "workload.epochs", *_ADAPTER),
+    "data_bit": (*_DATA, "workload.token_bit"),
+    "adapter_bit": (*_ADAPTER, "workload.adapter_parameter_bit"),
+    "user_flop_per_cycle": ("device.cores", "device.flop_per_cycle_per_core"),
+    "user_frequency_max_hz": ("device.frequency_max_ghz",),
+    "user_power_coefficient": ("device.power_w", "device.power_reference_ghz"),
+    "transmit_power_max_w": ("radio.transmit_power_max_w",),
+    "local_fraction_min": ("workload.layers",),
+    "local_fraction_max": ("workload.layers",),
+    "server_flop_per_cycle": ("server.cores", "server.flop_per_cycle_per_core"),
+    "server_frequency_max_hz": ("server.frequency_ghz",),
+    "server_power_coefficient": ("server.power_w", "server.frequency_ghz"),
+    "bandwidth_max_hz": ("radio.bandwidth_mhz",),
+    "downlink_power_w": ("radio.downlink_power_w",),
+    "noise_density_w_per_hz": (
+        "radio.noise_density_dbm_per_hz",
+        "radio.noise_figure_db",
+    ),
+}
 
 
 @functools.lru_cache(maxsize=32)

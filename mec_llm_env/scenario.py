@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from mec_llm_env._array import Array
-from mec_llm_env.files import write_whole
+from mec_llm_env.files import read_arrays, write_arrays
+from mec_llm_env.names import by_name
+from mec_llm_env.ranges import Limits, shorten
 from mec_llm_env.record import ArrayRecord, as_floats, describe_index, first_index
 
-_RULES: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "positive": ("positive and finite", lambda a: np.isfinite(a) & (a > 0)),
-    "fraction": ("strictly between 0 and 1", lambda a: (a > 0) & (a < 1)),
-    "finite": ("finite", np.isfinite),
-    "count": (
-        "a non-negative whole number",
-        lambda a: np.isfinite(a) & (a >= 0) & (a == np.floor(a)),
-    ),
-}
+#: Of a GPU at full speed, κ f³: a coefficient in another unit is far outside.
+GPU_POWER_W = Limits(1e-9, 1e9)
 
 
-def _given(axes: str, rule: str = "positive", **default: Any) -> Any:
-    return dataclasses.field(metadata={"axes": axes, "rule": rule}, **default)
+def _given(axes: str, unit: str, lowest: float, highest: float, **default: Any) -> Any:
+    metadata = {"axes": axes, "unit": unit, "limits": Limits(lowest, highest)}
+    return dataclasses.field(metadata=metadata, **default)
 
 
+@by_name
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Scenario(ArrayRecord):
     """The parameters of one decision, or of a batch of them.
@@ -40,30 +34,40 @@ class Scenario(ArrayRecord):
     (lists are converted) or PyTorch tensors; a field given without the batch axes
     serves the whole batch. Build one from measured data with `Scenario(**fields)`.
 
+    Every field stands with its axes, its unit and the lowest and highest value that it
+    may have (`docs/ranges.md`). The ranges are far wider than any system is, and all
+    that lies in them can be computed. A server out of a user's reach has the gain
+    1e-30: no solver chooses it then. A GPU at full speed draws 1e-9 to 1e9 W (κ f³).
+
     Raises:
-        ValueError: a field has a wrong shape, sign or a value that is not finite, or
-            `max_users` cannot serve all users; the text names field, index and value.
+        ValueError: a field is unknown or missing, has a wrong shape or a value outside
+            of its range, or `max_users` cannot serve all users; the text names field,
+            index, value and what to do.
     """
 
-    channel_gain: Array = _given("NM")  # [..., N, M] linear power gain
-    workload_flop: Array = _given("N")  # [..., N] FLOP, training all layers: W_n
-    data_bit: Array = _given("N")  # [..., N] bit, training data: D_n
-    adapter_bit: Array = _given("N")  # [..., N] bit, all adapters: A_n
-    user_flop_per_cycle: Array = _given("N")  # [..., N] FLOP/cycle, whole GPU: K_n
-    user_frequency_max_hz: Array = _given("N")  # [..., N] Hz: f_n^max
-    user_power_coefficient: Array = _given("N")  # [..., N] W/Hz³: κ_n
-    transmit_power_max_w: Array = _given("N")  # [..., N] W: p_n^max
-    local_fraction_min: Array = _given("N", "fraction")  # [..., N]: 1/Υ
-    local_fraction_max: Array = _given("N", "fraction")  # [..., N]: 1 − 1/Υ
-    server_flop_per_cycle: Array = _given("M")  # [..., M] FLOP/cycle: K_m
-    server_frequency_max_hz: Array = _given("M")  # [..., M] Hz: F_m
-    server_power_coefficient: Array = _given("M")  # [..., M] W/Hz³: κ_m
-    bandwidth_max_hz: Array = _given("M")  # [..., M] Hz: B_m
-    downlink_power_w: Array = _given("M")  # [..., M] W: P_m
-    noise_density_w_per_hz: Array = _given("")  # [...] W/Hz: n0
-    max_users: Array = _given("M", "count", default=None)  # [..., M]; None: no limit
-    user_position_m: Array | None = _given("N2", "finite", default=None)  # for drawing
-    server_position_m: Array | None = _given("M2", "finite", default=None)  # likewise
+    channel_gain: Array = _given("NM", "", 1e-30, 1)  # [..., N, M] linear, of power
+    workload_flop: Array = _given("N", "FLOP", 1, 1e24)  # [..., N] all layers: W_n
+    data_bit: Array = _given("N", "bit", 1, 1e18)  # [..., N] training data: D_n
+    adapter_bit: Array = _given("N", "bit", 1, 1e18)  # [..., N] all adapters: A_n
+    # [..., N] the whole GPU: K_n
+    user_flop_per_cycle: Array = _given("N", "FLOP/cycle", 1e-3, 1e18)
+    user_frequency_max_hz: Array = _given("N", "Hz", 1, 1e15)  # [..., N]: f_n^max
+    user_power_coefficient: Array = _given("N", "W/Hz³", 1e-54, 1e9)  # [..., N]: κ_n
+    transmit_power_max_w: Array = _given("N", "W", 1e-9, 1e6)  # [..., N]: p_n^max
+    local_fraction_min: Array = _given("N", "", 1e-6, 1 - 1e-6)  # [..., N]: 1/Υ
+    local_fraction_max: Array = _given("N", "", 1e-6, 1 - 1e-6)  # [..., N]: 1 − 1/Υ
+    # [..., M] the whole GPU: K_m
+    server_flop_per_cycle: Array = _given("M", "FLOP/cycle", 1e-3, 1e18)
+    server_frequency_max_hz: Array = _given("M", "Hz", 1, 1e15)  # [..., M]: F_m
+    server_power_coefficient: Array = _given("M", "W/Hz³", 1e-54, 1e9)  # [..., M]: κ_m
+    bandwidth_max_hz: Array = _given("M", "Hz", 1, 1e13)  # [..., M]: B_m
+    downlink_power_w: Array = _given("M", "W", 1e-9, 1e6)  # [..., M]: P_m
+    noise_density_w_per_hz: Array = _given("", "W/Hz", 1e-30, 1e-6)  # [...]: n0
+    # [..., M] whole numbers; None: no limit
+    max_users: Array = _given("M", "", 0, 1e9, default=None)
+    # For drawing only; [..., N, 2] and [..., M, 2]
+    user_position_m: Array | None = _given("N2", "m", -1e12, 1e12, default=None)
+    server_position_m: Array | None = _given("M2", "m", -1e12, 1e12, default=None)
 
     def __post_init__(self) -> None:
         gain = as_floats(self.channel_gain, "channel_gain")
@@ -77,10 +81,9 @@ class Scenario(ArrayRecord):
         sizes = {"N": gain.shape[-2], "M": gain.shape[-1], "2": 2}
         for spec in dataclasses.fields(self):
             value = getattr(self, spec.name)
-            if value is not None:
-                axes, rule = spec.metadata["axes"], spec.metadata["rule"]
-                value = _fit_shape(spec.name, value, axes, gain, sizes)
-                _check_values(spec.name, value, axes, rule)
+            if value is not None or spec.default is dataclasses.MISSING:
+                value = _fit_shape(spec.name, value, spec.metadata["axes"], gain, sizes)
+                _check_values(spec, value)
                 object.__setattr__(self, spec.name, value)
         _check_relations(self)
 
@@ -100,29 +103,31 @@ class Scenario(ArrayRecord):
         return tuple(self.channel_gain.shape[:-2])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes all fields to an `.npz` file, whole or not at all."""
-        arrays = {k: v for k, v in self.to_numpy().to_dict().items() if v is not None}
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        write_whole(path, buffer.getvalue())
+        """Writes all fields to an `.npz` file, whole or not at all.
+
+        Raises:
+            ValueError: they take more than 1 GiB.
+        """
+        fields = self.to_numpy().to_dict()
+        write_arrays(path, {k: v for k, v in fields.items() if v is not None})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Reads what `save` wrote.
+        """Reads what `save` wrote. Nothing in the file is executed.
 
         Raises:
-            ValueError: the file is not one that `save` wrote.
+            ValueError: the file is not one that `save` wrote, or is damaged.
+            OSError: it cannot be opened.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise ValueError(f"`path` must be the path of a file; got {shorten(path)}.")
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                fields = dict(archive)
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # zipfile and NumPy raise many kinds
+            fields = read_arrays(path)
+        except ValueError as error:
             raise ValueError(
-                f"{os.fspath(path)!r} is not a scenario file (.npz): {error}"
+                f"{os.fspath(path)!r} is not a scenario file (.npz): {error}."
             ) from error
-        return cls._from_fields(fields, os.fspath(path))
+        return cls._from_fields(fields, repr(os.fspath(path)))
 
     def to_json(self) -> str:
         """Returns all fields as a JSON object of nested lists."""
@@ -137,25 +142,30 @@ class Scenario(ArrayRecord):
         Raises:
             ValueError: the text is not a JSON object of this class's fields.
         """
+        if not isinstance(text, str | bytes):
+            raise ValueError(f"`text` must be a JSON text; got {shorten(text)}.")
         try:
             fields = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"The text is not JSON: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"The text is not JSON: {error}.") from error
         if not isinstance(fields, dict):
-            raise ValueError("A scenario is a JSON object, one key a field.")
-        return cls._from_fields(fields, "The JSON object")
+            raise ValueError(
+                f"A scenario is a JSON object, one key a field; got {shorten(fields)}."
+            )
+        return cls._from_fields(fields, "the JSON object")
 
     @classmethod
-    def _from_fields(cls, fields: dict[str, Any], source: str | Path) -> Self:
-        specs = dataclasses.fields(cls)
-        required = {s.name for s in specs if s.default is dataclasses.MISSING}
-        missing, unknown = required - set(fields), set(fields) - set(cls.field_names())
-        if missing or unknown:
-            raise ValueError(
-                f"{source} is not a scenario: fields missing: {sorted(missing)}, "
-                f"unknown: {sorted(unknown)}."
-            )
-        return cls(**fields)
+    def _from_fields(cls, fields: dict[str, Any], source: str) -> Self:
+        try:
+            return cls(**fields)
+        except ValueError as error:
+            raise ValueError(f"There is no scenario in {source}: {error}") from error
+
+
+#: The lowest and highest value that each field may have.
+FIELD_LIMITS: dict[str, Limits] = {
+    spec.name: spec.metadata["limits"] for spec in dataclasses.fields(Scenario)
+}
 
 
 def _fit_shape(
@@ -164,7 +174,7 @@ def _fit_shape(
     """Returns `value` as an array with the batch shape of the gains before `axes`."""
     array = as_floats(value, name)
     if isinstance(array, np.ndarray) != isinstance(gain, np.ndarray):
-        if name != "max_users":
+        if name != "max_users" or isinstance(gain, np.ndarray):
             raise ValueError(
                 f"`{name}` must be of the same kind as `channel_gain`, NumPy or "
                 f"PyTorch; got {type(array).__name__} and {type(gain).__name__}."
@@ -189,21 +199,72 @@ def _fit_shape(
         raise ValueError(f"`{name}` must have shape {wanted}; got {got}.") from None
 
 
-def _check_values(name: str, value: Array, axes: str, rule: str) -> None:
-    text, valid = _RULES[rule]
+def _check_values(spec: dataclasses.Field[Any], value: Array) -> None:
+    name, axes, limits = spec.name, spec.metadata["axes"], spec.metadata["limits"]
     array = value if isinstance(value, np.ndarray) else value.detach().cpu().numpy()
-    wrong = ~valid(array)
+    valid = limits.hold(array)
+    kind = ""
+    if name == "max_users":
+        valid &= array == np.floor(array)
+        kind = "a whole number "
+    if not valid.all():
+        index = first_index(~valid)
+        got, where = float(array[index]), describe_index(index, axes)
+        unit = f" {spec.metadata['unit']}" if spec.metadata["unit"] else ""
+        raise ValueError(
+            f"`{name}` must be {kind}from {limits}{unit}; got {got:g}"
+            f"{f' for {where}' if where else ''}.{_remedy(name, got)}"
+        )
+
+
+def _remedy(name: str, got: float) -> str:
+    """Returns what the mistake probably is, and what to do."""
+    if name == "channel_gain" and got > 1:
+        return (
+            " No channel gives more power than is sent: this may be a path loss in dB, "
+            "whose gain is 10**(-loss / 10), or a gain divided by the noise, which is "
+            "to be multiplied by it."
+        )
+    if name == "channel_gain" and got < 0:
+        return " This may be a gain in dB; the linear one is 10**(gain / 10)."
+    if name == "channel_gain" and got < 1e-30:
+        return " For a server out of reach give 1e-30; no solver chooses it then."
+    return _REMEDIES.get(name, " Give it in that unit.") if np.isfinite(got) else ""
+
+
+_COEFFICIENT = " It is the power at full speed over the cube of the frequency in Hz."
+_REMEDIES = {
+    "data_bit": " For data that are already at the server give 1 bit.",
+    "noise_density_w_per_hz": " It is 10**((dBm per Hz - 30) / 10).",
+    "user_power_coefficient": _COEFFICIENT,
+    "server_power_coefficient": _COEFFICIENT,
+    "local_fraction_min": " It is one layer's share, 1 / layers.",
+    "local_fraction_max": " It is that of all layers but one, 1 - 1 / layers.",
+    "max_users": " Leave it out for no limit.",
+    "user_position_m": "",
+    "server_position_m": "",
+}
+
+
+def _check_gpu_power(fields: Scenario, owner: str, axes: str) -> None:
+    coefficient = np.asarray(getattr(fields, f"{owner}_power_coefficient"), float)
+    frequency_hz = np.asarray(getattr(fields, f"{owner}_frequency_max_hz"), float)
+    power_w = coefficient * frequency_hz**3
+    wrong = ~GPU_POWER_W.hold(power_w)
     if wrong.any():
         index = first_index(wrong)
-        where = describe_index(index, axes)
         raise ValueError(
-            f"`{name}` must be {text}; got {array[index]}"
-            f"{f' for {where}' if where else ''}."
+            f"`{owner}_power_coefficient` × `{owner}_frequency_max_hz`³, the power of "
+            f"the GPU at full speed, must be from {GPU_POWER_W} W; got "
+            f"{coefficient[index]:g} × {frequency_hz[index]:g}³ = {power_w[index]:g} W "
+            f"for {describe_index(index, axes)}.{_COEFFICIENT}"
         )
 
 
 def _check_relations(scenario: Scenario) -> None:
     fields = scenario.to_numpy()
+    _check_gpu_power(fields, "user", "N")
+    _check_gpu_power(fields, "server", "M")
     lowest, highest = fields.local_fraction_min, fields.local_fraction_max
     crossed = lowest > highest
     if crossed.any():

@@ -11,9 +11,13 @@ from mec_llm_env.actions import make_codec
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.config import ScenarioConfig
 from mec_llm_env.objective import Outcome, evaluate
-from mec_llm_env.observations import ObservationCodec
+from mec_llm_env.observations import OBSERVABLE, ObservationCodec
+from mec_llm_env.ranges import integer_argument, shorten
 from mec_llm_env.sampling import scenario_sampler
 from mec_llm_env.scenario import Scenario
+
+#: Decisions an episode, at most.
+MOST_DECISIONS = 10**9
 
 
 class Task:
@@ -39,20 +43,29 @@ class Task:
         observation_encoding: str = "flat",
         episode_length: int = 1,
     ) -> None:
-        is_integer = isinstance(episode_length, int | np.integer)
-        if not is_integer or episode_length < 1:
-            raise ValueError(
-                "`episode_length` must be an integer of at least 1; got "
-                f"{episode_length!r}."
-            )
+        self.episode_length = integer_argument(
+            "episode_length", episode_length, 1, MOST_DECISIONS
+        )
         self.config = ScenarioConfig.preset(preset).with_overrides(
             {} if overrides is None else overrides
         )
-        self.episode_length = int(episode_length)
         size = self.config.users, self.config.servers
         self.action_codec = make_codec(self.config, action_encoding)
         self.observation_codec = ObservationCodec(*size, observation_encoding)
         self.sampler = scenario_sampler(self.config)
+        self._check_observable()
+
+    def _check_observable(self) -> None:
+        """Refuses a configuration that draws what an observation cannot hold."""
+        for name, drawn in self.sampler.field_limits().items():
+            lowest, highest = OBSERVABLE[name]
+            for value in drawn:
+                if not lowest <= value <= highest:
+                    raise ValueError(
+                        f"`{name}` must be from {OBSERVABLE[name]} to be observed; got "
+                        f"{self.sampler.explain(name, value)}. Solvers take such "
+                        "scenarios directly: `sample_scenario`."
+                    )
 
     def decide(self, action: Any, scenario: Scenario) -> tuple[Allocation, Outcome]:
         """Decodes and evaluates an action, or a batch.
@@ -85,11 +98,11 @@ class Task:
         Raises:
             ValueError: an option is not known, or the scenario cannot be observed.
         """
-        options = options or {}
-        unknown = set(options) - {"scenario"}
+        options = reset_options(options)
+        unknown = [key for key in options if key != "scenario"]
         if unknown:
             raise ValueError(
-                f"There is no reset option {sorted(unknown)[0]!r}. Use 'scenario'."
+                f"There is no reset option {shorten(unknown[0])}. Use 'scenario'."
             )
         scenario = options.get("scenario")
         if scenario is None:
@@ -108,3 +121,19 @@ class Task:
         scenario = scenario.to_numpy()
         self.observation_codec.encode(scenario)  # refuses what cannot be observed
         return scenario
+
+
+def reset_options(options: Any) -> Mapping[str, Any]:
+    """Returns the options of a reset, none for None.
+
+    Raises:
+        ValueError: they are not a mapping.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ValueError(
+            "`options` must be a dictionary, such as {'scenario': scenario}; got "
+            f"{shorten(options)}."
+        )
+    return options

@@ -14,11 +14,15 @@ from gymnasium.vector.utils import batch_space
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.env import MecLlmEnv, check_render_mode
 from mec_llm_env.objective import Outcome
+from mec_llm_env.ranges import integer_argument, shorten
 from mec_llm_env.scenario import Scenario
 from mec_llm_env.streams import UniformStreams
-from mec_llm_env.task import Task
+from mec_llm_env.task import Task, reset_options
 
 Array = np.ndarray[Any, Any]
+
+#: Sub-environments, at most.
+MOST_ENVS = 1_000_000
 
 _EPISODE_STATE = ("scenario", "_decisions", "_ended")
 
@@ -48,13 +52,10 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         render_mode: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(num_envs, int | np.integer) or num_envs < 1:
-            raise ValueError(
-                f"`num_envs` must be an integer of at least 1; got {num_envs!r}."
-            )
+        num_envs = integer_argument("num_envs", num_envs, 1, MOST_ENVS)
         check_render_mode(render_mode, self.metadata)
         self.task = Task(**kwargs)
-        self.num_envs = int(num_envs)
+        self.num_envs = num_envs
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
@@ -88,7 +89,7 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
             ValueError: seeds or options do not fit; nothing has changed.
             gymnasium.error.Error: a seed is not a whole number of at least 0; likewise.
         """
-        options = dict(options or {})
+        options = dict(reset_options(options))
         mask = self._reset_mask(options.pop("reset_mask", None))
         scenario = self._given(options, mask)
         self._streams.seed(self._seed_list(seed), np.flatnonzero(mask))
@@ -217,10 +218,10 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
             return [None] * self.num_envs
         if isinstance(seed, int | np.integer):
             return [int(seed) + i for i in range(self.num_envs)]
-        if isinstance(seed, str) or not hasattr(seed, "__len__"):
+        if not isinstance(seed, Sequence | np.ndarray) or isinstance(seed, str | bytes):
             raise ValueError(
                 "`seed` must be an integer, one for each sub-environment, or None; got "
-                f"{seed!r}."
+                f"{shorten(seed)}."
             )
         if len(seed) != self.num_envs:
             raise ValueError(
@@ -236,7 +237,8 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         if not is_mask or mask.shape != (self.num_envs,) or not mask.any():
             raise ValueError(
                 "`options['reset_mask']` must be a NumPy array of shape "
-                f"({self.num_envs},) and type bool with a true entry; got {mask!r}."
+                f"({self.num_envs},) and type bool with a true entry; got "
+                f"{shorten(mask)}."
             )
         return mask
 
@@ -271,10 +273,10 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
 def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
     try:
         return AutoresetMode(mode)
-    except ValueError:
+    except (TypeError, ValueError):
         choices = ", ".join(repr(choice.value) for choice in AutoresetMode)
         raise ValueError(
-            f"`autoreset_mode` must be one of {choices}; got {mode!r}."
+            f"`autoreset_mode` must be one of {choices}; got {shorten(mode)}."
         ) from None
 
 
@@ -312,7 +314,10 @@ def _blank(actions: Any, idle: Array) -> Any:
     """Returns actions with zeros for idle sub-environments, whose own do not count."""
     if isinstance(actions, dict):
         return {key: _blank(value, idle) for key, value in actions.items()}
-    array = np.array(actions)
+    try:
+        array = np.asarray(actions).copy()
+    except (TypeError, ValueError, RuntimeError):
+        return actions  # no array: refused by the decoder, with words
     if array.shape[:1] == idle.shape:
         array[idle] = 0
     return array

@@ -26,14 +26,17 @@ OURS = {"mec_llm_env", "dashf", "agents", "train", "evaluate", "tests"}
 # The modules of mec_llm_env that make up the system model know no Gymnasium, and none
 # of them knows what is built on it. Their order is the order of the data.
 MODEL = [
-    *("_array", "files", "names", "record", "config", "channel", "workload"),
+    *("_array", "names", "ranges", "files", "record", "config", "channel", "workload"),
     *("scenario", "sampling", "allocation", "objective", "assignment"),
 ]
 # The solver's modules in the order in which they build on one another.
 SOLVER = [
-    *("result", "kernels", "loops", "compiled", "pairs", "prices", "interior_point"),
-    *("clearing", "convex", "dinkelbach", "resources", "split", "baselines", "bounds"),
-    *("rounding", "fast_sharing", "sharing", "dual", "exact", "sdr", "association"),
+    *("checks", "clock", "budget", "result", "kernels", "loops", "jit", "compiled"),
+    *("pairs", "prices"),
+    *("options", "interior_point", "column_generation", "price_search", "clearing"),
+    *("convex", "dinkelbach", "resource_program", "resources", "split", "baselines"),
+    *("fast_sharing", "bounds", "rounding", "sharing", "branch_and_bound", "dual"),
+    *("exact", "neighbours", "search", "reach", "sdr", "association"),
     *("continuous", "optimised_baselines", "algorithm", "registry", "policy"),
 ]
 # Optional libraries, imported inside the functions that need them.

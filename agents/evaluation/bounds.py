@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
 import dashf
+import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
-from agents.cache import Arrays, cached_arrays
+from agents.cache import Arrays, cached_arrays, source_hash
+from dashf.bounds import NEAR
 from mec_llm_env import ObjectiveConfig, Scenario
 from mec_llm_env.bank import bank_presets, load_bank
 
@@ -20,14 +24,41 @@ CACHE = ALL_CACHES / "bounds"
 CHUNK = 10  # instances bounded at once; each chunk is a file of the cache
 
 
+@dataclass(frozen=True, kw_only=True)
+class InstanceBounds:
+    """Certified upper bounds of I instances, and how far the optimum may be below."""
+
+    value: Array  # [I] no allocation has a higher SCR
+    gap: Array  # [I] value over the best SCR known, less one
+
+    @classmethod
+    def joined(cls, parts: list[Self]) -> Self:
+        """Returns the bounds of all parts, one after another."""
+        return cls(
+            value=np.concatenate([part.value for part in parts]),
+            gap=np.concatenate([part.gap for part in parts]),
+        )
+
+    def warning(self) -> str | None:
+        """Says on how many instances the bound is loose; None if on none."""
+        loose = self.gap > NEAR
+        if not loose.any():
+            return None
+        return (
+            f"the certified bound may be loose on {loose.sum()} of {len(loose)} "
+            f"instances, by at most {100 * self.gap.max():.1f} %; its shares are lower "
+            "than shares of the optimum. `dashf.solve_exact` gives a tighter one."
+        )
+
+
 def certified_bounds(
     scenario: Scenario,  # [I]
     objective: ObjectiveConfig,
     preset: str | None = None,
     *,
     advance: Callable[[int], None] = lambda count: None,
-) -> Array:
-    """Returns certified upper bounds of the SCR, [I].
+) -> InstanceBounds:
+    """Returns certified upper bounds of the SCR of every instance.
 
     Args:
         scenario: the instances.
@@ -36,24 +67,24 @@ def certified_bounds(
         advance: called with the number of instances that have just been bounded.
     """
     count = scenario.batch_shape[0]
-    known = _banked(scenario, preset)[:count]
-    advance(len(known))
-    parts = [known]
-    for i in range(len(known), count, CHUNK):
+    parts = [_banked(scenario, preset)]
+    first = len(parts[0].value)
+    advance(first)
+    for i in range(first, count, CHUNK):
         part = scenario[i : min(i + CHUNK, count)]
         parts.append(_cached(part, objective))
         advance(part.batch_shape[0])
-    return np.concatenate(parts)
+    return InstanceBounds.joined(parts)
 
 
-def _banked(scenario: Scenario, preset: str | None) -> Array:
+def _banked(scenario: Scenario, preset: str | None) -> InstanceBounds:
     """Returns the bank's bounds, after seeing that its scenarios are these.
 
     Raises:
         ValueError: they are not.
     """
     if preset not in bank_presets():
-        return np.empty(0)
+        return InstanceBounds(value=np.empty(0), gap=np.empty(0))
     bank = load_bank(preset)
     common = min(len(bank.bound), scenario.batch_shape[0])
     stored, given = bank.scenario.channel_gain[:common], scenario.channel_gain[:common]
@@ -62,22 +93,29 @@ def _banked(scenario: Scenario, preset: str | None) -> Array:
             f"The instance bank of {preset!r} holds other scenarios than are sampled "
             "now. Make it anew with benchmarks/make_bank.py."
         )
-    return np.asarray(bank.bound)
+    value = np.asarray(bank.bound)
+    return InstanceBounds(value=value[:common], gap=bank.gap[:common])
 
 
-def _cached(scenario: Scenario, objective: ObjectiveConfig) -> Array:
+def _cached(scenario: Scenario, objective: ObjectiveConfig) -> InstanceBounds:
     def bound() -> Arrays:
-        return {"bound": np.asarray(dashf.upper_bound(scenario, objective).value)}
+        found = dashf.upper_bound(scenario, objective)
+        return {"value": np.asarray(found.value), "gap": np.asarray(found.gap)}
 
     path = CACHE / f"{_key(scenario, objective)}.npz"
-    return cached_arrays(path, bound)["bound"]
+    return InstanceBounds(**cached_arrays(path, bound))
 
 
 def _key(scenario: Scenario, objective: ObjectiveConfig) -> str:
-    """Hashes everything that a bound depends on."""
-    digest = hashlib.sha256(repr(objective).encode())
+    """Hashes everything that a bound depends on, the code that finds it included."""
+    digest = hashlib.sha256(f"{objective!r} {_code()}".encode())
     for name, value in scenario.to_dict().items():
         if value is not None and not name.endswith("position_m"):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(value, dtype=np.float64).tobytes())
     return digest.hexdigest()
+
+
+@functools.cache
+def _code() -> str:
+    return source_hash(dashf, mec_llm_env)

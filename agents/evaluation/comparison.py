@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 import numpy as np
@@ -76,7 +78,9 @@ def compare(
         if jobs > 1:
             # Spawned, because a fork of PyTorch's threads may hang.
             pool = stack.enter_context(
-                ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+                ProcessPoolExecutor(
+                    jobs, get_context("spawn"), initializer=_end_with_parent
+                )
             )
             parts = pool.map(_decide, *zip(*work, strict=True))
         else:
@@ -111,6 +115,18 @@ def figures_of(
     excess = violations(scenario, allocation).values()
     worst = np.max(np.stack(list(excess)), axis=0)
     return {"scr": outcome.scr, **means, "violation": worst}
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it has ended, however that was."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _decide(name: str, task: Task, scenario: Scenario, seed: int) -> dict[str, Array]:

@@ -74,6 +74,7 @@ def to_html(
             "is the service-cost ratio, total score over total cost: higher is better. "
             "Optimality is its share of the certified upper bound, which no allocation "
             "can exceed; the gap is bound / SCR − 1. "
+            f"{html.escape(about['bound'] + ' ' if 'bound' in about else '')}"
             "IQM is the mean of the middle half; intervals are 95 % bootstrap. Delay "
             "and energy are means over users. Decisions were timed one after another "
             "on one thread."

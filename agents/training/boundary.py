@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agents.training.checkpoint import save_checkpoint
 from agents.training.display import Display
 from agents.training.interrupt import InterruptFlag, TrainingInterrupted
-from mec_llm_env.files import write_whole
 
 if TYPE_CHECKING:
     from agents.training.trainer import Trainer
@@ -44,11 +41,14 @@ class Boundary:
             self._do_what_is_due()
 
     def ended(self) -> None:
-        """Evaluates the final policy and writes the final checkpoint."""
+        """Evaluates the final policy and writes the final checkpoint, if need be."""
+        self.trainer.restore()  # of a run that had only its end before it
         self.trainer.stopwatch.stop()
         if self.trainer.validation.last_timesteps < self._done:
             self.evaluate()
-        self.save()
+            self._saved_at = -1
+        if self._saved_at < self._done:
+            self.save()
 
     def evaluate(self) -> None:
         """Measures the policy on the validation scenarios and keeps the best one."""
@@ -59,7 +59,7 @@ class Boundary:
         trainer.logger.dump(self._done)
         kept = validation.keeps_last()
         if kept:
-            save_model(trainer.model, trainer.run / f"best_{trainer.model_file}")
+            trainer.keep_best()
         validation.save(trainer.run / EVALUATIONS)
         self.display.evaluated(self._done, figures, kept)
 
@@ -68,8 +68,10 @@ class Boundary:
         trainer = self.trainer
         for output in trainer.logger.output_formats:
             getattr(output, "writer").flush()  # noqa: B009 - TensorBoard's
-        state = trainer.get_state()
-        save_checkpoint(trainer.run, trainer.model, state, trainer.model_file)
+        save_checkpoint(
+            *(trainer.run, trainer.model, trainer.get_state()),
+            *(trainer.model_file, trainer.growing_files()),
+        )
         self._saved_at = self._done
 
     def _do_what_is_due(self) -> None:
@@ -92,10 +94,3 @@ class Boundary:
     def _is_due(self, frequency: int, last: int) -> bool:
         """Returns whether a multiple of `frequency` lies behind `last`."""
         return last < 0 or self._done // frequency > last // frequency
-
-
-def save_model(model: Any, path: Path) -> None:
-    """Writes a model in its own format, whole or not at all."""
-    buffer = io.BytesIO()
-    model.save(buffer)
-    write_whole(path, buffer.getvalue())

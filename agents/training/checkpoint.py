@@ -2,28 +2,45 @@
 
 A model's own `save` keeps model, optimiser and counters; what Stable-Baselines3's
 leaves out is the environments, the random states, the replay buffer and the callbacks.
-A checkpoint is written at a boundary beside its final place and renamed there.
+A checkpoint is written at a boundary under a hidden name and then renamed. It never
+replaces another one: of the same step there is a second, which is the newer one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import pickle
 import random
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from agents.folders import sync
+from agents.training import trust
+
 FOLDER = "checkpoints"
 KEPT = 2  # the newest ones
 
+_FORMAT = "mec-llm-env checkpoint 2"
 _STATE, _BUFFER = "state.pkl", "replay_buffer.pkl"
-_MANIFEST = "checkpoint.json"
+_MANIFEST, _SIGNATURE = "checkpoint.json", "signature"
+
+# What reading JSON of unknown content raises.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,51 +53,99 @@ class TrainingState:
     randomness: dict[str, Any]  # of `random_states`
     own: dict[str, Any]  # of one kind of trainer alone
     training_s: float  # s of wall time spent in training so far
-    file_sizes: dict[str, int]  # byte, of the files that grow, by path in the run
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """A checkpoint that is as it was written."""
+
+    folder: Path
+    timesteps: int  # decisions before it
+    sums: dict[str, str]  # SHA-256 of its files, by name
+    sizes: dict[str, int]  # byte, of the run's files that grow, by path in the run
+    is_own: bool  # this user has written it on this machine
+
+    def has(self, path: Path) -> bool:
+        """Returns whether a file is a copy of the checkpoint's of that name."""
+        return path.is_file() and _sha256(path) == self.sums.get(path.name)
 
 
 def save_checkpoint(
-    run: Path, model: Any, state: TrainingState, model_file: str
+    run: Path, model: Any, state: TrainingState, model_file: str, growing: Sequence[str]
 ) -> Path:
-    """Writes `checkpoints/step_…`, whole or not at all, and drops the oldest ones."""
+    """Writes `checkpoints/step_…`, whole or not at all, and drops the oldest ones.
+
+    Args:
+        run: the run folder.
+        model: with `save`, `num_timesteps` and perhaps a replay buffer.
+        state: what goes beside it.
+        model_file: name of the model's file.
+        growing: files that rows are added to, by path in the run; they reach the disk
+            before the checkpoint that counts on them.
+    """
     parent = run / FOLDER
     parent.mkdir(exist_ok=True)
-    final = parent / f"step_{model.num_timesteps:012d}"
-    partial = parent / f".{final.name}.partial"
+    name = f"step_{model.num_timesteps:012d}"
+    partial = parent / f".{name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    model.save(partial / model_file)
-    (partial / _STATE).write_bytes(pickle.dumps(state))
-    if getattr(model, "replay_buffer", None) is not None:
-        model.save_replay_buffer(partial / _BUFFER)
-    sums = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
-    manifest = {"timesteps": model.num_timesteps, "sha256": sums}
-    (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-    for path in partial.iterdir():
-        _flush(path)
-    shutil.rmtree(final, ignore_errors=True)  # of a run that was continued here
-    os.replace(partial, final)
-    _flush(parent)
-    for old in _checkpoints(run)[:-KEPT]:
-        shutil.rmtree(old)
+    try:
+        model.save(partial / model_file)
+        (partial / _STATE).write_bytes(pickle.dumps(state))
+        if getattr(model, "replay_buffer", None) is not None:
+            model.save_replay_buffer(partial / _BUFFER)
+        manifest = {
+            "format": _FORMAT,
+            "timesteps": model.num_timesteps,
+            "sha256": {p.name: _sha256(p) for p in sorted(partial.iterdir())},
+            "run_files": {path: _grown(run / path) for path in sorted(growing)},
+        }
+        manifest[_SIGNATURE] = trust.sign(manifest)
+        (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        for path in (*partial.iterdir(), *(run / path for path in growing)):
+            sync(path)
+        for folder in (partial, run):
+            sync(folder)
+        final = next(
+            path
+            for number in itertools.count(1)
+            if not (
+                path := parent / (name + (f"_{number}" if number > 1 else ""))
+            ).exists()
+        )
+        os.replace(partial, final)
+    except BaseException:  # a full disk, above all
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    sync(parent)
+    drop_old(run)
     return final
 
 
-def newest_checkpoint(run: Path) -> Path | None:
+def drop_old(run: Path) -> None:
+    """Removes all checkpoints but the newest ones, of different steps."""
+    newest_of_step = {_order(path)[0]: path for path in _checkpoints(run)}
+    kept = list(newest_of_step.values())[-KEPT:]
+    for path in _checkpoints(run):
+        if path not in kept:
+            hidden = path.rename(path.with_name(f".{path.name}.old"))
+            shutil.rmtree(hidden)  # no half of it is ever seen
+
+
+def newest_checkpoint(run: Path) -> Checkpoint | None:
     """Returns the newest checkpoint of a run, after checking it; None if it has none.
 
+    Nothing is unpickled.
+
     Raises:
-        ValueError: it is damaged.
+        ValueError: it, or a file of the run that it counts on, is damaged.
     """
     found = _checkpoints(run)
-    if not found:
-        return None
-    _verify(found[-1])
-    return found[-1]
+    return _verified(run, found[-1]) if found else None
 
 
 def load_state(checkpoint: Path) -> TrainingState:
-    """Loads what lies beside the model in a checkpoint."""
+    """Loads what lies beside the model in a checkpoint; executes what it says."""
     state = pickle.loads((checkpoint / _STATE).read_bytes())
     assert isinstance(state, TrainingState)
     return state
@@ -112,7 +177,7 @@ def restore_random_states(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
 
 
-def cut_back(run: Path, sizes: dict[str, int], folders: tuple[str, ...]) -> None:
+def cut_back(run: Path, sizes: Mapping[str, int], folders: tuple[str, ...]) -> None:
     """Cuts files that grow back to a checkpoint, and removes later ones.
 
     Args:
@@ -130,23 +195,46 @@ def cut_back(run: Path, sizes: dict[str, int], folders: tuple[str, ...]) -> None
 
 
 def _checkpoints(run: Path) -> list[Path]:
-    return sorted((run / FOLDER).glob("step_*"))
+    return sorted((run / FOLDER).glob("step_*"), key=_order)
 
 
-def _verify(checkpoint: Path) -> None:
+def _order(checkpoint: Path) -> tuple[str, int]:
+    step, _, number = checkpoint.name.removeprefix("step_").partition("_")
+    return step, int(number) if number.isdecimal() else 1
+
+
+def _verified(run: Path, folder: Path) -> Checkpoint:
     try:
-        manifest = json.loads((checkpoint / _MANIFEST).read_text())
-        sums = manifest["sha256"]
-        wrong = [
-            name for name, sum_ in sums.items() if _sha256(checkpoint / name) != sum_
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        signature = manifest.pop(_SIGNATURE, None)
+        if manifest["format"] != _FORMAT:
+            raise ValueError(f"the format is not {_FORMAT!r}")
+        sums, grown = manifest["sha256"], manifest["run_files"]
+        sizes = {name: int(about["bytes"]) for name, about in grown.items()}
+        paths = [*(folder / name for name in sums), *(run / name for name in sizes)]
+        if not all(path.resolve().is_relative_to(run.resolve()) for path in paths):
+            raise ValueError("it names files outside of the run")
+        checkpoint = Checkpoint(
+            folder=folder,
+            timesteps=int(manifest["timesteps"]),
+            sums=dict(sums),
+            sizes=sizes,
+            is_own=trust.is_own(manifest, signature),
+        )
+        wrong = [name for name in sums if _sha256(folder / name) != sums[name]]
+        wrong += [
+            f"{name} of the run"
+            for name, size in sizes.items()
+            if _grown(run / name, size) != grown[name]
         ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        wrong = [f"{_MANIFEST} ({type(error).__name__})"]
+    except _UNREADABLE as error:
+        wrong = [f"{_MANIFEST} ({type(error).__name__}: {error})"]
     if wrong:
         raise ValueError(
-            f"The checkpoint {os.fspath(checkpoint)!r} is damaged: {wrong[0]} is not "
-            "as it was written. Remove that folder to go on from the one before it."
+            f"The checkpoint {os.fspath(folder)!r} is damaged: {wrong[0]} is not as it "
+            "was written. Remove that folder to go on from the one before it."
         )
+    return checkpoint
 
 
 def _sha256(path: Path) -> str:
@@ -154,9 +242,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _grown(path: Path, size: int | None = None) -> dict[str, Any]:
+    """Returns how long a file is, or would be if cut to `size`, and its check sum."""
+    data = path.read_bytes()[:size]
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

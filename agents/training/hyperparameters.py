@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from agents.training.plain import check_plain, read_dict
 from mec_llm_env.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -32,6 +33,29 @@ _RESERVED = {
 }
 
 
+# Whole numbers, and the least that each can be.
+_INTEGERS = {
+    **dict.fromkeys(("n_steps", "batch_size", "n_epochs", "buffer_size"), 1),
+    **dict.fromkeys(("policy_delay", "target_update_interval", "cg_max_steps"), 1),
+    **dict.fromkeys(("n_critic_updates", "sub_sampling_factor", "warmup"), 1),
+    **dict.fromkeys(("line_search_max_iter", "stats_window_size"), 1),
+    **dict.fromkeys(("fewest_users", "most_merged"), 1),
+    **dict.fromkeys(("learning_starts", "candidates"), 0),
+    **{"top_quantiles_to_drop_per_net": 0, "gradient_steps": -1},
+}
+
+# Numbers, and between what they lie.
+_NUMBERS = {
+    **dict.fromkeys(("gamma", "gae_lambda", "tau", "averaging"), (0, 1)),
+    **dict.fromkeys(("subsets", "merges"), (0, 1)),
+    **dict.fromkeys(("learning_rate", "clip_range", "max_grad_norm"), (0, np.inf)),
+    **dict.fromkeys(("target_kl", "rms_prop_eps", "cg_damping"), (0, np.inf)),
+    **dict.fromkeys(("target_policy_noise", "target_noise_clip"), (0, np.inf)),
+    **dict.fromkeys(("vf_coef", "margin", "noise_std"), (0, np.inf)),
+    "line_search_shrinking_factor": (0, 1),
+}
+
+
 def load_hyperparameters(
     algorithm: str,
     env_id: str,
@@ -48,11 +72,11 @@ def load_hyperparameters(
     start stands under the same key and ":warm".
 
     Raises:
-        ValueError: the file has no entry for the environment.
+        ValueError: the file has no entry for the environment, or cannot be read.
         FileNotFoundError: there is no file for the algorithm.
     """
     path = FOLDER / f"{algorithm}.yml"
-    entries = yaml.safe_load(path.read_text())
+    entries = _entries(path)
     if env_id not in entries:
         raise ValueError(
             f"hyperparams/{path.name} has no entry {env_id!r}, only "
@@ -62,8 +86,44 @@ def load_hyperparameters(
     keys = [f"{env_id}:{name}" for name in names] + [env_id]
     key = next(key for key in keys if key in entries)
     settings = entries[key] | (entries.get(f"{key}:warm", {}) if warm else {})
-    settings["n_timesteps"] = int(settings["n_timesteps"])
+    for name in ("n_timesteps", "n_envs"):
+        value: Any = settings.get(
+            name
+        )  # rl-zoo3 has 1e6 for some, which YAML calls a text
+        try:
+            settings[name] = int(float(value))
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(
+                f"hyperparams/{path.name}: `{name}` of {key!r} must be a whole number; "
+                f"got {value!r}."
+            ) from None
+    if not isinstance(settings.get("policy"), str):
+        raise ValueError(
+            f"hyperparams/{path.name}: `policy` of {key!r} must be a name; got "
+            f"{settings.get('policy')!r}."
+        )
     return settings
+
+
+def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    """Returns what a file says, by environment.
+
+    Raises:
+        ValueError: it is no YAML of entries with settings that are plain data.
+    """
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"hyperparams/{path.name} cannot be read: {error}") from None
+    if not isinstance(entries, dict) or not all(
+        isinstance(settings, dict) for settings in entries.values()
+    ):
+        raise ValueError(
+            f"hyperparams/{path.name} must have an entry of settings for each "
+            "environment."
+        )
+    check_plain(f"hyperparams/{path.name}", entries)
+    return entries
 
 
 def check_arguments(algorithm_class: type, arguments: Mapping[str, Any]) -> None:
@@ -103,14 +163,16 @@ def as_arguments(
     """
     from stable_baselines3.common.utils import LinearSchedule
 
+    check_plain("hyperparameters", dict(settings))
     arguments: dict[str, Any] = {}
     for name, value in settings.items():
+        _check_value(name, value)
         if isinstance(value, str) and value.startswith("lin_"):
             start = _number(name, value.removeprefix("lin_"))
             arguments[name] = LinearSchedule(start, 0.0, 1.0)
         elif name in ("policy_kwargs", "normalize") and isinstance(value, str):
-            arguments[name] = _evaluate_dict(name, value)
-        elif name == "train_freq" and isinstance(value, list):
+            arguments[name] = read_dict(name, value)
+        elif name == "train_freq" and isinstance(value, list | tuple):
             arguments[name] = tuple(value)
         elif name == "action_noise":
             raise ValueError("`action_noise` is given by `noise_type` and `noise_std`.")
@@ -142,26 +204,46 @@ def _action_noise(settings: Mapping[str, Any], space: gym.Space[Any] | None) -> 
     return kinds[kind](mean, np.full_like(mean, deviation))
 
 
+def _check_value(name: str, value: Any) -> None:
+    """Refuses numbers out of range, which an algorithm would notice late or never."""
+    is_text = isinstance(value, str)
+    if value is None or (is_text and name in ("learning_rate", "clip_range")):
+        return
+    if name in _INTEGERS:
+        least = _INTEGERS[name]
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(
+                f"`{name}` must be a whole number of at least {least}; got {value!r}."
+            )
+    elif name in _NUMBERS:
+        least, most = _NUMBERS[name]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not least <= value <= most:
+            raise ValueError(
+                f"`{name}` must be a number ≥ {least}"
+                f"{'' if most == np.inf else f' and ≤ {most}'}; got {value!r}."
+            )
+    elif name == "train_freq":
+        count = value[0] if isinstance(value, list | tuple) and value else value
+        units = value[1:] if isinstance(value, list | tuple) else ["step"]
+        is_count = isinstance(count, int) and not isinstance(count, bool) and count > 0
+        if not is_count or list(units) not in (["step"], ["episode"]):
+            raise ValueError(
+                "`train_freq` must be a whole number of at least 1, or such a number "
+                f"and 'step' or 'episode'; got {value!r}."
+            )
+
+
 def _number(name: str, text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
+        if not 0 <= number < np.inf:
+            raise ValueError
+        return number
     except ValueError:
         raise ValueError(
             f"`{name}` must be a number or lin_NUMBER; got {text!r}."
         ) from None
-
-
-def _evaluate_dict(name: str, text: str) -> dict[str, Any]:
-    """Evaluates "dict(…)" as rl-zoo3 does, with nothing but `dict` and `nn` at hand."""
-    from torch import nn
-
-    try:
-        value = eval(text, {"__builtins__": {}, "dict": dict, "nn": nn})
-    except Exception as error:  # any exception of the text's own
-        raise ValueError(f"`{name}` cannot be read: {text!r}: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"`{name}` must be a dict(…); got {text!r}.")
-    return value
 
 
 def describe_hyperparameters() -> str:

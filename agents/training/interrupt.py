@@ -7,6 +7,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HANGUP = getattr(signal, "SIGHUP", None)  # the terminal is gone; `nohup` ignores it
 
 
 class TrainingInterrupted(Exception):  # noqa: N818 - it is no error
@@ -14,14 +15,20 @@ class TrainingInterrupted(Exception):  # noqa: N818 - it is no error
 
 
 class InterruptFlag:
-    """While entered, the first SIGINT or SIGTERM sets `raised`; a second one acts."""
+    """While entered, the first SIGINT, SIGTERM or SIGHUP sets `raised`.
+
+    A second one acts.
+    """
 
     def __init__(self) -> None:
         self.raised = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in _SIGNALS:
+        heard = [*_SIGNALS]
+        if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
+            heard.append(_HANGUP)
+        for number in heard:
             self._previous[number] = signal.signal(number, self._raise)
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from stable_baselines3.common.type_aliases import TrainFrequencyUnit
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.algorithms import ALGORITHMS, load_object
+from agents.learned import BEST_WEIGHTS
 from agents.training.boundary import Boundary
 from agents.training.callback import BoundaryCallback
 from agents.training.checkpoint import load_replay_buffer
@@ -27,6 +29,7 @@ from agents.training.normalization import (
 from agents.training.runs import TrainingConfig
 from agents.training.trainer import Trainer
 from agents.weights import read_weights, write_weights
+from mec_llm_env.files import write_whole
 from mec_llm_env.sb3 import SB3VecEnv
 from mec_llm_env.task import Task
 
@@ -59,8 +62,15 @@ class SB3Trainer(Trainer):
         """Writes the weights of what decides, which no critic of its own does."""
         policy = cls.load_policy(path, config, Task(**config.env_kwargs))
         state = _deciding(policy).state_dict()
-        arrays = {name: tensor.numpy() for name, tensor in state.items()}
-        write_weights(weights, arrays, {"format": FORMAT})
+        write_weights(weights, _as_arrays(state), {"format": FORMAT})
+
+    def keep_best(self) -> None:
+        """Keeps the model as it is now as the best one, and what decides as data."""
+        super().keep_best()
+        state = _deciding(self.model.policy).state_dict()
+        buffer = io.BytesIO()
+        write_weights(buffer, _as_arrays(state), {"format": FORMAT})
+        write_whole(self.run / BEST_WEIGHTS, buffer.getvalue())
 
     def _build(
         self, algorithm_class: Any, policy: str, arguments: dict[str, Any]
@@ -184,6 +194,10 @@ def _deciding(policy: Any) -> Any:
     """
     actor = getattr(policy, "actor", None)
     return actor if isinstance(actor, BasePolicy) else policy
+
+
+def _as_arrays(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    return {name: tensor.numpy() for name, tensor in state.items()}
 
 
 def _load_weights(policy: Any, part: Any, path: Path) -> None:

@@ -11,7 +11,7 @@ from agents.command_line import parse_overrides, task_arguments
 from agents.training.demonstrations import SCENARIOS
 from agents.training.hyperparameters import RUN_KEYS, load_hyperparameters
 from agents.training.runs import TrainingConfig
-from agents.training.warm_start import WarmStart
+from agents.training.warm_settings import WarmStart
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 
@@ -19,7 +19,7 @@ from mec_llm_env.task import Task
 EVALUATIONS = 20
 
 # Options that `--resume` takes; all others are in the run's config.json.
-_WITH_RESUME = ("resume", "timesteps", "progress")
+_WITH_RESUME = ("resume", "timesteps", "progress", "trust", "stop_with_parent")
 
 
 def config_from_options(options: argparse.Namespace) -> TrainingConfig:
@@ -87,7 +87,7 @@ def _warm_start(
         return None
     solver = options.warm_start
     count = count or SCENARIOS.get(solver, SCENARIOS["dashf"])
-    settings = WarmStart(solver=solver, scenarios=count, **tuned)
+    settings = WarmStart.from_dict({"solver": solver, "scenarios": count, **tuned})
     return dataclasses.asdict(settings)
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import gymnasium as gym
+from filelock import FileLock
 from stable_baselines3.common.logger import Logger, configure
 
 from agents.algorithms import ALGORITHMS
-from agents.training.boundary import Boundary, save_model
+from agents.folders import lock_folder, remove_hidden, sync
+from agents.training.boundary import Boundary
 from agents.training.checkpoint import (
+    FOLDER,
+    Checkpoint,
     TrainingState,
     cut_back,
+    drop_old,
     load_state,
     newest_checkpoint,
     random_states,
@@ -28,7 +36,9 @@ from agents.training.interrupt import InterruptFlag, TrainingInterrupted
 from agents.training.runs import TrainingConfig, create_run, extend_run, load_config
 from agents.training.stopwatch import Stopwatch
 from agents.training.validation import Validation
-from agents.training.warm_start import WarmStart, clone
+from agents.training.warm_settings import WarmStart
+from agents.training.warm_start import clone
+from mec_llm_env.files import write_whole
 from mec_llm_env.task import Task
 from mec_llm_env.vector_env import MecLlmVectorEnv
 
@@ -49,7 +59,7 @@ class Trainer(ABC):
         checkpoint: to go on from; None at the beginning.
 
     Attributes:
-        run: its folder.
+        run: its folder, which is locked until `train` has ended.
         model: the algorithm; it has `num_timesteps`, `predict` and `save`.
         envs: the batched environment.
         logger: of Stable-Baselines3, writing TensorBoard files; set by `train`.
@@ -64,8 +74,11 @@ class Trainer(ABC):
     run: Path
     model: Any
     logger: Logger
+    _lock: FileLock
 
-    def __init__(self, config: TrainingConfig, checkpoint: Path | None = None) -> None:
+    def __init__(
+        self, config: TrainingConfig, checkpoint: Checkpoint | None = None
+    ) -> None:
         self.config = config
         algorithm = ALGORITHMS[config.agent]
         algorithm_class = algorithm.load_class()
@@ -81,16 +94,12 @@ class Trainer(ABC):
         if checkpoint is None:
             encoding = self.envs.task.action_codec.encoding
             policy = algorithm.policy_name(config.policy, encoding)
-            try:
+            with _one_kind_of_error(algorithm_class):
                 self.model = self._build(algorithm_class, policy, arguments)
-            except (TypeError, AssertionError) as error:
-                raise ValueError(
-                    f"The hyperparameters do not fit {algorithm_class.__name__}: "
-                    f"{error}"
-                ) from error
         else:
-            self.model = self._load(algorithm_class, checkpoint)
-            self._resumed = load_state(checkpoint)
+            with _one_kind_of_error(algorithm_class):
+                self.model = self._load(algorithm_class, checkpoint.folder)
+            self._resumed = load_state(checkpoint.folder)
             self.resumed_at = self.model.num_timesteps
 
     @staticmethod
@@ -112,39 +121,43 @@ class Trainer(ABC):
             OSError: the folder cannot be written.
         """
         trainer = Trainer.build(config)
-        trainer.run = create_run(output, config)
+        trainer.run = create_run(output, config).resolve()
+        trainer._lock = lock_folder(trainer.run)
         return trainer
 
     @staticmethod
-    def resume(run: str | os.PathLike[str], timesteps: int | None = None) -> Trainer:
+    def resume(
+        run: str | os.PathLike[str],
+        timesteps: int | None = None,
+        *,
+        trust: bool = False,
+    ) -> Trainer:
         """Goes on from the newest checkpoint of a run.
 
-        A run that ended before its first one begins anew, in the same folder.
+        A run that ended before its first one begins anew, in the same folder; one that
+        ended after its last one and before `model_file` is given that file by `train`.
 
         Args:
             run: its folder.
             timesteps: decisions in all; None: as the run was begun.
+            trust: unpickle a checkpoint whoever has written it.
 
         Raises:
-            ValueError: the folder is no run, its checkpoint is damaged, or it has
-                taken all its decisions; no file has changed.
+            ValueError: the folder is no run, another process is at work in it, its
+                checkpoint is damaged or somebody else's, or it has taken all its
+                decisions; no file has changed.
         """
-        folder = Path(run).resolve()
         config = load_config(run)
         if timesteps is not None:
             config = dataclasses.replace(config, timesteps=timesteps)
-        checkpoint = newest_checkpoint(folder)
-        trainer: Trainer = ALGORITHMS[config.agent].load_trainer()(config, checkpoint)
-        if trainer.resumed_at >= config.timesteps:
-            raise ValueError(
-                f"{os.fspath(run)!r} has taken {trainer.resumed_at} decisions of "
-                f"{config.timesteps}: there is nothing left to do. Give a larger "
-                "--timesteps, the total, to train it further."
-            )
-        extend_run(folder, config)
-        sizes = {} if trainer._resumed is None else trainer._resumed.file_sizes
-        cut_back(folder, sizes, (TENSORBOARD,))
-        trainer.run = folder
+        folder = Path(run).resolve()
+        lock = lock_folder(folder)
+        try:
+            trainer = _resumed(folder, config, trust)
+        except BaseException:
+            lock.release()
+            raise
+        trainer._lock = lock
         return trainer
 
     def train(self, bar: bool | None = None) -> bool:
@@ -166,12 +179,32 @@ class Trainer(ABC):
                 Display(self.config.agent, self.config.timesteps, bar) as display,
             ):
                 self._learn(Boundary(self, display, flag))
-            save_model(self.model, self.run / self.model_file)
+            self._publish_last()
         except TrainingInterrupted:
             return False
         finally:
-            self.logger.close()
+            try:
+                self.logger.close()
+            finally:
+                self._lock.release()
         return True
+
+    def _publish_last(self) -> None:
+        """Makes the last checkpoint's model the run's, which ends it."""
+        last = newest_checkpoint(self.run)
+        assert last is not None
+        content = (last.folder / self.model_file).read_bytes()
+        write_whole(self.run / self.model_file, content)
+        sync(self.run)
+        drop_old(self.run)
+        for folder in (self.run, self.run / FOLDER):
+            remove_hidden(folder)
+
+    def keep_best(self) -> None:
+        """Keeps the model as it is now as the best one."""
+        buffer = io.BytesIO()
+        self.model.save(buffer)
+        write_whole(self.run / f"best_{self.model_file}", buffer.getvalue())
 
     def _warm_start(self, settings: WarmStart, bar: bool | None) -> None:
         """Lets the model learn what a solver does, which is in no checkpoint before.
@@ -206,8 +239,6 @@ class Trainer(ABC):
 
     def get_state(self) -> TrainingState:
         """Returns all that training needs to go on, beside the model."""
-        paths = [self.run / name for name in self.growing]
-        paths += (self.run / TENSORBOARD).iterdir()
         return TrainingState(
             environments=self.envs.get_state(),
             validation=self.validation.history,
@@ -215,10 +246,12 @@ class Trainer(ABC):
             randomness=random_states(),
             own=self._own_state(),
             training_s=self.stopwatch.seconds,
-            file_sizes={
-                str(path.relative_to(self.run)): path.stat().st_size for path in paths
-            },
         )
+
+    def growing_files(self) -> list[str]:
+        """Returns the files that rows are added to, by their paths in the run."""
+        paths = (self.run / TENSORBOARD).iterdir()
+        return [*self.growing, *(f"{TENSORBOARD}/{path.name}" for path in paths)]
 
     def restore(self) -> None:
         """Goes on from the checkpoint that was loaded, once; else does nothing."""
@@ -276,6 +309,51 @@ class Trainer(ABC):
     def _set_own_state(self, state: dict[str, Any]) -> None:
         """Inverse of `_own_state`."""
         assert not state
+
+
+@contextlib.contextmanager
+def _one_kind_of_error(algorithm_class: type) -> Iterator[None]:
+    """Makes a ValueError of whatever a setting causes in the libraries."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"The hyperparameters do not fit {algorithm_class.__name__}: {error}"
+        ) from error
+
+
+def _resumed(folder: Path, config: TrainingConfig, trust: bool) -> Trainer:
+    """Returns the trainer of a run that is locked, ready to go on."""
+    trainer_class: type[Trainer] = ALGORITHMS[config.agent].load_trainer()
+    shown, model = repr(os.fspath(folder)), folder / trainer_class.model_file
+    checkpoint = newest_checkpoint(folder)
+    if checkpoint is None and model.exists():
+        raise ValueError(
+            f"{shown} has a model but no checkpoint to go on from; train another run."
+        )
+    if checkpoint is not None:
+        if not (trust or checkpoint.is_own):
+            raise ValueError(
+                f"The checkpoint in {shown} was not written by you on this machine, "
+                "and a checkpoint can hold code that is executed when it is read. Give "
+                "--trust if you know who made it."
+            )
+        if checkpoint.timesteps >= config.timesteps and checkpoint.has(model):
+            raise ValueError(
+                f"{shown} has taken {checkpoint.timesteps} decisions of "
+                f"{config.timesteps}: there is nothing left to do. Give a larger "
+                "--timesteps, the total, to train it further."
+            )
+    trainer = trainer_class(config, checkpoint)
+    trainer.run = folder
+    for part in (folder, folder / FOLDER):
+        remove_hidden(part)
+    extend_run(folder, config)
+    sizes = {} if checkpoint is None else checkpoint.sizes
+    cut_back(folder, sizes, (TENSORBOARD,))
+    return trainer
 
 
 def _make_envs(config: TrainingConfig) -> MecLlmVectorEnv:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.bounds import certified_bounds
+from agents.evaluation.bounds import InstanceBounds, certified_bounds
 from agents.evaluation.instances import validation_instances
 from mec_llm_env.files import write_whole
 from mec_llm_env.task import Task
@@ -40,12 +40,17 @@ class Validation:
         }
 
     @cached_property
-    def bound(self) -> Array | None:
-        """[100] certified upper bounds; None where they would take minutes to find."""
+    def bounds(self) -> InstanceBounds | None:
+        """Certified upper bounds; None where they would take minutes to find."""
         config = self.task.config
         if config.users * config.servers > LARGEST_BOUNDED:
             return None
         return certified_bounds(self.scenario, config.objective)
+
+    @property
+    def bound(self) -> Array | None:
+        """[100] their values."""
+        return None if self.bounds is None else self.bounds.value
 
     @property
     def last_timesteps(self) -> int:
@@ -99,6 +104,7 @@ class Validation:
             training_s=np.array(self.history["training_s"]),
             delay_s=np.array(self.history["delay_s"]),
             energy_j=np.array(self.history["energy_j"]),
-            bound=[] if self.bound is None else self.bound,
+            bound=[] if self.bounds is None else self.bounds.value,
+            bound_gap=[] if self.bounds is None else self.bounds.gap,
         )
         write_whole(path, buffer.getvalue())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from agents.training.imitation import (
     set_network,
     values,
 )
-from dashf.registry import find_solver
+from agents.training.warm_settings import WarmStart
 from mec_llm_env.task import Task
 
 HELD_OUT = 0.05  # share of the demonstrations that the policy does not learn from
@@ -34,39 +33,6 @@ LOG_INTERVAL = 100  # steps between two lines of the log
 _RISE = 100  # steps over which the learning rate rises
 _LARGEST_GRADIENT = 1.0
 _WIDEST_NOISE = 0.3  # of the actions that a critic of actions learns from
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WarmStart:
-    """What is learned before reinforcement learning, and how.
-
-    Raises:
-        ValueError: a number is out of range, or there is no such solver.
-    """
-
-    solver: str  # key of `dashf.SOLVERS`
-    scenarios: int  # that it demonstrates
-    steps: int = 3000  # of Adam, of the actor
-    critic_steps: int = 500  # of Adam, of the critic
-    batch_size: int = 512  # demonstrations a step
-    learning_rate: float = 1e-3  # highest; falls to 0 by a cosine
-    log_std: float = -3.5  # of the actions, where reinforcement learning begins
-
-    def __post_init__(self) -> None:
-        find_solver(self.solver)
-        lowest = {"scenarios": 2, "steps": 1, "critic_steps": 0, "batch_size": 1}
-        for name, least in lowest.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"`warm_start` needs `{name}` to be an integer of at least "
-                    f"{least}; got {value!r}."
-                )
-        if not 0 < self.learning_rate <= 1:
-            raise ValueError(
-                "`warm_start` needs `learning_rate` to lie between 0 and 1; got "
-                f"{self.learning_rate!r}."
-            )
 
 
 def clone(

@@ -63,7 +63,9 @@ def measure_all(
     """
     arguments = runs[0].config.env_kwargs
     scenario = held_out_instances(task.config, instances)
-    bound = certified_bounds(scenario, task.config.objective, arguments.get("preset"))
+    bound = certified_bounds(
+        scenario, task.config.objective, arguments.get("preset")
+    ).value
     subjects = _subjects(runs)
     folder = output / "measurements"
     folder.mkdir(parents=True, exist_ok=True)

@@ -143,12 +143,13 @@ def _begin(run: Run, output: Path, lock: int) -> _Process:
         words += ["--output", os.fspath(run.parent)]
     else:
         words = ["--resume", os.fspath(folder)]
+    words += ["--no-progress", "--stop-with-parent", str(os.getpid())]
     logs = output / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{run.entry.folder}_{run.seed}.log"
     with log.open("ab") as file:
         child = subprocess.Popen(
-            [sys.executable, os.fspath(ROOT / "train.py"), *words, "--no-progress"],
+            [sys.executable, os.fspath(ROOT / "train.py"), *words],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

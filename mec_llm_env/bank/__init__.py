@@ -5,7 +5,6 @@ Made once by `benchmarks/make_bank.py`; so an evaluation need not solve again.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Mapping
@@ -18,7 +17,8 @@ import numpy as np
 from mec_llm_env._array import Array
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.config import PRESETS, ScenarioConfig
-from mec_llm_env.files import write_whole
+from mec_llm_env.files import digest, read_arrays, write_arrays
+from mec_llm_env.ranges import shorten
 from mec_llm_env.sampling import sample_scenario
 from mec_llm_env.scenario import Scenario
 
@@ -43,6 +43,11 @@ class Bank:
     allocation: Allocation  # [I] that allocation
     sha256: str  # of everything stored
 
+    @property
+    def gap(self) -> Array:
+        """[I] bound over the best SCR known, less one: at most so loose is it."""
+        return self.bound / self.scr - 1
+
     def __len__(self) -> int:
         """I."""
         return len(self.seed)
@@ -54,22 +59,19 @@ def load_bank(preset: str) -> Bank:
     Raises:
         ValueError: there is no bank of that preset, or its file is damaged.
     """
-    if preset not in bank_presets():
+    if not isinstance(preset, str) or preset not in bank_presets():
         raise ValueError(
-            f"There is no instance bank of {preset!r}. Choose from "
+            f"There is no instance bank of {shorten(preset)}. Choose from "
             f"{', '.join(bank_presets())}."
         )
-    content = _file(preset).read_bytes()
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        arrays = dict(archive)
-    stored = str(arrays.pop("sha256", ""))
-    if digest(arrays) != stored:
+    try:
+        content = io.BytesIO(_file(preset).read_bytes())
+        return _from_arrays(preset, read_arrays(content, signed=True))
+    except ValueError as error:
         raise ValueError(
-            f"The instance bank of {preset!r} is damaged: its contents have the "
-            f"SHA-256 {digest(arrays)}, not {stored or 'any'}. Install the package "
+            f"The instance bank of {preset!r} is damaged: {error}. Install the package "
             "again."
-        )
-    return _from_arrays(preset, arrays, stored)
+        ) from error
 
 
 def bank_presets() -> tuple[str, ...]:
@@ -79,17 +81,6 @@ def bank_presets() -> tuple[str, ...]:
 
 def _file(preset: str) -> Traversable:
     return resources.files(__name__).joinpath(f"{preset}.npz")
-
-
-def digest(arrays: Mapping[str, Array]) -> str:
-    """Returns the SHA-256 of arrays: names, types, shapes and bytes, by name."""
-    state = hashlib.sha256()
-    for name in sorted(arrays):
-        value = np.ascontiguousarray(arrays[name])
-        value = value.astype(value.dtype.newbyteorder("<"), copy=False)
-        state.update(f"{name} {value.dtype.str} {value.shape};".encode())
-        state.update(value.tobytes())
-    return state.hexdigest()
 
 
 def save_bank(
@@ -116,11 +107,8 @@ def save_bank(
     if with_scenarios:
         fields = sampled(preset, arrays["seed"]).to_dict()
         arrays |= {f"scenario_{k}": v for k, v in fields.items() if v is not None}
-    sha256 = digest(arrays)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, sha256=np.array(sha256), **arrays)
-    write_whole(path, buffer.getvalue())
-    return sha256
+    write_arrays(path, arrays)
+    return digest(arrays)
 
 
 def sampled(preset: str, seed: Array) -> Scenario:
@@ -131,7 +119,10 @@ def sampled(preset: str, seed: Array) -> Scenario:
     )
 
 
-def _from_arrays(preset: str, arrays: Mapping[str, Array], sha256: str) -> Bank:
+def _from_arrays(preset: str, arrays: Mapping[str, Array]) -> Bank:
+    missing = {"seed", "bound", "scr", "server", *_RESOURCES} - set(arrays)
+    if missing:
+        raise ValueError(f"it has no array {', '.join(sorted(missing))}")
     prefix = "scenario_"
     fields = {
         name.removeprefix(prefix): value
@@ -151,5 +142,5 @@ def _from_arrays(preset: str, arrays: Mapping[str, Array], sha256: str) -> Bank:
         bound=arrays["bound"],
         scr=arrays["scr"],
         allocation=allocation,
-        sha256=sha256,
+        sha256=digest(arrays),
     )

@@ -172,10 +172,10 @@ def test_weights_that_are_damaged_or_pickled(tmp_path: Path) -> None:
     np.testing.assert_array_equal(arrays["a"], [0, 1, 2])
     assert about == {"b": [1, None]}
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(ValueError, match="is not a file of weights: BadZipFile"):
+    with pytest.raises(ValueError, match=r"is not a file of weights: .* zip file"):
         read_weights(path)
     np.savez(path, a=np.array([{}], dtype=object))
-    with pytest.raises(ValueError, match=r"not a file of weights.*allow_pickle"):
+    with pytest.raises(ValueError, match=r"not a file of weights.*Python objects"):
         read_weights(path)
     with pytest.raises(FileNotFoundError):
         read_weights(tmp_path / "none.npz")

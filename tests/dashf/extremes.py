@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mec_llm_env import ObjectiveConfig, Scenario, ScenarioConfig, sample_scenario
@@ -52,6 +54,101 @@ def random_scenario(
         slots = np.full(servers, -(-users // servers))
         fields["max_users"] = slots + rng.integers(0, 2, servers)
     return Scenario(**fields)
+
+
+def random_configuration(seed: int) -> tuple[Scenario, ObjectiveConfig]:
+    """1×1 to 20×8: any of weights, slots, scored power, presets, users alike, radio."""
+    rng = np.random.default_rng([11, seed])
+    kind = rng.choice(["sizes", "weights", "slots", "power", "preset", "alike"])
+    users, servers = int(rng.integers(1, 21)), int(rng.integers(1, 9))
+    if kind == "preset":
+        users, servers = int(rng.choice([4, 10])), 2
+    changes: dict[str, Any] = {"users": users, "servers": servers}
+    if rng.random() < 0.5 or kind == "weights":
+        delay = float(rng.choice([0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95]))
+        changes["objective.delay_weight"] = delay
+        changes["objective.energy_weight"] = 1 - delay if rng.random() < 0.85 else 0.0
+        changes["objective.score_sensitivity"] = float(10 ** rng.uniform(-1, 2))
+    if kind in ("weights", "power"):
+        weights = rng.dirichlet(np.ones(4)) * (rng.random(4) > 0.25)
+        least = rng.choice([0.1, 0.4])
+        weights[0] = max(weights[0], least) if kind == "power" else 0.0
+        weights[1] += weights.sum() == 0
+        for name, weight in zip(
+            ("power", "bandwidth", "compute", "offload"),
+            weights / weights.sum(),
+            strict=True,
+        ):
+            changes[f"objective.score_weight_{name}"] = float(weight)
+    if kind == "slots" or rng.random() < 0.2:
+        changes["server.max_users"] = int(-(-users // servers) + rng.integers(0, 2))
+    if rng.random() < 0.2:
+        changes["radio.fading"] = "none"
+    if rng.random() < 0.2:
+        changes["radio.bandwidth_mhz"] = float(10 ** rng.uniform(-1, 2))
+    if rng.random() < 0.2:
+        changes["layout.cell_radius_m"] = float(10 ** rng.uniform(1.7, 3.2))
+    config = ScenarioConfig().with_overrides(changes)
+    scenario = sample_scenario(config, rng)
+    if kind == "alike":
+        scenario = _alike(scenario, rng)
+    return scenario, config.objective
+
+
+def _alike(scenario: Scenario, rng: np.random.Generator) -> Scenario:
+    """Gives all users the first one's data, and often servers one another's."""
+    fields = {k: v for k, v in scenario.to_dict().items() if "position" not in k}
+    for name, value in fields.items():
+        if value.shape == (scenario.n_users,):
+            fields[name] = np.full_like(value, value[0])
+    gain = fields["channel_gain"]
+    one = gain[0, 0] if rng.random() < 0.5 else gain[:1]
+    fields["channel_gain"] = np.broadcast_to(one, gain.shape)
+    if rng.random() < 0.5:
+        for name in list(fields):
+            if name.startswith("server_"):
+                fields[name] = np.full_like(fields[name], fields[name][0])
+    return Scenario(**fields)
+
+
+def odd_scenario(seed: int) -> Scenario:
+    """1×1 to 6×4 with magnitudes anywhere in their ranges, equal or mixed."""
+    rng = np.random.default_rng([7, seed])
+    users, servers = int(rng.integers(1, 7)), int(rng.integers(1, 5))
+    config = ScenarioConfig(users=users, servers=servers)
+    fields = sample_scenario(config, rng).to_dict()
+    for name, (low, high) in _MAGNITUDES.items():
+        kind = rng.choice(["usual", "usual", "usual", "equal", "mixed", "ends"])
+        shape = fields[name].shape
+        exponent = {
+            "equal": np.full(shape, rng.uniform(low, high)),
+            "mixed": rng.uniform(low, high, shape),
+            "ends": rng.choice([low, high], shape),
+        }.get(str(kind))
+        if exponent is None:
+            continue
+        before, fields[name] = fields[name], 10.0**exponent
+        if name.endswith("frequency_max_hz"):  # the same power at full speed
+            coefficient = name.replace("frequency_max_hz", "power_coefficient")
+            fields[coefficient] = fields[coefficient] * (before / fields[name]) ** 3
+    return Scenario(**fields)
+
+
+#: Powers of ten between which `odd_scenario` draws.
+_MAGNITUDES = {
+    "workload_flop": (0, 24),
+    "data_bit": (0, 18),
+    "adapter_bit": (0, 18),
+    "channel_gain": (-30, 0),
+    "bandwidth_max_hz": (0, 13),
+    "noise_density_w_per_hz": (-30, -6),
+    "user_flop_per_cycle": (-3, 18),
+    "user_frequency_max_hz": (0, 15),
+    "server_flop_per_cycle": (-3, 18),
+    "server_frequency_max_hz": (0, 15),
+    "transmit_power_max_w": (-9, 6),
+    "downlink_power_w": (-9, 6),
+}
 
 
 def varied(number: int) -> tuple[Scenario, ObjectiveConfig]:

@@ -269,8 +269,8 @@ def test_a_batch_is_refused():
 @pytest.mark.parametrize(
     ("field", "value", "text"),
     [
-        ("tolerance", 0.0, "`tolerance` must lie between 0 and 1; got 0.0"),
-        ("final_tolerance", "x", "`final_tolerance` must lie between 0 and 1; got 'x'"),
+        ("tolerance", 0.0, r"`tolerance` must be in \[1e-15, 1\]; got 0.0"),
+        ("final_tolerance", "x", r"`final_tolerance` must be in \[1e-15, 1\]; got 'x'"),
         ("max_passes", 0, "`max_passes` must be an integer of at least 1; got 0"),
         ("restarts", 1.5, "`restarts` must be an integer of at least 0; got 1.5"),
         ("sdr", "dense", "`sdr` must be one of auto, sparse, full, closed_form; got"),

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from dashf import SOLVERS, DashfConfig, decide
+from dashf import SOLVERS, DashfConfig, SolverPolicy, decide
 from dashf.registry import BATCHED
 from mec_llm_env import Scenario, evaluate
+from mec_llm_env.task import Task
 from tests.dashf.cases import OBJECTIVE, assert_feasible, benchmark_scenario
 
 
@@ -41,5 +42,35 @@ def test_what_does_not_exist_is_refused():
     ):
         decide("local", s, config=DashfConfig())
     empty = Scenario.stack([s]).map(lambda v: v[:0])
-    with pytest.raises(ValueError, match=r"no scenario to decide on; got .* \(0,\)"):
-        decide("local", empty)
+    for name in SOLVERS:
+        with pytest.raises(ValueError, match=r"at least one; got batch shape \(0,\)"):
+            decide(name, empty)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("gucaa", r"it is a rule, .*`strongest_channel` .* an agent .*`agents.make_ag"),
+        (
+            "rucaa",
+            r"it is a rule, .*`random_association` .* an agent of the repository",
+        ),
+        ("random", r"a rule, `dashf.baselines.random_allocation`, .* are aauco, dashf"),
+        ("exact", r"'exact' is no solver of `decide`: call `dashf.solve_exact`"),
+        ("ppo", r"There is no solver 'ppo'. Choose from aauco, dashf"),
+        ("gucr", r"There is no solver 'gucr'. Did you mean 'gucro'\?"),
+        (None, "There is no solver None. Choose from"),
+        (["dashf"], r"There is no solver \['dashf'\]. Did you mean 'dashf'"),
+    ],
+)
+def test_what_is_no_solver_is_told_apart(name, text):
+    s = benchmark_scenario(0, "tiny-4x2")
+    with pytest.raises(ValueError, match=text):
+        decide(name, s)
+    with pytest.raises(ValueError, match=text):
+        SolverPolicy(Task(preset="tiny-4x2"), name)
+
+
+def test_a_policy_knows_the_options_of_its_solver():
+    with pytest.raises(ValueError, match="'dual' has no option 'restarts'; it has tol"):
+        SolverPolicy(Task(preset="tiny-4x2"), "dual", restarts=3)

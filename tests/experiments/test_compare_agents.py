@@ -117,7 +117,7 @@ def test_measurements_are_kept_until_the_model_is_another(compared, monkeypatch)
     compare_for_real = measuring.compare
     monkeypatch.setattr(measuring, "compare", compare)
     monkeypatch.chdir(compared)
-    best = sorted(compared.glob("out/runs/ppo/ppo/*/best_model.zip"))
+    best = sorted(compared.glob("out/runs/ppo/ppo/*/best_policy.npz"))
     before = (compared / "out" / "instances.csv").read_text()
     whole = best[0].read_bytes()
     try:

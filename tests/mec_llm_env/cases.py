@@ -41,3 +41,22 @@ def equal_allocation(scenario: Scenario, server: Any) -> Allocation:
         user_frequency_hz=scenario.user_frequency_max_hz,
         server_frequency_hz=scenario.server_frequency_max_hz[server] / load,
     )
+
+
+def damaged(rng: np.random.Generator, content: bytes) -> bytes:
+    """The content of a file with bytes changed, cut off, left out or put in."""
+    data = bytearray(content)
+    kind = rng.integers(5)
+    if kind == 0:  # cut off
+        return bytes(data[: rng.integers(len(data))])
+    at, length = int(rng.integers(len(data))), int(rng.integers(1, 100))
+    if kind == 1:  # some bytes
+        for i in rng.integers(len(data), size=int(rng.integers(1, 20))):
+            data[i] = rng.integers(256)
+    elif kind == 2:  # one bit
+        data[at] ^= 1 << int(rng.integers(8))
+    elif kind == 3:  # left out
+        del data[at : at + length]
+    else:  # overwritten with zeros, as after a power loss
+        data[at : at + length] = bytes(len(data[at : at + length]))
+    return bytes(data)

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+#: Of gains and noise, of which only the quotient counts: a power of two, exactly.
+UNIT = 2.0**-30
+
 
 @pytest.fixture
 def toy_fields() -> dict[str, Any]:
     """Two users, one server, with round numbers: see test_objective for the sums."""
     return {
-        "channel_gain": [[1.0], [3.0]],
+        "channel_gain": [[1 * UNIT], [3 * UNIT]],
         "workload_flop": [8.0, 8.0],
         "data_bit": [1.0, 2.0],
         "adapter_bit": [2.0, 4.0],
@@ -26,5 +29,5 @@ def toy_fields() -> dict[str, Any]:
         "server_power_coefficient": [0.25],
         "bandwidth_max_hz": [2.0],
         "downlink_power_w": [6.0],
-        "noise_density_w_per_hz": 1.0,
+        "noise_density_w_per_hz": 1 * UNIT,
     }

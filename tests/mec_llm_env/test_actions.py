@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from mec_llm_env import (
     violations,
 )
 from mec_llm_env.actions import ENCODINGS, ActionCodec, decode_resources
+from tests.mec_llm_env.bad_actions import spoiled_action
 from tests.mec_llm_env.cases import equal_allocation, golden_cases, golden_scenario
 
 CONTINUOUS = Allocation.field_names()[1:]
@@ -233,6 +235,10 @@ def test_finite_slots_honour_choices_then_gains() -> None:
         ),
         ("dict", np.zeros(70), "must be a dictionary .*; got ndarray"),
         ("dict", {"association": np.zeros(10)}, r"got dict with \['association'\]"),
+        ("dict", {1: 0, "association": 0}, r"got dict with \[1, 'association'\]"),
+        ("box", torch.zeros(70, requires_grad=True), "an array of numbers; got Tensor"),
+        ("box", [[0.0], [0.0, 1.0]], "`action` must be an array of numbers; got list"),
+        ("box", np.full(70, np.longdouble("1e4000")), "finite; got inf at index 0"),
         (
             "dict",
             {"association": np.full(10, -1), "resources": np.zeros((10, 5))},
@@ -306,3 +312,33 @@ def test_pytorch_decodes_alike_and_is_differentiable() -> None:
     evaluate(scenario.to_torch(), allocation, check=False).scr.backward()
     assert (leaf.grad != 0).all()
     assert (soft.grad != 0).any()
+
+
+def assert_spoiled_actions_are_refused(encoding: str, seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    scenario, codec = draw(seed, 3, 2), ActionCodec(3, 2, encoding)
+    space = codec.space
+    space.seed(seed)
+    texts = []
+    for _ in range(count):
+        action = spoiled_action(rng, space.sample())
+        try:
+            allocation = codec.decode(action, scenario)
+        except ValueError as error:
+            texts.append(str(error))
+        else:
+            assert max(violations(scenario, allocation).values()) < 1e-12
+    assert count / 3 < len(texts) < count
+    for text in set(texts):
+        assert re.search(r"got (.* at index |\(|\w+\.$|dict with )", text), text
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_spoiled_actions_are_refused_with_words(encoding: str) -> None:
+    assert_spoiled_actions_are_refused(encoding, 0, 1500)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_many_spoiled_actions_are_refused_with_words(encoding: str) -> None:
+    assert_spoiled_actions_are_refused(encoding, 1, 50_000)

@@ -7,6 +7,7 @@ import pytest
 from mec_llm_env import PRESETS, ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env import bank as module
 from mec_llm_env.bank import FIRST_SEED, digest, load_bank, save_bank
+from tests.mec_llm_env.cases import damaged
 
 COUNTS = {"paper-10x2": 100, "tiny-4x2": 100, "medium-50x10": 100, "large-1000x50": 8}
 
@@ -84,3 +85,49 @@ def test_saved_and_loaded(tmp_path, monkeypatch):
 def test_an_unknown_preset_is_refused():
     with pytest.raises(ValueError, match="no instance bank of 'huge'"):
         load_bank("huge")
+
+
+def assert_damage_is_told(tmp_path, monkeypatch, count):
+    rng = np.random.default_rng(0)
+    content = file_of("tiny-4x2").read_bytes()
+    monkeypatch.setattr(module.resources, "files", lambda _: tmp_path)
+    told = 0
+    for _ in range(count):
+        spoiled = damaged(rng, content)
+        (tmp_path / "tiny-4x2.npz").write_bytes(spoiled)
+        try:
+            bank = load_bank("tiny-4x2")
+        except ValueError as error:
+            told += 1
+            text = str(error)
+            assert text.startswith("The instance bank of 'tiny-4x2' is damaged: ")
+            assert text.endswith("Install the package again.")
+        else:
+            assert digest_of(bank) == bank.sha256  # nothing that is read has changed
+    assert told > 0.8 * count
+
+
+def digest_of(bank):
+    arrays = {k: getattr(bank, k) for k in ("seed", "bound", "scr")}
+    arrays["server"] = bank.allocation.server.astype(np.int16)
+    arrays |= {k: getattr(bank.allocation, k) for k in module._RESOURCES}
+    fields = bank.scenario.to_dict().items()
+    return digest(arrays | {f"scenario_{k}": v for k, v in fields if v is not None})
+
+
+def test_damaged_files_are_told(tmp_path, monkeypatch):
+    assert_damage_is_told(tmp_path, monkeypatch, 100)
+
+
+@pytest.mark.slow
+def test_many_damaged_files_are_told(tmp_path, monkeypatch):
+    assert_damage_is_told(tmp_path, monkeypatch, 3000)
+
+
+def test_a_bank_that_lacks_arrays_is_refused(tmp_path, monkeypatch):
+    with np.load(file_of("tiny-4x2")) as archive:
+        arrays = {k: v for k, v in dict(archive).items() if k not in ("scr", "sha256")}
+    np.savez(tmp_path / "tiny-4x2.npz", sha256=np.array(digest(arrays)), **arrays)
+    monkeypatch.setattr(module.resources, "files", lambda _: tmp_path)
+    with pytest.raises(ValueError, match="'tiny-4x2' is damaged: it has no array scr"):
+        load_bank("tiny-4x2")

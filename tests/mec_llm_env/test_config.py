@@ -4,9 +4,11 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mec_llm_env import PRESETS, ObjectiveConfig, ScenarioConfig
+from mec_llm_env.config import checked_objective
 
 
 @pytest.mark.parametrize(
@@ -46,24 +48,39 @@ def test_derived_objective_values() -> None:
         ({"radio.bandwith_mhz": 1}, "Did you mean 'radio.bandwidth_mhz'"),
         ({"bandwidth_mhz": 1}, "Did you mean 'radio.bandwidth_mhz'"),
         ({"zzz": 1}, "Choose from users, servers, layout.cell_radius_m"),
-        ({"radio.bandwidth_mhz": -1}, "`radio.bandwidth_mhz` must be a positive.*-1"),
+        (
+            {"radio.bandwidth_mhz": -1},
+            "`radio.bandwidth_mhz` must be a number from .*-1",
+        ),
         ({"radio.bandwidth_mhz": math.inf}, "`radio.bandwidth_mhz` .*inf"),
         ({"radio.bandwidth_mhz": "20"}, "`radio.bandwidth_mhz` .*'20'"),
         ({"radio.bandwidth_mhz": True}, "`radio.bandwidth_mhz` .*True"),
-        ({"radio.shadowing_std_db": -1}, "`radio.shadowing_std_db` .*at least 0"),
+        (
+            {"radio.shadowing_std_db": -1},
+            "`radio.shadowing_std_db` .*from 0 to 100; got -1",
+        ),
         ({"radio.fading": "rician"}, "`radio.fading` must be one of 'rayleigh', 'no"),
-        ({"radio.noise_density_dbm_per_hz": math.nan}, "a finite number; got nan"),
+        (
+            {"radio.noise_density_dbm_per_hz": math.nan},
+            "a number from -250 to -50; got nan",
+        ),
         ({"workload.tokens": [3, 2]}, r"`workload.tokens` must be \(lowest, highest\)"),
         ({"workload.tokens": [1, 2, 3]}, r"must be \(lowest, highest\)"),
-        ({"workload.tokens": [1.5, 2]}, "a tuple of positive integers"),
-        ({"workload.tokens": 5}, "a tuple of positive integers; got 5"),
-        ({"workload.layers": 1}, "`workload.layers` must be an integer of at least 2"),
+        ({"workload.tokens": [1.5, 2]}, r"\(lowest, highest\), two integers from 1"),
+        ({"workload.tokens": 5}, r"two integers from 1 to 1e\+08; got 5"),
+        ({"workload.layers": 1}, "`workload.layers` must be an integer from 2 to 1000"),
         ({"server.power_w": [60.0]}, "one entry a server model each; got 2, 2 and 1"),
         ({"server.max_users": 4}, "serve 8 users, fewer than `users` = 10.*at least 5"),
-        ({"server.max_users": 0}, "`server.max_users` must be an integer of at least"),
+        ({"server.max_users": 0}, "`server.max_users` must be None or an integer from"),
         ([1], r"`overrides` must be a mapping .*; got \[1\]"),
-        ({"users": 0}, "`users` must be an integer of at least 1; got 0"),
-        ({"objective.delay_weight": 0}, "`objective.delay_weight` must be a positive"),
+        ({"users": 0}, "`users` must be an integer from 1 to 10000; got 0"),
+        ({"objective.delay_weight": 0}, r"from 1e-06 to 1e\+06; got 0"),
+        ({"objective.score_sensitivity": 1e-320}, "from 1e-06 to .*; got 1e-320"),
+        ({"objective.energy_weight": 1e-9}, "must be 0 or a number from 1e-06 to"),
+        ({"users": 10**5000}, "`users` .*; got an int too long to print"),
+        ({"users": 10_000, "servers": 1_000}, "at most 1,000,000; got 10000 × 1000"),
+        ({"radio.fading": ["none"]}, "`radio.fading` must be one of"),
+        ({3: 1}, "There is no parameter 3. Choose from users, servers"),
         ({"objective.score_weight_offload": 0.5}, "must sum to 1; .*Give all four"),
     ],
 )
@@ -78,3 +95,48 @@ def test_unknown_preset() -> None:
     for name in (3, ["paper-10x2"]):
         with pytest.raises(ValueError, match="There is no preset"):
             ScenarioConfig.preset(name)  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_become_pythons() -> None:
+    config = ScenarioConfig(users=np.int64(4)).with_overrides(
+        {
+            "radio.bandwidth_mhz": np.float32(20),
+            "device.cores": np.arange(4, 7),
+            "device.power_w": [np.float64(3), np.int8(6)],
+        }
+    )
+    assert (type(config.users), type(config.radio.bandwidth_mhz)) == (int, float)
+    assert config.device.cores == (4, 5, 6)
+    assert ScenarioConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    hash(config)
+    third = np.float32(1 / 3)  # the sum of three is 1 to 3e-8
+    ObjectiveConfig(
+        score_weight_bandwidth=third,
+        score_weight_compute=third,
+        score_weight_offload=third,
+    )
+    for value in (True, np.True_, "4", 4.0, np.array(4), np.array([4]), [4], None):
+        with pytest.raises(ValueError, match="`users` must be an integer from"):
+            ScenarioConfig(users=value)
+
+
+def test_names_of_fields_are_checked() -> None:
+    with pytest.raises(
+        ValueError, match=r"no field 'delay_wait'. Did you mean 'delay_w"
+    ):
+        ObjectiveConfig(delay_wait=1)  # type: ignore[call-arg]
+    with pytest.raises(
+        ValueError, match=r"`radio` must be a mec_llm_env.config.RadioC"
+    ):
+        ScenarioConfig(radio={"bandwidth_mhz": 20})  # type: ignore[arg-type]
+
+
+def test_other_things_than_an_objective_are_named() -> None:
+    assert checked_objective(None) == ObjectiveConfig()
+    assert checked_objective(ObjectiveConfig(delay_weight=1)).delay_weight == 1
+    with pytest.raises(ValueError, match=r"got ScenarioConfig. .*`config.objective`"):
+        checked_objective(ScenarioConfig())
+    with pytest.raises(ValueError, match=r"got dict. Give `ObjectiveConfig\(\*\*"):
+        checked_objective({"delay_weight": 1})
+    with pytest.raises(ValueError, match=r"got float. Give an `ObjectiveConfig`"):
+        checked_objective(0.0)

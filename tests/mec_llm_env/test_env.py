@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env.actions import ENCODINGS as ACTION_ENCODINGS
 from mec_llm_env.observations import ENCODINGS as OBSERVATION_ENCODINGS
+from tests.mec_llm_env.bad_actions import spoiled_action
 
 
 @pytest.mark.parametrize("observation_encoding", OBSERVATION_ENCODINGS)
@@ -134,9 +135,11 @@ def test_bad_resets_are_named_and_change_nothing() -> None:
     wild = dataclasses.replace(wild, data_bit=wild.data_bit * 1e9)
     for options, text in (
         ({"scenario": small}, "must have 10 users and 2 servers; got 4 and 2"),
-        ({"scenario": wild}, "`data_bit` must lie between"),
+        ({"scenario": wild}, "`data_bit` must be from .* to be observed"),
         ({"scenario": {"gain": 1}}, r"must be a mec_llm_env.Scenario; got dict"),
         ({"scenari": small}, "no reset option 'scenari'"),
+        ({1: small, "scenari": small}, "no reset option 1"),
+        ([small], r"`options` must be a dictionary, .*; got \[Scenario"),
         ({"scenario": small.stack([small] * 2)}, "must be a single scenario"),
     ):
         with pytest.raises(ValueError, match=text):
@@ -158,6 +161,37 @@ def test_a_bad_action_changes_nothing() -> None:
     assert env.step(action)[1] == after_error
 
 
+@pytest.mark.parametrize("encoding", ACTION_ENCODINGS)
+def test_no_refused_action_changes_anything(encoding: str) -> None:
+    rng = np.random.default_rng(0)
+    env = gym.make(
+        "MecLlm-v0", preset="tiny-4x2", action_encoding=encoding, episode_length=10**6
+    ).unwrapped
+    env.reset(seed=3)
+    env.action_space.seed(0)
+
+    def state() -> Any:
+        return (
+            env.scenario,  # type: ignore[attr-defined]
+            env.outcome,  # type: ignore[attr-defined]
+            env._decisions,  # type: ignore[attr-defined]
+            env.np_random.bit_generator.state,
+        )
+
+    refused = 0
+    for _ in range(300):
+        before = state()
+        try:
+            env.step(spoiled_action(rng, env.action_space.sample()))
+        except ValueError:
+            refused += 1
+            after = state()
+            assert after[0] is before[0]
+            assert after[1] is before[1]
+            assert after[2:] == before[2:]
+    assert 100 < refused < 300
+
+
 def test_step_before_reset() -> None:
     env = gym.make("MecLlm-v0").unwrapped
     with pytest.raises(ResetNeeded):
@@ -171,8 +205,26 @@ def test_step_before_reset() -> None:
         ({"overrides": {"radio.power": 1}}, "no parameter 'radio.power'"),
         ({"action_encoding": "x"}, "`action_encoding` must be one of"),
         ({"observation_encoding": "x"}, "`observation_encoding` must be one of"),
-        ({"episode_length": 0}, "`episode_length` must be an integer of at least 1"),
+        ({"episode_length": 0}, "`episode_length` must be an integer from 1 to"),
+        ({"episode_length": True}, "`episode_length` must be an integer .*; got True"),
         ({"render_mode": "x"}, "`render_mode` must be"),
+        ({"render_mode": np.zeros(2)}, "`render_mode` must be"),
+        ({"action_encoding": ["box"]}, "`action_encoding` must be one of"),
+        ({"observation_encoding": np.zeros(2)}, "`observation_encoding` must be one"),
+        (
+            {"overrides": {"radio.bandwidth_mhz": 5000}},
+            r"`bandwidth_max_hz` must be from .* to be observed; got "
+            r"`bandwidth_max_hz` = 5e\+09 from `radio.bandwidth_mhz` = 5000",
+        ),
+        (
+            {"overrides": {"workload.layers": 600}},
+            "`local_fraction_min` must be from .* from `workload.layers` = 600",
+        ),
+        (
+            {"overrides": {"device.power_w": [1e-6, 1]}},
+            r"`user_power_coefficient` .* from `device.power_w` = \[1e-06, 1\], "
+            "`device.power_reference_ghz` = 1.3",
+        ),
     ],
 )
 def test_bad_arguments_are_named(kwargs: dict[str, Any], text: str) -> None:

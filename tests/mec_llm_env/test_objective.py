@@ -18,7 +18,10 @@ from mec_llm_env import (
     sample_scenario,
     violations,
 )
+from mec_llm_env.actions import ActionCodec
+from mec_llm_env.scenario import GPU_POWER_W
 from tests.mec_llm_env.cases import equal_allocation, golden_cases, golden_scenario
+from tests.mec_llm_env.conftest import UNIT
 
 TOY_OBJECTIVE = ObjectiveConfig(
     delay_weight=1.0,
@@ -180,7 +183,10 @@ def test_infeasible_allocations_are_named(
 
 
 def test_association_and_slots(toy_fields: dict[str, Any]) -> None:
-    toy_fields |= {"channel_gain": [[1.0, 1.0], [3.0, 1.0]], "max_users": [1, 2]}
+    toy_fields |= {
+        "channel_gain": UNIT * np.array([[1.0, 1.0], [3.0, 1.0]]),
+        "max_users": [1, 2],
+    }
     for name in list(toy_fields):
         if name.startswith(("server", "bandwidth", "downlink")):
             toy_fields[name] = toy_fields[name] * 2
@@ -228,3 +234,93 @@ def test_wrong_shapes_and_mixed_libraries(toy_fields: dict[str, Any]) -> None:
         evaluate(scenario, stacked)
     with pytest.raises(ValueError, match="both be NumPy or both PyTorch"):
         evaluate(scenario.to_torch(), toy_allocation())
+
+
+# Corners: the ends of the ranges, in every combination.
+
+_ONE_USER = {
+    spec.name: spec.metadata["limits"]
+    for spec in dataclasses.fields(Scenario)
+    if "position" not in spec.name and spec.name != "max_users"
+}
+_WEIGHTS = ("power", "bandwidth", "compute", "offload")
+
+
+def corner_scenarios(
+    rng: np.random.Generator, count: int, users: int, servers: int
+) -> Scenario:
+    """Scenarios with every field at one end of its range, κ within the power's."""
+    sizes = {"N": users, "M": servers}
+    fields = {}
+    for spec in dataclasses.fields(Scenario):
+        if spec.name in _ONE_USER:
+            shape = [sizes[axis] for axis in spec.metadata["axes"]]
+            high = rng.random((count, *shape)) < 0.5
+            fields[spec.name] = np.where(high, *_ONE_USER[spec.name][::-1])
+    low, high = fields["local_fraction_min"], fields["local_fraction_max"]
+    fields["local_fraction_min"] = np.minimum(low, high)
+    fields["local_fraction_max"] = np.maximum(low, high)
+    for owner in ("user", "server"):
+        frequency = fields[f"{owner}_frequency_max_hz"]
+        power = rng.choice(np.array(GPU_POWER_W) * [1.001, 0.999], frequency.shape)
+        fields[f"{owner}_power_coefficient"] = np.clip(
+            power / frequency**3, *_ONE_USER[f"{owner}_power_coefficient"]
+        )
+    return Scenario(**fields)
+
+
+def corner_objective(rng: np.random.Generator) -> ObjectiveConfig:
+    limits = {
+        spec.name: spec.metadata["rule"].limits
+        for spec in dataclasses.fields(ObjectiveConfig)
+    }
+    values = {k: rng.choice(v) for k, v in limits.items() if "weight_" not in k}
+    if rng.random() < 0.3:
+        values["energy_weight"] = 0
+    alone = rng.integers(8)
+    weights = {
+        f"score_weight_{name}": float(alone == i) if alone < 4 else 0.25
+        for i, name in enumerate(_WEIGHTS)
+    }
+    return ObjectiveConfig(**values, **weights)
+
+
+def assert_corners_are_computed(rng: np.random.Generator, count: int) -> None:
+    users, servers = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    scenario = corner_scenarios(rng, count, users, servers)
+    objective = corner_objective(rng)
+    codec = ActionCodec(users, servers)
+    action = rng.choice([-1.0, 0.0, 1.0], (count, *codec.space.shape))
+    allocation = codec.decode(action, scenario)
+    outcome = evaluate(scenario, allocation, objective)  # feasible too
+    for name, value in outcome.to_dict().items():
+        assert np.isfinite(value).all(), name
+        assert (value > 0).all(), name
+    assert (outcome.score <= 100 * (1 + 1e-5)).all()
+    if rng.random() < 0.2:
+        tensors = evaluate(scenario.to_torch(), allocation.to_torch(), objective)
+        np.testing.assert_allclose(tensors.scr.numpy(), outcome.scr, rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_corners_of_the_ranges_are_computed(seed: int) -> None:
+    assert_corners_are_computed(np.random.default_rng(seed), 2000)
+
+
+@pytest.mark.slow
+def test_many_corners_of_the_ranges_are_computed() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        assert_corners_are_computed(rng, 20_000)
+
+
+def test_other_arguments_are_named(toy_fields: dict[str, Any]) -> None:
+    scenario, allocation = Scenario(**toy_fields), toy_allocation()
+    with pytest.raises(ValueError, match=r"got ScenarioConfig. .* `config.objective`"):
+        evaluate(scenario, allocation, ScenarioConfig())  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError, match=r"`scenario` must be a mec_llm_env.Scenario; g"
+    ):
+        evaluate(toy_fields, allocation)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"`allocation` must be a mec_llm_env.Alloc"):
+        violations(scenario, scenario)  # type: ignore[arg-type]

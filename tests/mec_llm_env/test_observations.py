@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,11 @@ from mec_llm_env.observations import (
     _USER,
     ENCODINGS,
     LIMIT,
+    OBSERVABLE,
     ObservationCodec,
 )
+from mec_llm_env.sampling import GAIN_LIMITS
+from mec_llm_env.scenario import FIELD_LIMITS
 from tests.mec_llm_env.cases import equal_allocation
 
 
@@ -48,15 +52,16 @@ def test_drawn_scenarios_are_kept(preset: str, encoding: str) -> None:
 def fields_in_range(n_users: int, n_servers: int) -> Any:
     """Strategy of scenarios anywhere in the range of the encoding."""
 
-    def values(scale: Any, *shape: int) -> Any:
+    def values(scale: Any, *shape: int, highest: float = LIMIT - 1e-6) -> Any:
         size = int(np.prod(shape, dtype=int))
-        unit = st.floats(-LIMIT + 1e-6, LIMIT - 1e-6)
+        unit = st.floats(-LIMIT + 1e-6, highest)
         units = st.lists(unit, min_size=size, max_size=size)
         return units.map(
             lambda u: scale.centre * np.exp(scale.spread * np.reshape(u, shape))
         )
 
-    fields = {"channel_gain": values(_GAIN, n_users, n_servers)}
+    most = -math.log(_GAIN.centre) / _GAIN.spread  # a gain of 1
+    fields = {"channel_gain": values(_GAIN, n_users, n_servers, highest=most)}
     fields |= {k: values(s, n_users) for k, s in _USER.items()}
     fields |= {k: values(s, n_servers) for k, s in _SERVER.items()}
     fields["noise_density_w_per_hz"] = values(_SERVER["noise_density_w_per_hz"])
@@ -67,6 +72,7 @@ def fields_in_range(n_users: int, n_servers: int) -> Any:
 
     def build(fields: dict[str, Any], pairs: Any, slots: list[int]) -> Scenario:
         fields["local_fraction_min"], fields["local_fraction_max"] = pairs.T
+        np.minimum(fields["channel_gain"], 1, out=fields["channel_gain"])
         return Scenario(**fields, max_users=slots)
 
     return st.builds(build, st.fixed_dictionaries(fields), pairs, slots)
@@ -111,13 +117,13 @@ def test_the_objective_survives_the_encoding() -> None:
 
 @pytest.mark.parametrize(
     ("name", "factor"),
-    [("channel_gain", 1e-17), ("workload_flop", 1e4), ("bandwidth_max_hz", 1e3)],
+    [("channel_gain", 1e-14), ("workload_flop", 1e4), ("bandwidth_max_hz", 1e3)],
 )
 def test_scenarios_outside_the_box_are_refused(name: str, factor: float) -> None:
     scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
     value = getattr(scenario, name) * factor
     changed = dataclasses.replace(scenario, **{name: value})
-    with pytest.raises(ValueError, match=f"`{name}` must lie between .* and .*; got"):
+    with pytest.raises(ValueError, match=f"`{name}` must be from .* to .* to be obs"):
         ObservationCodec(10, 2).encode(changed)
 
 
@@ -129,3 +135,42 @@ def test_bad_calls_are_named() -> None:
         ObservationCodec(4, 2).encode(scenario)
     with pytest.raises(ValueError, match=r"\(124,\).* got \(9,\)"):
         ObservationCodec(10, 2).decode(np.zeros(9, np.float32))
+    observation = ObservationCodec(10, 2).encode(scenario)
+    observation[13] = np.nan
+    with pytest.raises(
+        ValueError, match=r"finite; got nan at index \(1, 2\) of its use"
+    ):
+        ObservationCodec(10, 2).decode(observation)
+    for wrong in ("text", None, [[1.0], [1.0, 2.0]]):
+        with pytest.raises(ValueError, match=r"\(`flat`\) must be an array of numbers"):
+            ObservationCodec(10, 2).decode(wrong)
+    tokens = ObservationCodec(10, 2, "tokens")
+    for wrong in (None, {"users": 1}, {1: 2, "users": 3}, observation):
+        with pytest.raises(ValueError, match="a dictionary with keys 'users' and"):
+            tokens.decode(wrong)
+
+
+def test_rounding_stays_within_what_is_physical() -> None:
+    """A gain of 1 and a share of nearly 1 would else come back as more than that."""
+    s = sample_scenario(ScenarioConfig(users=2), np.random.default_rng(0))
+    below = 1 - 1e-8 * np.arange(100)  # some of which are rounded up by float32
+    highest = FIELD_LIMITS["local_fraction_max"].highest
+    edges = Scenario.stack([s] * 100).to_dict()
+    edges["channel_gain"] = np.broadcast_to(below[:, None, None], (100, 2, 2))
+    edges["local_fraction_max"] = highest * np.broadcast_to(below[:, None], (100, 2))
+    edge = Scenario(**edges)
+    codec = ObservationCodec(2, 2)
+    decoded = codec.decode(codec.encode(edge))
+    assert decoded.channel_gain.max() == 1
+    assert decoded.local_fraction_max.max() == highest
+    Scenario(**decoded.to_dict())
+    assert_same(decoded, edge)
+
+
+def test_the_box_lies_within_the_ranges_of_a_scenario() -> None:
+    for name, scale in {**_USER, **_SERVER}.items():
+        lowest, highest = OBSERVABLE[name]
+        assert lowest == scale.range[0] > FIELD_LIMITS[name].lowest, name
+        assert highest <= FIELD_LIMITS[name].highest, name
+    assert OBSERVABLE["channel_gain"] == (_GAIN.range[0], 1)
+    assert OBSERVABLE["channel_gain"].lowest < GAIN_LIMITS.lowest

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mec_llm_env import Allocation, Scenario, ScenarioConfig, sample_scenario
+from tests.mec_llm_env.cases import damaged
 
 
 def test_lists_become_float64_and_max_users_unlimited(
@@ -32,27 +36,48 @@ def test_fields_without_batch_axes_serve_the_batch(toy_fields: dict[str, Any]) -
 
 
 def test_inputs_are_not_shared(toy_fields: dict[str, Any]) -> None:
-    gain = np.array([[1.0], [3.0]])
+    gain = np.array([[0.5], [0.25]])
     scenario = Scenario(**(toy_fields | {"channel_gain": gain}))
     gain[0] = -1
-    assert scenario.channel_gain[0] == 1
+    assert scenario.channel_gain[0] == 0.5
 
 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"data_bit": [1.0, -1.0]}, "`data_bit` must be positive.*-1.0 for user 1"),
+        ({"data_bit": [1.0, -1.0]}, r"`data_bit` must be from 1 to 1e\+18 bit; got -1"),
+        ({"data_bit": [0.0, 1.0]}, "got 0 for user 0. For data .* server give 1 bit"),
+        ({"data_bit": None}, "`data_bit` must be an array of real numbers; got None"),
+        ({"channel_gain": None}, "`channel_gain` must be an array .*; got None"),
+        ({"channel_gain": [[0.5], [112.0]]}, "got 112 for user 1.* path loss in dB"),
+        ({"channel_gain": [[0.5], [-90.0]]}, r"gain in dB; .* 10\*\*\(gain / 10\)"),
+        ({"channel_gain": [[0.5], [1e-300]]}, "got 1e-300 .* out of reach give 1e-30"),
+        (
+            {"workload_flop": [1.0, 1e25]},
+            r"1e\+24 FLOP; got 1e\+25 for user 1. Give it",
+        ),
+        (
+            {"user_power_coefficient": [0.5, 5e-19]},
+            r"5e-19 × 1³ = 5e-19 W for user 1. It is the power at full speed",
+        ),
+        ({"server_power_coefficient": [1e9]}, "must be from 1e-09 to 1e.09 W; got 1e"),
+        (
+            {"data_bit": np.ma.masked_invalid([1.0, math.nan])},
+            "`data_bit` must not have masked entries; got 1",
+        ),
+        ({"data_bit": [1.0, 1j]}, "`data_bit` must be an array of real numbers"),
+        ({"data_bit": torch.ones(2)}, "same kind as `channel_gain`"),
         ({"data_bit": [math.nan, 1.0]}, "`data_bit` .*nan for user 0"),
-        ({"channel_gain": [[1.0], [0.0]]}, "`channel_gain`.*0.0 for user 1, server 0"),
+        ({"channel_gain": [[1.0], [0.0]]}, "`channel_gain`.*0 for user 1, server 0"),
         ({"channel_gain": [[1.0], [math.inf]]}, "`channel_gain` .*inf for user 1"),
-        ({"bandwidth_max_hz": [0.0]}, "`bandwidth_max_hz` .*0.0 for server 0"),
-        ({"noise_density_w_per_hz": -1.0}, "`noise_density_w_per_hz` .*-1.0"),
-        ({"local_fraction_max": [1.0, 0.5]}, "`local_fraction_max` .*1.0 for user 0"),
+        ({"bandwidth_max_hz": [0.0]}, "`bandwidth_max_hz` .*0 for server 0"),
+        ({"noise_density_w_per_hz": -1.0}, "`noise_density_w_per_hz` .*got -1. It is"),
+        ({"local_fraction_max": [1.0, 0.5]}, "`local_fraction_max` .*got 1 for user 0"),
         (
             {"local_fraction_min": [0.8, 0.25]},
             "`local_fraction_min` must be at most .*0.8 and 0.75 for user 0",
         ),
-        ({"max_users": [1.5]}, "`max_users` must be a non-negative whole number"),
+        ({"max_users": [1.5]}, "`max_users` must be a whole number from 0"),
         ({"max_users": [1]}, "`max_users` lets the servers serve 1 users"),
         ({"data_bit": [1.0]}, r"`data_bit` must have shape .*\(2,\); got \(1,\)"),
         ({"data_bit": "many"}, "`data_bit` must be an array of real numbers; got 'ma"),
@@ -73,8 +98,17 @@ def test_bad_fields_are_named(
 
 def test_a_missing_field_is_named(toy_fields: dict[str, Any]) -> None:
     del toy_fields["data_bit"]
-    with pytest.raises(TypeError, match="data_bit"):
+    with pytest.raises(ValueError, match="`Scenario` misses `data_bit`"):
         Scenario(**toy_fields)
+    with pytest.raises(
+        ValueError,
+        match=r"no field 'data_bits' and misses `data_bit`. Did you mean 'data_bit'",
+    ):
+        Scenario(**toy_fields, data_bits=[1.0, 1.0])
+    with pytest.raises(
+        ValueError, match=r"takes its fields by name, .*; got 1 without"
+    ):
+        Scenario([[0.5]])  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("batch_shape", [(), (4,)])
@@ -107,14 +141,45 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.npz' is not a scenario file"):
         Scenario.load(tmp_path / "a.npz")
     np.savez(tmp_path / "b.npz", gain=np.ones(2))
-    with pytest.raises(ValueError, match=r"missing: \['adapter_bit'.*\['gain'\]"):
+    with pytest.raises(
+        ValueError, match="no field 'gain' and misses `channel_gain`, `w"
+    ):
         Scenario.load(tmp_path / "b.npz")
     with pytest.raises(FileNotFoundError):
         Scenario.load(tmp_path / "c.npz")
-    with pytest.raises(ValueError, match="not JSON"):
+    with pytest.raises(ValueError, match="is not JSON"):
         Scenario.from_json("{")
     with pytest.raises(ValueError, match="one key a field"):
         Scenario.from_json("[]")
+    with pytest.raises(ValueError, match="must be a JSON text; got None"):
+        Scenario.from_json(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="is not JSON: maximum recursion"):
+        Scenario.from_json("[" * 100_000)
+    with pytest.raises(ValueError, match="must be the path of a file; got 3"):
+        Scenario.load(3)  # type: ignore[arg-type]
+
+
+def test_null_is_no_value_of_a_required_field(toy_fields: dict[str, Any]) -> None:
+    fields = json.loads(Scenario(**toy_fields).to_json())
+    Scenario.from_json(json.dumps(fields | {"max_users": None}))
+    for name in toy_fields:
+        with pytest.raises(ValueError, match=f"`{name}` must be an array .*; got None"):
+            Scenario.from_json(json.dumps(fields | {name: None}))
+
+
+def test_tensors_of_other_numbers(toy_fields: dict[str, Any]) -> None:
+    tensors = {k: torch.tensor(v, dtype=torch.float64) for k, v in toy_fields.items()}
+    assert Scenario(**tensors).data_bit.dtype == torch.float64
+    whole = Scenario(**(tensors | {"data_bit": torch.tensor([1, 2])}))
+    assert whole.data_bit.dtype == torch.float64
+    for dtype, text in (
+        (torch.complex64, "must be a tensor of real numbers; got torch.complex64"),
+        (torch.bfloat16, "must be a float32 or float64 tensor, .*; got torch.bfloat16"),
+    ):
+        with pytest.raises(ValueError, match=f"`data_bit` {text}"):
+            Scenario(**(tensors | {"data_bit": torch.ones(2, dtype=dtype)}))
+    with pytest.raises(ValueError, match=r"`data_bit` must be .* got 0 for user 1"):
+        Scenario(**(tensors | {"data_bit": torch.tensor([1, 0])}))
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
@@ -149,8 +214,70 @@ def test_allocation_checks_its_shapes() -> None:
         Allocation.from_server([1, 0], 2, **(fields | {"bandwidth_hz": np.ones(3)}))
     with pytest.raises(ValueError, match=r"use `Allocation.from_server`"):
         Allocation(association=np.array([1, 0]), **fields)
+    with pytest.raises(ValueError, match=r"`server` .* got nan"):
+        Allocation.from_server([math.nan, 0], 2, **fields)
+    with pytest.raises(ValueError, match=r"`n_servers` must be an integer .*; got 0.5"):
+        Allocation.from_server([1, 0], 0.5, **fields)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="same kind as `association`"):
+        Allocation.from_server([1, 0], 2, **(fields | {"bandwidth_hz": torch.ones(2)}))
 
 
 def test_stacking_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="no Scenario to stack"):
         Scenario.stack([])
+    one, other = (
+        sample_scenario(ScenarioConfig(users=n), np.random.default_rng(0))
+        for n in (3, 4)
+    )
+    with pytest.raises(
+        ValueError, match=r"of one shape .* \(3, 2\) .* \(4, 2\) at index"
+    ):
+        Scenario.stack([one, other])
+    with pytest.raises(
+        ValueError, match="records of Scenario stack; got int at index 1"
+    ):
+        Scenario.stack([one, 1])  # type: ignore[list-item]
+
+
+def assert_damage_is_told_or_harmless(tmp_path: Path, count: int) -> None:
+    rng = np.random.default_rng(0)
+    scenario = sample_scenario(ScenarioConfig(users=3), rng, (2,))
+    path = tmp_path / "scenario.npz"
+    scenario.save(path)
+    content = path.read_bytes()
+    told = []
+    for _ in range(count):
+        path.write_bytes(damaged(rng, content))
+        try:
+            read = Scenario.load(path)
+        except ValueError as error:
+            told.append(str(error))
+        else:
+            for name, value in read.to_dict().items():
+                np.testing.assert_array_equal(value, getattr(scenario, name))
+    assert len(told) > 0.5 * count
+    assert all(repr(str(path)) in text for text in told)
+
+
+def test_damaged_files_are_told(tmp_path: Path) -> None:
+    assert_damage_is_told_or_harmless(tmp_path, 200)
+
+
+@pytest.mark.slow
+def test_many_damaged_files_are_told(tmp_path: Path) -> None:
+    assert_damage_is_told_or_harmless(tmp_path, 10_000)
+
+
+def test_spoiled_json_is_refused_with_words() -> None:
+    rng = np.random.default_rng(0)
+    content = sample_scenario(ScenarioConfig(users=2), rng).to_json().encode()
+    told = []
+    for _ in range(500):
+        spoiled = damaged(rng, content)
+        try:
+            Scenario.from_json(spoiled)
+        except ValueError as error:
+            told.append(str(error))
+    assert len(told) > 100
+    for text in set(told):
+        assert re.search("is not JSON: |no scenario in the JSON|is a JSON obj", text)

@@ -12,6 +12,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from mec_llm_env import Scenario, ScenarioConfig, sample_scenario
+from tests.mec_llm_env.bad_actions import spoiled_action
 
 MODES = [mode.value for mode in AutoresetMode]
 B = 5
@@ -188,6 +189,38 @@ def test_a_bad_action_changes_nothing(mode: str) -> None:
     assert_same(after_error, env.step(action))
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("encoding", ["box", "multi_discrete", "dict"])
+def test_no_refused_action_changes_anything(encoding: str, mode: str) -> None:
+    rng = np.random.default_rng(0)
+    env = gym.make_vec(
+        "MecLlm-v0",
+        3,
+        autoreset_mode=mode,
+        preset="tiny-4x2",
+        action_encoding=encoding,
+        episode_length=2 if mode == "NextStep" else 10**6,
+    )
+    env.reset(seed=3)
+    env.action_space.seed(0)
+    refused = 0
+    for _ in range(150):
+        before = env.get_state()  # type: ignore[attr-defined]
+        try:
+            env.step(spoiled_action(rng, env.action_space.sample()))
+        except ValueError:
+            refused += 1
+            after = env.get_state()  # type: ignore[attr-defined]
+            streams = [s.pop("streams") for s in (before, after)]
+            assert_same(*[s.pop("scenario").to_dict() for s in (after, before)])
+            assert_same(after, before)
+            old, new = (
+                [g.bit_generator.state for g in s["generators"]] for s in streams
+            )
+            assert old == new
+    assert 40 < refused < 150
+
+
 def test_actions_of_ended_sub_environments_do_not_count() -> None:
     env, _ = make_both("NextStep")
     env.reset(seed=0)
@@ -223,7 +256,9 @@ def test_a_bad_seed_changes_nothing() -> None:
 
 
 def test_misuse_is_named() -> None:
-    with pytest.raises(ValueError, match="`num_envs` must be an integer of at least 1"):
+    with pytest.raises(
+        ValueError, match=r"`num_envs` must be an integer from 1 to 1e.06"
+    ):
         gym.make_vec("MecLlm-v0", 0)
     with pytest.raises(ValueError, match="`autoreset_mode` must be one of 'NextStep'"):
         gym.make_vec("MecLlm-v0", 2, autoreset_mode="Never")
@@ -238,13 +273,15 @@ def test_misuse_is_named() -> None:
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"one entry for each of the 2 sub-env.*got 3"):
         env.reset(seed=[1, 2, 3])
-    for seed in (1.5, "12"):
+    for seed in (1.5, "12", {1: 2, 3: 4}):
         with pytest.raises(ValueError, match="`seed` must be an integer, one for each"):
             env.reset(seed=seed)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"`options\['reset_mask'\]` must be a NumPy"):
         env.reset(options={"reset_mask": [True, False]})
     with pytest.raises(ValueError, match="with a true entry"):
         env.reset(options={"reset_mask": np.zeros(2, bool)})
+    with pytest.raises(ValueError, match=r"`options` must be a dictionary, .*; got 3"):
+        env.reset(options=3)  # type: ignore[arg-type]
     scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"batch of 2; got batch shape \(3,\)"):
         env.reset(options={"scenario": Scenario.stack([scenario] * 3)})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from agents.evaluation.comparison import Measurement
-from agents.evaluation.output import create_folder, write_results
+from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table, to_csv, to_json
 
 ABOUT = {"preset": "tiny-4x2", "instances": 4, "command": "a <b> & c"}
@@ -90,8 +90,9 @@ def test_json_says_what_was_compared() -> None:
 
 @pytest.mark.parametrize("bound", [True, False])
 def test_the_report_is_one_file(tmp_path: Path, bound: bool) -> None:
-    report = write_results(tmp_path, results(bound), ABOUT)
-    names = {path.name for path in tmp_path.iterdir()}
+    report = write_results(tmp_path, "tiny", results(bound), ABOUT)
+    folder = tmp_path / "tiny_1"
+    names = {path.name for path in folder.iterdir()}
     assert names == {
         *("results.csv", "results.json", "report.html"),
         *("scr.png", "profile.png", "latency.png"),
@@ -102,9 +103,9 @@ def test_the_report_is_one_file(tmp_path: Path, bound: bool) -> None:
     assert not re.search(r'(src|href)="(?!data:)', page)
     for name in names:
         if name.endswith(".png"):
-            assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+            assert (folder / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_folders_are_new_each_time(tmp_path: Path) -> None:
-    folders = [create_folder(tmp_path / "results", "tiny-4x2") for _ in range(2)]
-    assert [folder.name for folder in folders] == ["tiny-4x2_1", "tiny-4x2_2"]
+    paths = [write_results(tmp_path, "tiny", results(), ABOUT) for _ in range(2)]
+    assert [path.parent.name for path in paths] == ["tiny_1", "tiny_2"]

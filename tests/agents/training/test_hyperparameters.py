@@ -19,7 +19,7 @@ from agents.training.hyperparameters import (
     describe_hyperparameters,
     load_hyperparameters,
 )
-from agents.training.warm_start import WarmStart
+from agents.training.warm_settings import WarmStart
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

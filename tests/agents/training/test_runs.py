@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.folders import LOCK
 from agents.training.runs import (
     TrainingConfig,
     create_run,
@@ -35,7 +36,7 @@ def test_runs_are_numbered_and_latest_points_to_the_newest(tmp_path: Path) -> No
     assert second == tmp_path / "ppo" / "MecLlm-v0_2"
     assert (tmp_path / "ppo" / "latest").resolve() == second.resolve()
     assert {path.name for path in first.parent.iterdir()} == {
-        *("MecLlm-v0_1", "MecLlm-v0_2", "latest")
+        *("MecLlm-v0_1", "MecLlm-v0_2", "latest", LOCK)
     }
 
 
@@ -50,6 +51,16 @@ def test_the_configuration_is_kept(tmp_path: Path) -> None:
     extend_run(run, longer)
     assert load_config(run) == longer
     assert json.loads((run / "config.json").read_text())["git"] == content["git"]
+
+
+def test_a_changed_configuration_is_noticed(tmp_path: Path) -> None:
+    run = create_run(tmp_path, CONFIG)
+    text = (run / "config.json").read_text()
+    (run / "config.json").write_text(text.replace('"seed": 3', '"seed": 4'))
+    with pytest.raises(ValueError, match=r"config.json' cannot be read: it is not as"):
+        load_config(run)
+    with pytest.raises(ValueError, match="it is not as it was written"):
+        extend_run(run, CONFIG)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import agents.training.callback as callback_module
 from agents import apg
 from agents.algorithms import ALGORITHMS
+from agents.folders import LOCK
 from agents.training import stopwatch
 from agents.training.hyperparameters import load_hyperparameters
 from agents.training.runs import TrainingConfig, load_config
@@ -322,7 +324,8 @@ def test_what_a_run_leaves(agent: str, tmp_path: Path) -> None:
     file = trainer.model_file
     assert names == {
         *("config.json", file, f"best_{file}", "evaluations.npz"),
-        *("tensorboard", "checkpoints", *trainer.growing),
+        *("tensorboard", "checkpoints", LOCK, *trainer.growing),
+        *(["best_policy.npz"] if file.endswith(".zip") else []),
     }
     assert {path.name for path in (trainer.run / "checkpoints").iterdir()} == {
         *("step_000000000096", "step_000000000128")
@@ -368,6 +371,52 @@ def test_damaged_checkpoints_are_named(agent: str, tmp_path: Path) -> None:
         path.unlink()
     newest.rmdir()
     assert Trainer.resume(run, timesteps=160).model.num_timesteps == 96
+
+
+def test_one_process_a_run(tmp_path: Path) -> None:
+    begun = Trainer.begin(config(), tmp_path)
+    with pytest.raises(ValueError, match=r"MecLlm-v0_1' is in use by another process"):
+        Trainer.resume(begun.run)
+    assert begun.train(bar=False)
+    longer = Trainer.resume(begun.run, 160)
+    with pytest.raises(ValueError, match="is in use by another process"):
+        Trainer.resume(begun.run, 160)
+    assert longer.train(bar=False)
+
+
+@pytest.mark.parametrize("agent", ["ppo", "apg"])
+def test_files_that_grow_are_as_at_the_checkpoint(agent: str, tmp_path: Path) -> None:
+    trainer = train(tmp_path, agent=agent)
+    event_file = next((trainer.run / "tensorboard").iterdir())
+    for path in (*(trainer.run / name for name in trainer.growing), event_file):
+        whole = path.read_bytes()
+        changed = whole[:9] + bytes([whole[9] ^ 1]) + whole[10:]
+        for damaged in (whole[:-1], changed, None):
+            path.unlink()
+            if damaged is not None:
+                path.write_bytes(damaged)
+            with pytest.raises(ValueError, match=f"damaged: .*{path.name}"):
+                Trainer.resume(trainer.run, 160)
+        path.write_bytes(whole + b"more")
+        Trainer.resume(trainer.run, 160)._lock.release()
+        assert path.read_bytes() == whole
+
+
+def test_a_run_without_checkpoints_is_left_alone(tmp_path: Path) -> None:
+    run = train(tmp_path).run
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(ValueError, match="has a model but no checkpoint to go on from"):
+        Trainer.resume(run, 160)
+
+
+def test_a_model_of_an_earlier_end_is_not_taken_for_the_last(tmp_path: Path) -> None:
+    run = train(tmp_path).run
+    early = (run / "model.zip").read_bytes()
+    assert Trainer.resume(run, 160).train(bar=False)
+    late = (run / "model.zip").read_bytes()
+    (run / "model.zip").write_bytes(early)  # as a crash just before the end leaves it
+    assert Trainer.resume(run).train(bar=False)
+    assert (run / "model.zip").read_bytes() == late
 
 
 def test_nothing_is_written_for_a_bad_configuration(tmp_path: Path) -> None:

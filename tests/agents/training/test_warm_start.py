@@ -20,7 +20,8 @@ from agents.training.imitation import Batch, imitation_loss, permuted, values
 from agents.training.runs import load_config
 from agents.training.trainer import Trainer
 from agents.training.validation import Validation
-from agents.training.warm_start import WarmStart, _split
+from agents.training.warm_settings import WarmStart
+from agents.training.warm_start import _split
 from mec_llm_env.task import Task
 from tests.agents.training.test_trainer import (
     SMALL,

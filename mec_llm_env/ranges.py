@@ -1,0 +1,162 @@
+"""The ranges in which numbers mean something, and how a parameter is checked.
+
+They are wide: whatever lies in them can be computed, and what does not is a mistake in
+the unit rather than a system. `docs/ranges.md` lists all of them; a test compares.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+#: Longest tuple of choices or of server models.
+_MOST_ENTRIES = 1000
+_ROUNDING = 1e-9  # relative
+
+
+class Limits(NamedTuple):
+    """The lowest and the highest value, both allowed."""
+
+    lowest: float
+    highest: float
+
+    def __str__(self) -> str:
+        return f"{show(self.lowest)} to {show(self.highest)}"
+
+    def hold(self, value: Any) -> Any:
+        """Whether numbers lie between them, up to rounding: 10.0**-30 is not 1e-30."""
+        low = self.lowest - _ROUNDING * abs(self.lowest)
+        high = self.highest + _ROUNDING * abs(self.highest)
+        return (value >= low) & (value <= high)
+
+
+def show(value: float) -> str:
+    """Returns a number as people write it: 1000, 1e+12, 0.001."""
+    whole = abs(value) < 1e6 and value == round(value)
+    return f"{value:.0f}" if whole else f"{value:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a parameter of a configuration may be."""
+
+    limits: Limits
+    integer: bool = False
+    or_zero: bool = False  # 0 is allowed below the lowest
+    entries: str = "one"  # "one", "pair": (lowest, highest), or "tuple"
+    optional: bool = False  # None is allowed
+
+    def __str__(self) -> str:
+        one = "an integer" if self.integer else "a number"
+        several = "integers" if self.integer else "numbers"
+        kind = {
+            "one": one,
+            "pair": f"(lowest, highest), two {several}",
+            "tuple": f"a tuple of 1 to {_MOST_ENTRIES} {several}",
+        }[self.entries]
+        zero = "0 or " if self.or_zero else ""
+        none = "None or " if self.optional else ""
+        return f"{none}{zero}{kind} from {self.limits}"
+
+    def clean(self, value: Any) -> Any:
+        """Returns the value in Python's own types.
+
+        Raises:
+            ValueError: it breaks the rule; without a text.
+        """
+        if value is None and self.optional:
+            return None
+        if self.entries == "one":
+            return self._number(value)
+        if isinstance(value, np.ndarray) and value.ndim == 1:
+            value = tuple(value)
+        if not isinstance(value, tuple | list) or not 0 < len(value) <= _MOST_ENTRIES:
+            raise ValueError
+        numbers = tuple(self._number(entry) for entry in value)
+        if self.entries == "pair" and (len(numbers) != 2 or numbers[0] > numbers[1]):
+            raise ValueError
+        return numbers
+
+    def _number(self, value: Any) -> int | float:
+        if isinstance(value, np.integer | np.floating):
+            value = value.item()
+        kinds = int if self.integer else (int, float)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise ValueError
+        if not self.integer:
+            try:
+                float(value)
+            except OverflowError:  # an integer beyond all floats
+                raise ValueError from None
+        inside = self.limits.hold(value)
+        if not inside and not (self.or_zero and value == 0):
+            raise ValueError
+        return value
+
+
+def number(default: Any, lowest: float, highest: float, **options: Any) -> Any:
+    """Returns a dataclass field for a number in a range."""
+    rule = Rule(Limits(lowest, highest), **options)
+    return field(default=default, metadata={"rule": rule})
+
+
+def integer(default: Any, lowest: int, highest: int, **options: Any) -> Any:
+    """Returns a dataclass field for an integer in a range."""
+    return number(default, lowest, highest, integer=True, **options)
+
+
+def choice(default: str, *choices: str) -> Any:
+    """Returns a dataclass field for one of some words."""
+    return field(default=default, metadata={"choices": choices})
+
+
+class Checked:
+    """Base of configurations: checks every field by the rule that stands at it."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for spec in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, spec.name)
+            if choices := spec.metadata.get("choices"):
+                if not isinstance(value, str) or value not in choices:
+                    allowed = ", ".join(map(repr, choices))
+                    raise self._error(spec.name, f"one of {allowed}")
+            elif rule := spec.metadata.get("rule"):
+                try:
+                    cleaned = rule.clean(value)
+                except ValueError:
+                    raise self._error(spec.name, str(rule)) from None
+                object.__setattr__(self, spec.name, cleaned)
+
+    def _error(self, name: str, rule: str) -> ValueError:
+        topic = type(self).__name__.removesuffix("Config").lower()
+        key = name if topic == "scenario" else f"{topic}.{name}"
+        return ValueError(
+            f"`{key}` must be {rule}; got {shorten(getattr(self, name))}."
+        )
+
+
+def shorten(value: Any, length: int = 60) -> str:
+    """Returns how a value is shown in an error, at most so long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        text = f"an {type(value).__name__} too long to print"
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def integer_argument(name: str, value: Any, lowest: int, highest: int) -> int:
+    """Returns an argument as a Python integer.
+
+    Raises:
+        ValueError: it is no integer, or outside of its range.
+    """
+    rule = Rule(Limits(lowest, highest), integer=True)
+    try:
+        return int(rule.clean(value))
+    except ValueError:
+        raise ValueError(f"`{name}` must be {rule}; got {shorten(value)}.") from None

@@ -1,0 +1,170 @@
+"""Terminals, pipes, signals and disks that fail cost a script none of its work."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.test_scripts import ROOT, SMALL, run
+
+WORDS = ["--agent", "ppo", *SMALL["ppo"], "--timesteps", "8192", "--eval-freq", "1024"]
+WORDS += ["--hyperparameter", 'policy_kwargs={"net_arch":[8]}']
+RUN = Path("runs/ppo/MecLlm-v0_1")
+
+
+def start(folder: Path, *words: Any, **options: Any) -> subprocess.Popen[str]:
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    command = [sys.executable, "-W", "error", ROOT / words[0], *words[1:]]
+    return subprocess.Popen(command, cwd=folder, text=True, **options)
+
+
+def test_output_that_cannot_be_written(tmp_path: Path) -> None:
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    with open("/dev/full", "w") as full:
+        process = start(tmp_path, "train.py", *WORDS, stdout=full, env=ascii_only)
+        _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0
+    (line,) = errors.splitlines()
+    assert "standard output cannot be written ([Errno 28]" in line
+    assert (tmp_path / RUN / "model.zip").is_file()
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+    process = start(tmp_path, "train.py", *WORDS)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    (line,) = process.stderr.read().splitlines()
+    assert "standard output cannot be written ([Errno 32]" in line
+    assert process.wait() == 0
+    assert (tmp_path / RUN / "model.zip").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed(closed: str, tmp_path: Path) -> None:
+    command = f"exec {sys.executable} {ROOT / 'train.py'} {shlex.join(WORDS)} {closed}"
+    assert subprocess.run(["sh", "-c", command], cwd=tmp_path).returncode == 0
+    assert (tmp_path / RUN / "model.zip").is_file()
+    for path in (tmp_path / RUN).rglob("*.csv"):
+        assert "decisions" not in path.read_text()
+
+
+@pytest.mark.parametrize("script", ["train.py", "evaluate.py"])
+def test_help_on_a_terminal_without_unicode(script: str, tmp_path: Path) -> None:
+    process = start(
+        *(tmp_path, script, "--help"), env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    printed, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert "usage" in printed
+
+
+def test_interrupted_while_libraries_are_imported(tmp_path: Path) -> None:
+    for seconds in (0.3, 1.0, 2.0):
+        process = start(tmp_path, "train.py", *WORDS)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode in (-signal.SIGINT, 130)
+        assert len(errors.splitlines()) <= 1
+
+
+@pytest.mark.slow
+def test_a_full_disk(tmp_path: Path) -> None:
+    def limit() -> None:  # as if the disk were full once a file is so long
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+
+    process = start(tmp_path, "train.py", *WORDS, preexec_fn=limit)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1
+    (line,) = errors.splitlines()
+    assert "What the last checkpoint has is kept; go on with: python train.py" in line
+    assert list((tmp_path / RUN).glob("checkpoints/step_*"))
+    assert [path.name for path in (tmp_path / RUN).rglob(".*")] == [".lock"]
+    done = run(tmp_path, "train.py", "--resume", os.fspath(RUN))
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / RUN / "monitor.csv").read_text().splitlines()) == 2 + 8192
+
+
+def descendants(parent: int) -> Iterator[int]:
+    """Yields the processes below one, with all below them."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and fields[0] != "Z":
+            yield int(path.parent.name)
+            yield from descendants(int(path.parent.name))
+
+
+def alive(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2][1] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
+def test_no_worker_outlives_its_parent(number: int, tmp_path: Path) -> None:
+    words = ("--agents", "dashf", "gucro", "--instances", "100", "--no-bound")
+    process = start(tmp_path, "evaluate.py", *words, "--jobs", "2")
+    workers: set[int] = set()
+    while len(workers) < 3:  # two, and the resource tracker
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+        workers = set(descendants(process.pid))
+    time.sleep(3)  # at work
+    process.send_signal(number)
+    process.wait()
+    until = time.monotonic() + 5
+    while any(alive(worker) for worker in workers) and time.monotonic() < until:
+        time.sleep(0.1)
+    left = [worker for worker in workers if alive(worker)]
+    for worker in left:
+        os.kill(worker, signal.SIGKILL)
+    assert not left
+    process.communicate()
+    # Nothing is seen of a comparison that was not finished.
+    assert {path.name for path in tmp_path.glob("results/*")} <= {".lock"}
+
+
+@pytest.mark.slow
+def test_of_two_that_resume_a_run_one_goes_on(tmp_path: Path) -> None:
+    for pair in range(20):
+        folder = tmp_path / str(pair)
+        folder.mkdir()
+        process = start(folder, "train.py", *WORDS)
+        while not list((folder / RUN).glob("checkpoints/step_*")):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        if pair % 2:  # else it is alive while others resume it
+            process.kill()
+        both = [start(folder, "train.py", "--resume", RUN) for _ in range(2)]
+        ended = [each.communicate(timeout=300) for each in both]
+        refused = [errors for _, errors in ended if errors]
+        assert len(refused) == 2 - pair % 2
+        for errors in refused:
+            (line,) = errors.splitlines()
+            assert "is in use by another process" in line or "nothing left" in line
+        process.communicate()
+        assert (folder / RUN / "model.zip").is_file()
+        rows = (folder / RUN / "monitor.csv").read_text().splitlines()[2:]
+        assert len(rows) == 8192
+        assert all(len(row.split(",")) == 3 and "\0" not in row for row in rows)
