@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
     """Reads arrays, or makes and keeps them where there are none or damaged ones.
 
     The file appears whole or not at all; its check sums are verified when it is read.
+    Where it cannot be written, the arrays are made again the next time.
 
     Args:
         path: of the `.npz` file, named after all that the arrays depend on.
@@ -25,8 +27,9 @@ def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
     if stored is not None:
         return stored
     arrays = make()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_arrays(path, arrays)
+    with contextlib.suppress(OSError):  # a read-only checkout, or a full disk
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(path, arrays)
     return arrays
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from dashf import kernels, loops
 from dashf.clock import ENDLESS, Clock
+from dashf.jit import compile_function
 
 Array = Any  # NumPy only
 
@@ -172,15 +173,13 @@ def certify(
 @functools.cache
 def compiled(name: str) -> Callable[..., Any]:
     """Returns a loop of `dashf.loops`, compiled with the kernels that it calls."""
-    import numba
-
     _register_kernels()
     # numba keeps what it compiled on disk by the name and the file of a function. The
     # name tells it of the kernels' file too, so that a change there is not overlooked.
     source = Path(kernels.__file__).read_bytes()
     function = getattr(loops, name)
     function.__qualname__ = f"{name}_{hashlib.sha256(source).hexdigest()[:16]}"
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return compile_function(function, nogil=True, error_model="numpy")
 
 
 def in_parallel(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dashf.baselines import strongest_channel
+from dashf.baselines import average_allocation, strongest_channel
 from dashf.bounds import PARTS, Problem
 from dashf.clearing import clear
 from dashf.fast_sharing import share_fast, some_of_each
@@ -171,7 +171,11 @@ class Best:
         self.problem = problem
         s = problem.scenario
         x = strongest_channel(s) if association is None else association
-        first = share_fast(s, problem.objective, x)
+        # In a hurry this may be the answer; else the prices will give a better one.
+        hurry = problem.options.clock.limits
+        first = (
+            share_fast(s, problem.objective, x) if hurry else average_allocation(s, x)
+        )
         self.scr = evaluate(s, first, problem.objective).scr
         self.limit = np.zeros(len(self.scr))  # of the SCR with the options it has
         self.option = first.server * PARTS

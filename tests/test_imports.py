@@ -31,7 +31,8 @@ MODEL = [
 ]
 # The solver's modules in the order in which they build on one another.
 SOLVER = [
-    *("checks", "clock", "result", "kernels", "loops", "compiled", "pairs", "prices"),
+    *("checks", "clock", "result", "kernels", "loops", "jit", "compiled"),
+    *("pairs", "prices"),
     *("options", "interior_point", "column_generation", "price_search", "clearing"),
     *("convex", "dinkelbach", "resources", "split", "baselines", "fast_sharing"),
     *("bounds", "rounding", "sharing", "branch_and_bound", "dual", "exact"),

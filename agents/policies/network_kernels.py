@@ -7,12 +7,13 @@ norm as well. All is float32 and contiguous.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 
 from agents.policies.set_network import LARGEST_EXPONENT, SMALLEST_SUM
+from dashf.jit import compile_function
 
 Array = np.ndarray[Any, Any]
 
@@ -26,9 +27,9 @@ _ROWS = 240
 
 # Compiled once and kept on disk. Sums may be reordered and a division by zero does
 # not raise, without which loops would not be vectorised.
-_compiled = numba.njit(
+_compiled = partial(
+    compile_function,
     nogil=True,
-    cache=True,
     error_model="numpy",
     fastmath={"reassoc", "contract", "arcp", "nsz", "nnan"},
 )

@@ -208,7 +208,7 @@ def test_models(
     if file.endswith(".zip"):
         shutil.copy(runs[agent] / file, run)
     poison(run / file, tmp_path / "canary")
-    with pytest.raises(ValueError, match=r"Object arrays|pickles can execute code"):
+    with pytest.raises(ValueError, match=r"Python objects|pickles can execute code"):
         make_agent("run", Task(preset="tiny-4x2"))
     refused(lambda: evaluate.main(["--agents", "run"]), file, capsys)
 
@@ -228,7 +228,7 @@ def test_weights_that_are_too_large_are_not_unpacked(
     with zipfile.ZipFile(run / "best_policy.npz", "w") as archive:
         archive.writestr("a.npy", b"\0" * (2**20), zipfile.ZIP_DEFLATED)
         archive.filelist[0].file_size = 2**31
-    with pytest.raises(ValueError, match="of 1073741824 at the most"):
+    with pytest.raises(ValueError, match="which there may be 1,073,741,824"):
         make_agent("run", Task(preset="tiny-4x2"))
 
 
