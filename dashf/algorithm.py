@@ -1,20 +1,25 @@
 r"""DASHF: Dinkelbach, alternating optimisation, SDR, Hungarian, fractional programming.
 
-    start: an association, φ = 0.3, equal shares
-    optimise everything else for it                       `optimise_continuous`
+    start: an association, equal shares, the best split for them
+    block 1 climbs from it on quick judgements            `climb`
+    block 1 explores from elsewhere                       `explore`
     repeat
-        block 1 proposes associations, or another split   `propose`, `moves`
-        the first that block 2 makes better is taken      `optimise_continuous`
-    until none is
+        block 1 proposes: SDR, Hungarian; and the judged
+        neighbours of what it proposes and of the point   `propose`, `climb`
+    until nothing judged is better
+    another split, block 2 to the end                     `other_split`
 
-y is the SCR of the current point throughout. As the starting association is optimised
-before any other is tried, and another is taken only for a higher SCR, the result is at
-least as good as the start's with optimal resources, and the history climbs.
+After each of these block 2 confirms the best by a convex program.
+
+y is the SCR of the current point throughout. What block 1 finds is taken only if block
+2 finds its SCR, from `evaluate`, to be higher, so the history climbs. And the first
+association is optimised to the end from its own start, as `gucro` does, unless a
+certificate shows that it could not win (`reach`): so DASHF is never below `gucro`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +29,7 @@ from dashf.association import (
     CANDIDATES,
     FORMULATIONS,
     candidates,
-    moves,
+    formulation_of,
     other_split,
     propose,
 )
@@ -35,6 +40,7 @@ from dashf.baselines import (
     starting_allocation,
     strongest_channel,
 )
+from dashf.budget import Budget
 from dashf.checks import (
     check_choice,
     check_count,
@@ -47,17 +53,21 @@ from dashf.continuous import (
     Point,
     evaluated,
     optimise_continuous,
+    split_alone,
 )
 from dashf.convex import SOLVERS
-from dashf.resources import compiled_program
+from dashf.neighbours import Choice
+from dashf.reach import reach
+from dashf.resource_program import prepare
 from dashf.result import Recorder, SolveResult, Status, single
-from dashf.sdr import compiled_relaxation
+from dashf.sdr import prepare_relaxation
+from dashf.search import Judge, Judged, climb, explore, promising
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.names import by_name
 
 Array = Any
 
-STARTS = ("strongest", "balanced", "compute", "random")
+STARTS = ("strongest", "compute", "random", "balanced")
 
 
 @by_name
@@ -71,13 +81,14 @@ class DashfConfig:
 
     tolerance: float = 1e-5  # relative gain of the SCR at which a block stops
     final_tolerance: float = 1e-7  # the same, for the association that is returned
-    max_iterations: int = 100  # associations taken at most
+    max_iterations: int = 100  # rounds of both blocks at most
     max_passes: int = 50  # convex programs an association at most
     sdr: str = "auto"  # "sparse", "full", "closed_form"; "auto": sparse to N·M = 100
-    candidates: str = "price"  # "price" or "equal_share", resources of a move
-    move_trials: int = 8  # single moves and swaps tried before giving up
+    candidates: str = "price"  # "price" or "equal_share", of block 1's program
+    neighbours: int = 24  # of each kind that are judged at once, at most
+    trials: int = 8  # neighbours that block 2 tries though they were judged lower
     start: str = "strongest"  # first association: one of `STARTS`
-    restarts: int = 0  # further starts, from the rest of `STARTS`, then random ones
+    restarts: int | None = None  # further starts, the rest of `STARTS`, then random
     seed: int = 0  # of the random starts
     solver: str = "CLARABEL"  # CVXPY solver of block 2 and SDR; SCS is the fallback
 
@@ -86,6 +97,8 @@ class DashfConfig:
             value = check_number(name, getattr(self, name), 1e-15, 1)
             object.__setattr__(self, name, value)
         for name, lowest in _INTEGERS.items():
+            if name == "restarts" and self.restarts is None:
+                continue
             count = check_count(name, getattr(self, name), lowest)
             object.__setattr__(self, name, count)
         for name, choices in _CHOICES.items():
@@ -98,16 +111,14 @@ class DashfConfig:
 
     def formulation(self, scenario: Scenario) -> str:
         """Returns the formulation of the SDR for a scenario's size."""
-        if self.sdr != "auto":
-            return self.sdr
-        small = scenario.n_users * scenario.n_servers <= _LARGEST_SDR
-        return "sparse" if small else "closed_form"
+        return formulation_of(self.sdr, scenario)
 
 
 _INTEGERS = {
     "max_iterations": 0,
     "max_passes": 1,
-    "move_trials": 0,
+    "neighbours": 0,
+    "trials": 0,
     "restarts": 0,
     "seed": 0,
 }
@@ -117,13 +128,20 @@ _CHOICES = {
     "start": STARTS,
     "solver": SOLVERS,
 }
-_LARGEST_SDR = 100  # N·M
+#: Further starts where `restarts` is None, and N·M up to which they are tried: beyond,
+#: climbs from elsewhere than near equal numbers of users take long and end no higher.
+_RESTARTS, _LARGEST_RESTART = 2, 200
+#: Relative difference below which two SCR are as good as each other, certified ones
+#: and judged ones.
+_AS_GOOD, _ALIKE = 1e-6, 1e-5
 
 
 def solve(
     scenario: Scenario,
     objective: ObjectiveConfig | None = None,
     config: DashfConfig | None = None,
+    *,
+    time_limit_s: float | None = None,
 ) -> SolveResult:
     """Maximises the SCR of a scenario by DASHF.
 
@@ -131,114 +149,240 @@ def solve(
         scenario: a single one, batch shape (). For a batch see `dashf.decide`.
         objective: weights and references; the default ones if None.
         config: tolerances, limits and options; the default ones if None.
+        time_limit_s: when to stop, s; None for no limit.
 
     Returns:
         A feasible allocation with the history of the SCR, which never decreases. Its
-        status is `SOLVER_FAILED` only if no convex program could be solved.
+        status is `TIME_LIMIT` where time ended the search, `SOLVER_FAILED` only if no
+        convex program could be solved.
 
     Raises:
         ValueError: the scenario is a batch, or an argument is of another kind.
     """
-    s = single(scenario)
-    o, c = check_objective(objective), DashfConfig() if config is None else config
-    check_kind("config", c, DashfConfig)
-    recorder = Recorder()
-    with recorder.building():
-        compiled_program(s.n_users, s.n_servers)
-        if c.formulation(s) != "closed_form" and s.n_servers > 1:
-            compiled_relaxation(c.formulation(s), s.n_users, s.n_servers)
-    first, *others = _starts(s, c)
-    status, best = _climb(s, o, c, first, recorder)
-    for association in others:
-        other_status, other = _climb(s, o, c, association, Recorder())
-        if other[1].scr > best[1].scr:
-            moved = _moves(best[0].association, other[0].association)
-            recorder.row("restart", other, float(best[1].scr), moved)
-            status, best = other_status, other
-    return recorder.result(status, *best)
+    s, o = single(scenario), check_objective(objective)
+    c = DashfConfig() if config is None else check_kind("config", config, DashfConfig)
+    return _Run(s, o, c, Recorder(Budget(time_limit_s))).result()
 
 
-def _climb(
-    s: Scenario,
-    o: ObjectiveConfig,
-    c: DashfConfig,
-    association: Array,
-    recorder: Recorder,
-) -> tuple[Status, Point]:
-    """Alternates the blocks from one association until no proposal is better."""
+class _Run:
+    """One call of `solve`."""
 
-    def optimise(
-        start: Allocation, tolerance: float, **options: Any
-    ) -> ContinuousResult:
-        return optimise_continuous(
+    def __init__(
+        self, s: Scenario, o: ObjectiveConfig, c: DashfConfig, recorder: Recorder
+    ) -> None:
+        self.s, self.o, self.c, self.recorder = s, o, c, recorder
+        self.budget = recorder.budget
+        self.judge = Judge(s, o, self.budget)
+        self.first, *self.others = _starts(s, c)
+        self.searches = [self._climb_from_the_first, self._explore]
+        self.first_end: Judged | None = None
+        if c.restarts is None and s.channel_gain.size > _LARGEST_RESTART:
+            self.searches.pop(0)
+        self.origin = starting_allocation(s, self.first, o)
+        self.best = evaluated(s, self.origin, o)
+        self.sdr = c.formulation(s)
+        self.iterations = 0  # rounds of both blocks
+        self.solved = False  # any convex program
+        self.recorder.start(self.best)
+        self._take(split_alone(s, self.best, o))
+        with self.recorder.building():
+            self.can_solve = prepare(s.n_users, self.budget)
+            if self.can_solve:
+                prepare_relaxation(self.sdr, s.n_users, s.n_servers, self.budget)
+
+    def result(self) -> SolveResult:
+        status = self._alternate()
+        self._try_another_split()
+        ended = self._optimise(self.best[0], self.c.final_tolerance, record=True)
+        if self._reconsider_the_first():
+            status = self._alternate()
+            ended = self._optimise(self.best[0], self.c.final_tolerance, record=True)
+        if ended != Status.CONVERGED:
+            status = ended
+        if not self.solved:
+            status = Status.SOLVER_FAILED
+        if self.budget.spent() or not self.can_solve:
+            status = Status.TIME_LIMIT
+        return self.recorder.result(status, *self.best)
+
+    @property
+    def ratio(self) -> float:
+        """y: the SCR of the current point."""
+        return float(self.best[1].scr)
+
+    def _alternate(self) -> Status:
+        """Searches and confirms until nothing judged is better."""
+        while self.iterations < self.c.max_iterations:
+            self.iterations += 1
+            last = not self.searches
+            found = self._neighbourhood() if last else self.searches.pop(0)()
+            if found is not None and found.scr > self.ratio * (1 + self.c.tolerance):
+                self._confirm(found)
+            elif last and not self._try_promising():
+                return Status.CONVERGED
+        return Status.ITERATION_LIMIT
+
+    def _climb_from(self, associations: Sequence[Array]) -> Judged | None:
+        """Returns the best end of the climbs from some associations."""
+        begins = [self.judge.best(self.judge.either(x)) for x in associations]
+        return self._climb([begin for begin in begins if begin is not None])
+
+    def _climb(self, begins: Sequence[Judged]) -> Judged | None:
+        room = np.minimum(self.s.max_users, self.s.n_users)
+        return climb(self.judge, begins, room, self.c.neighbours)
+
+    def _climb_from_the_first(self) -> Judged | None:
+        self.first_end = self._climb_from([self.first])
+        return self.first_end
+
+    def _explore(self) -> Judged | None:
+        """Returns the best end of climbs from elsewhere.
+
+        Where climbs from the first association and from near-equal numbers of users end
+        alike, no others are begun unless they are asked for.
+        """
+        first, ends = self.first_end, [explore(self.judge, self.c.neighbours)]
+        alike = (
+            first is not None
+            and ends[0] is not None
+            and abs(ends[0].scr - first.scr) <= _ALIKE * first.scr
+        )
+        if self.c.restarts is not None or not alike:
+            ends.append(self._climb_from(self.others))
+        known = [end for end in ends if end is not None]
+        return max(known, key=lambda judged: judged.scr, default=None)
+
+    def _neighbourhood(self) -> Judged | None:
+        """Returns the best judged of block 1's proposal and the climbs from it on."""
+        z = self.best[0]
+        here = Judged(choice=self.judge.choice_of(z), allocation=z, scr=self.ratio)
+        found = self._climb([here]) or here
+        if self.s.n_servers > 1 and not self.budget.spent():
+            proposed = self.judge.best([self._proposal()])
+            if proposed is not None and proposed.scr > found.scr:
+                found = self._climb([proposed]) or proposed
+        return found
+
+    def _proposal(self) -> Choice:
+        """Returns the association that block 1 proposes, with the splits it has."""
+        s, o, c, z = self.s, self.o, self.c, self.best[0]
+        options = candidates(s, z, o, self.ratio, kind=c.candidates)
+        proposal = propose(
             s,
-            start,
+            z,
             o,
-            tolerance=tolerance,
-            max_passes=c.max_passes,
+            self.ratio,
+            options,
+            sdr=self.sdr,
             solvers=c.solvers,
+            budget=self.budget,
+        )
+        realised = proposal.realise(s, proposal.association)
+        return self.judge.choice_of(realised)
+
+    def _confirm(self, found: Judged) -> None:
+        """Takes what was found if it is better after a convex program."""
+        assert found.allocation is not None
+        if self.can_solve:
+            trial = self._pass(found.allocation, self.c.tolerance, max_passes=1)
+            point = trial.point
+        else:
+            point = evaluated(self.s, found.allocation, self.o)
+        self._take(point)
+
+    def _try_promising(self) -> bool:
+        """Has block 2 try neighbours that were judged lower, but could be better.
+
+        Returns whether one was.
+        """
+        if self.budget.spent() or not self.can_solve:
+            return False
+        wanted = self.ratio * (1 + self.c.tolerance)
+        width = self.c.neighbours
+        found = promising(self.judge, self.best[0], wanted, width)
+        for judged in found[: self.c.trials]:
+            assert judged.allocation is not None
+            trial = self._pass(
+                judged.allocation, self.c.tolerance, hopeless_below=wanted
+            )
+            if trial.scr > wanted:
+                self._take(trial.point)
+                return True
+        return False
+
+    def _try_another_split(self) -> None:
+        """Lets users respond to their own server's prices, and optimises that."""
+        if self.c.candidates != "price" or self.budget.spent() or not self.can_solve:
+            return
+        other = other_split(self.s, self.best[0], self.o, self.ratio)
+        if other is not None:
+            wanted = self.ratio * (1 + self.c.tolerance)
+            trial = self._pass(other, self.c.tolerance, hopeless_below=wanted)
+            self._take(trial.point)
+
+    def _reconsider_the_first(self) -> bool:
+        """Optimises the first association from its start, unless it cannot win.
+
+        Returns whether it has won.
+        """
+        if self.budget.spent() or not self.can_solve:
+            return False
+        judged = self.judge.best(self.judge.either(self.first))
+        near = self.best[0]
+        if (near.association != self.first).any():
+            near = (judged and judged.allocation) or self.origin
+        highest = reach(self.s, near, self.o, self.ratio, clock=self.budget.clock)
+        if highest <= self.ratio * (1 + _AS_GOOD):
+            return False
+        trial = self._pass(self.origin, self.c.final_tolerance)
+        won = trial.scr > self.ratio * (1 + self.c.final_tolerance)
+        self._take(trial.point)
+        return won
+
+    def _optimise(self, start: Allocation, tolerance: float, *, record: bool) -> Status:
+        """Optimises the current association to the end, a row of history each pass."""
+        if not self.can_solve:
+            return Status.TIME_LIMIT
+
+        def on_pass(point: Point, ratio: float) -> None:
+            self.recorder.row("resources", point, ratio, 0)
+
+        trial = self._pass(start, tolerance, on_pass=on_pass)
+        self.best = trial.point
+        return trial.status
+
+    def _pass(
+        self, start: Allocation, tolerance: float, **options: Any
+    ) -> ContinuousResult:
+        options.setdefault("max_passes", self.c.max_passes)
+        trial = optimise_continuous(
+            self.s,
+            start,
+            self.o,
+            tolerance=tolerance,
+            solvers=self.c.solvers,
+            budget=self.budget,
             **options,
         )
+        self.solved |= trial.status != Status.SOLVER_FAILED
+        return trial
 
-    def record(point: Point, ratio: float) -> None:
-        recorder.row("resources", point, ratio, 0)
-
-    # Start: its association, optimised, is what every proposal has to beat.
-    start = starting_allocation(s, association, o)
-    recorder.start(evaluated(s, start, o))
-    best = optimise(start, c.tolerance, on_pass=record)
-    status = Status.ITERATION_LIMIT
-
-    for _ in range(c.max_iterations):
-        # Block 1 proposes; block 2 judges, until something is better.
-        wanted, better = best.scr * (1 + c.tolerance), None
-        for proposal in _proposals(s, o, c, best.point[0], best.scr):
-            trial = optimise(proposal, c.tolerance, hopeless_below=wanted)
-            if trial.scr > wanted:
-                better = trial
-                break
-        if better is None:
-            status = Status.CONVERGED
-            break
-        moved = _moves(best.point[0].association, better.point[0].association)
+    def _take(self, point: Point) -> None:
+        """Makes a better point the current one, with a row of history."""
+        if not float(point[1].scr) > self.ratio:
+            return
+        moved = _moves(self.best[0], point[0])
         block = "association" if moved else "split"
-        recorder.row(block, better.point, best.scr, moved)
-        best = better
-
-    final = optimise(best.point[0], c.final_tolerance, on_pass=record)
-    if final.status != Status.CONVERGED and best.status != Status.CONVERGED:
-        status = final.status
-    return status, final.point
-
-
-def _proposals(
-    s: Scenario, o: ObjectiveConfig, c: DashfConfig, z: Allocation, ratio: float
-) -> Iterator[Allocation]:
-    """Yields block 1's proposal, its neighbours by priced gain, then another split."""
-    if s.n_servers > 1:
-        yield from _associations(s, o, c, z, ratio)
-    if c.candidates == "price":
-        other = other_split(s, z, o, ratio)
-        if other is not None:
-            yield other
-
-
-def _associations(
-    s: Scenario, o: ObjectiveConfig, c: DashfConfig, z: Allocation, ratio: float
-) -> Iterator[Allocation]:
-    options = candidates(s, z, o, ratio, kind=c.candidates)
-    sdr = c.formulation(s)
-    proposal = propose(s, z, o, ratio, options, sdr=sdr, solvers=c.solvers)
-    if _moves(proposal.association, z.association):
-        yield proposal.realise(s, proposal.association)
-    for neighbour in moves(z.association, proposal.gain, s.max_users, c.move_trials):
-        if _moves(neighbour, proposal.association):
-            yield proposal.realise(s, neighbour)
+        self.recorder.row(block, point, self.ratio, moved)
+        self.best = point
 
 
 def _starts(scenario: Scenario, config: DashfConfig) -> list[Array]:
     """Returns the first association and those of the restarts."""
     rng = np.random.default_rng(config.seed)
+    restarts = config.restarts
+    if restarts is None:
+        restarts = _RESTARTS if scenario.channel_gain.size <= _LARGEST_RESTART else 0
     rules: dict[str, Callable[[], Array]] = {
         "strongest": lambda: strongest_channel(scenario),
         "balanced": lambda: balanced_association(scenario),
@@ -246,9 +390,10 @@ def _starts(scenario: Scenario, config: DashfConfig) -> list[Array]:
         "random": lambda: random_association(scenario, rng),
     }
     names = [config.start, *(name for name in STARTS if name != config.start)]
-    names += ["random"] * max(0, config.restarts + 1 - len(names))
-    return [rules[name]() for name in names[: config.restarts + 1]]
+    names += ["random"] * max(0, restarts + 1 - len(names))
+    return [rules[name]() for name in names[: restarts + 1]]
 
 
-def _moves(before: Array, after: Array) -> int:
-    return int((before != after).any(axis=-1).sum())
+def _moves(before: Allocation | Choice, after: Allocation | Choice) -> int:
+    """Returns how many users are at another server."""
+    return int((before.association != after.association).any(axis=-1).sum())

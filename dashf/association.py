@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from scipy.special import lambertw
 
+from dashf.budget import Budget
 from dashf.checks import (
     check_allocation,
     check_array,
@@ -50,8 +51,8 @@ __all__ = [
     "Proposal",
     "Relaxation",
     "candidates",
+    "formulation_of",
     "minorise",
-    "moves",
     "other_split",
     "propose",
     "relax",
@@ -61,6 +62,8 @@ __all__ = [
 Array = Any
 
 FORMULATIONS = ("sparse", "full", "closed_form")
+#: N·M up to which "auto" is the sparse formulation.
+_LARGEST_SDR = 100
 #: Gain of a user, as part of Σ score, for which another split is tried.
 _WORTH_IT = 1e-5
 CANDIDATES = ("price", "equal_share")
@@ -135,11 +138,24 @@ class Proposal:
         return fit_capacity(scenario, allocation)
 
 
+def formulation_of(sdr: str, scenario: Scenario) -> str:
+    """Returns the formulation that "auto" means for a scenario's size.
+
+    Where there is one server, none is needed.
+    """
+    if scenario.n_servers == 1:
+        return "closed_form"
+    if sdr != "auto":
+        return sdr
+    return "sparse" if scenario.channel_gain.size <= _LARGEST_SDR else "closed_form"
+
+
 def relax(
     problem: AssociationProblem,
     formulation: str = "sparse",
     *,
     solvers: tuple[str, ...] = SOLVERS,
+    budget: Budget | None = None,
 ) -> Relaxation | None:
     """Solves the semidefinite relaxation of block 1's program.
 
@@ -149,6 +165,7 @@ def relax(
             1 + NM + N; "closed_form", the Hungarian method on the pair optima, whose
             value both have.
         solvers: CVXPY solvers, tried in turn.
+        budget: of the call; counts the programs.
 
     Returns:
         None if no solver succeeded.
@@ -176,6 +193,7 @@ def relax(
         p.curvature * width**2,
         p.max_users,
         solvers,
+        budget,
     )
     if solution is None:
         return None
@@ -219,6 +237,7 @@ def propose(
     *,
     sdr: str = "sparse",
     solvers: tuple[str, ...] = SOLVERS,
+    budget: Budget | None = None,
 ) -> Proposal:
     """Runs block 1 once from an allocation at y = `ratio`, given the candidates.
 
@@ -239,7 +258,7 @@ def propose(
     relaxed = None
     if sdr != "closed_form":
         problem = minorise(terms, s, allocation.local_fraction, ratio)
-        relaxed = relax(problem, sdr, solvers=solvers)
+        relaxed = relax(problem, sdr, solvers=solvers, budget=budget)
     association = round_assignment(
         value if relaxed is None else relaxed.association, s.max_users
     )
@@ -361,31 +380,3 @@ def efficient_power(
     delay_per_energy = objective.delay_cost_per_s / objective.energy_cost_per_j
     log_u = 1 + lambertw((snr_per_w * delay_per_energy - 1) / np.e).real
     return np.clip(np.expm1(log_u) / snr_per_w, 1e-6 * highest, highest)
-
-
-def moves(association: Array, gain: Array, max_users: Array, limit: int) -> list[Array]:
-    """Returns neighbouring associations by falling priced gain, at most `limit`.
-
-    Single users that move to a server with room, and pairs that change places. By
-    weak duality the gain bounds what a move can add to G, so that only positive gains
-    are of use.
-    """
-    n = len(association)
-    server = association.argmax(axis=-1)
-    room = association.sum(axis=0) < max_users
-    found: list[tuple[float, tuple[tuple[int, int], ...]]] = []
-    for user, target in np.argwhere((gain > 0) & room & (association == 0)):
-        found.append((gain[user, target], ((user, target),)))
-    swap = gain[:, server] + gain[:, server].T  # [N, N] each takes the other's server
-    other = server[:, None] != server
-    for one, two in np.argwhere((swap > 0) & other & np.tri(n, k=-1, dtype=bool)):
-        found.append((swap[one, two], ((one, server[two]), (two, server[one]))))
-    found.sort(key=lambda item: -item[0])
-    neighbours = []
-    for _, changes in found[:limit]:
-        neighbour = association.copy()
-        for user, target in changes:
-            neighbour[user] = 0.0
-            neighbour[user, target] = 1.0
-        neighbours.append(neighbour)
-    return neighbours

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dashf.budget import Budget
 from dashf.checks import (
     check_allocation,
     check_callable,
@@ -27,12 +28,7 @@ from dashf.checks import (
 )
 from dashf.convex import SOLVERS
 from dashf.dinkelbach import dinkelbach
-from dashf.resources import (
-    compiled_program,
-    improve_once,
-    local_frequency,
-    surplus,
-)
+from dashf.resources import improve_once, local_frequency, surplus
 from dashf.result import Status
 from dashf.split import optimal_split
 from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario, evaluate
@@ -46,7 +42,7 @@ Point = tuple[Allocation, Outcome]
 class ContinuousResult:
     """The best point for an association."""
 
-    status: Status  # SOLVER_FAILED: no convex program could be solved
+    status: Status  # SOLVER_FAILED: no convex program could be solved, for all the time
     point: Point
     scr: float
     passes: int
@@ -70,6 +66,7 @@ def optimise_continuous(
     solvers: tuple[str, ...] = SOLVERS,
     hopeless_below: float | None = None,
     on_pass: Callable[[Point, float], None] | None = None,
+    budget: Budget | None = None,
 ) -> ContinuousResult:
     """Optimises split, power, bandwidth and frequencies for the start's association.
 
@@ -85,11 +82,13 @@ def optimise_continuous(
             passes together gained as much as the last one. Gains shrink by a factor
             of 3 to 10 a pass, so that is generous.
         on_pass: called with the point after each pass and the y it was found with.
+        budget: of the call; no pass begins without time.
 
     Raises:
         ValueError: an argument is of another kind or out of range.
     """
     s, o = check_single(scenario), check_objective(objective)
+    budget = budget or Budget()
     start, fixed_split = (
         check_allocation(s, start),
         check_flag("fixed_split", fixed_split),
@@ -101,19 +100,20 @@ def optimise_continuous(
         check_number("hopeless_below", hopeless_below, -np.inf, np.inf)
     if on_pass is not None:
         check_callable("on_pass", on_pass)
-    program, _ = compiled_program(s.n_users, s.n_servers)
     solved, known = 0, [-np.inf, -np.inf]  # passes solved, the last two ratios
 
     def terms(point: Point) -> tuple[float, float]:
         return float(point[1].score.sum()), float(point[1].cost.sum())
 
-    def improve(point: Point, ratio: float) -> Point:
+    def improve(point: Point, ratio: float) -> Point | None:
         nonlocal solved
+        if budget.spent():
+            return None
         known[:] = known[1], ratio
         limit = 2 * known[1] - known[0]
         if hopeless_below is not None and np.isfinite(limit) and limit < hopeless_below:
             return point
-        found = improve_once(program, s, *point, o, ratio, solvers)
+        found = improve_once(s, *point, o, ratio, solvers, budget)
         if found is not None:
             solved, point = solved + 1, found
         if fixed_split:
@@ -130,9 +130,26 @@ def optimise_continuous(
         max_iterations=max_passes,
         on_iteration=on_pass,
     )
+    status = result.status if solved else Status.SOLVER_FAILED
+    if budget.spent() and result.status != Status.CONVERGED:
+        status = Status.TIME_LIMIT
     return ContinuousResult(
-        status=result.status if solved else Status.SOLVER_FAILED,
+        status=status,
         point=result.point,
         scr=result.ratio,
         passes=result.iterations,
     )
+
+
+def split_alone(scenario: Scenario, point: Point, objective: ObjectiveConfig) -> Point:
+    """Returns a point with the splits that are best for its resources.
+
+    By Dinkelbach's method with the closed form, so this is the best of all splits.
+    """
+    s, o = scenario, objective
+    result = dinkelbach(
+        lambda z: (float(z[1].score.sum()), float(z[1].cost.sum())),
+        lambda z, ratio: evaluated(s, optimal_split(s, z[0], o, ratio), o),
+        point,
+    )
+    return result.point

@@ -1,17 +1,24 @@
-"""Convex programs that are compiled once and solved many times, and what can go wrong.
+"""Convex programs that are compiled once and solved many times, also from threads.
 
-CVXPY raises, warns or returns nothing according to how a solver failed; here each of
-these is one answer, `False`, and the caller decides what to try next.
+A CVXPY program holds the values of its parameters and its solution, so it can serve one
+caller at a time. `ProgramPool` lends each to one, compiles another where all are lent
+out, and keeps them. Solving sets nothing that threads share: the filters of `warnings`
+are the interpreter's, so CVXPY's step that warns is left out instead of silenced.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable
-from typing import Any
+import contextlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
 
 import cvxpy as cp
 import numpy as np
+
+Program = TypeVar("Program")
 
 #: Tried in this order; the second is slower and less exact, and seldom fails.
 SOLVERS = ("CLARABEL", "SCS")
@@ -19,36 +26,119 @@ SOLVERS = ("CLARABEL", "SCS")
 _SETTINGS: dict[str, dict[str, Any]] = {
     "SCS": {"eps_abs": 1e-7, "eps_rel": 1e-7, "max_iters": 5_000},
 }
+_TIME_LIMIT = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}
+
+#: CVXPY numbers its variables with a counter that is not safe in threads.
+_COMPILING = threading.RLock()
 
 
-def compiled(problem: cp.Problem) -> cp.Problem:
-    """Returns the problem, compiled for all values of its parameters.
+class ConvexProgram:
+    """A program that follows CVXPY's DPP rules, compiled once for each solver.
 
-    They need values of the right sign by now; any will do.
+    Its parameters need values of the right sign by now; any will do.
     """
-    assert problem.is_dpp(), "the program must follow CVXPY's DPP rules"
-    problem.get_problem_data(SOLVERS[0])
-    return problem
 
+    def __init__(self, objective: Any, constraints: list[Any]) -> None:
+        self.problem = cp.Problem(objective, constraints)
+        assert self.problem.is_dpp(), "the program must follow CVXPY's DPP rules"
+        self.value = np.nan  # of the last solution
+        self._variables = self.problem.variables()
+        self._parameters = self.problem.parameters()
+        # One a solver: CVXPY keeps what it compiled for the last solver only.
+        self._compiled: dict[str, cp.Problem] = {}
+        self.compile(SOLVERS[0])
 
-def solve_convex(problem: cp.Problem, solver: str) -> bool:
-    """Solves in place; whether every variable now has a finite value.
+    def compile(self, solver: str) -> cp.Problem:
+        """Returns the program as compiled for a solver, now if it is not yet."""
+        if solver not in self._compiled:
+            with _COMPILING:
+                problem = cp.Problem(self.problem.objective, self.problem.constraints)
+                problem.get_problem_data(solver, solver_opts={})
+            self._compiled[solver] = problem
+        return self._compiled[solver]
 
-    An inaccurate solution counts: callers project it to feasibility and judge it by
-    `evaluate`, never by the solver's own word. For the same reason CVXPY's warning
-    that it may be inaccurate is not passed on.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
+    def solve(self, solver: str, time_limit_s: float | None = None) -> bool:
+        """Solves in place; whether every variable now has a finite value.
+
+        An inaccurate solution counts: callers project it to feasibility and judge it by
+        `evaluate`, never by the solver's own word. CVXPY raises, warns or returns
+        nothing according to how a solver failed; here each of these is `False`, and the
+        caller decides what to try next.
+        """
+        if not all(np.isfinite(p.value).all() for p in self._parameters):
+            return False
+        settings = dict(_SETTINGS.get(solver, {}))
+        if time_limit_s is not None:
+            settings[_TIME_LIMIT[solver]] = max(time_limit_s, 1e-3)
+        problem = self.compile(solver)
         try:
+            data, chain, inverse = problem.get_problem_data(
+                solver, solver_opts=settings
+            )
             # No warm start: an answer must not depend on what was solved before.
-            problem.solve(solver=solver, warm_start=False, **_SETTINGS.get(solver, {}))
+            raw = chain.solve_via_data(problem, data, False, False, settings)
+            solution = chain.invert(raw, inverse)
         except (cp.SolverError, ArithmeticError):
             return False
-    if problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
-        return False
-    return _all_finite(variable.value for variable in problem.variables())
+        if solution.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
+            return False
+        for variable in self._variables:
+            variable.save_value(solution.primal_vars[variable.id])
+        for constraint in self.problem.constraints:
+            if constraint.id in solution.dual_vars:
+                constraint.save_dual_value(solution.dual_vars[constraint.id])
+        self.value = float(solution.opt_val)
+        return all(np.isfinite(np.asarray(v.value)).all() for v in self._variables)
 
 
-def _all_finite(values: Iterable[Any]) -> bool:
-    return all(value is not None and np.isfinite(value).all() for value in values)
+def assign(parameter: cp.Parameter, value: Any) -> None:
+    """Sets a parameter without CVXPY's checks, which take as long as a solver."""
+    parameter.save_value(np.asarray(value, dtype=np.float64))
+
+
+class ProgramPool(Generic[Program]):
+    """Compiled programs by shape, each in the hands of one thread at a time.
+
+    Args:
+        build: makes the program of a shape, given as positional arguments.
+        shapes: kept at most; the one that was not used for longest is dropped.
+    """
+
+    def __init__(self, build: Callable[..., Program], shapes: int) -> None:
+        self._build, self._shapes = build, shapes
+        self._idle: OrderedDict[tuple[Any, ...], list[Program]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def lend(self, *shape: Any) -> Iterator[Program]:
+        """Lends a program of a shape, compiled now if none is idle."""
+        program = self._take(shape)
+        try:
+            yield program
+        finally:
+            with self._lock:
+                self._idle.setdefault(shape, []).append(program)
+                self._idle.move_to_end(shape)
+                while len(self._idle) > self._shapes:
+                    self._idle.popitem(last=False)
+
+    def ready(self, *shape: Any) -> bool:
+        """Returns whether a program of a shape is compiled and idle."""
+        with self._lock:
+            return bool(self._idle.get(shape))
+
+    def prepare(self, *shape: Any) -> float:
+        """Compiles a program of a shape unless one is idle; the time that took, s."""
+        begin = time.perf_counter()
+        if self.ready(*shape):
+            return 0.0
+        with self.lend(*shape):
+            return time.perf_counter() - begin
+
+    def _take(self, shape: tuple[Any, ...]) -> Program:
+        with self._lock:
+            idle = self._idle.get(shape)
+            if idle:
+                return idle.pop()
+        with _COMPILING:
+            return self._build(*shape)

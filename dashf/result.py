@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dashf.budget import Budget
 from dashf.checks import check_single
 from mec_llm_env import Allocation, Outcome, Scenario
 
@@ -51,6 +52,7 @@ class Iteration:
     surplus: float  # G = Σ score − y Σ cost after the pass
     moves: int  # users that changed server in the pass
     time_s: float  # since the solver was called
+    programs: int = 0  # convex programs solved by then, also in vain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +66,7 @@ class SolveResult:
     iterations: int
     build_time_s: float  # construction of optimisation problems
     solve_time_s: float  # everything else
+    programs: int = 0  # convex programs solved, also in vain
 
     @property
     def time_s(self) -> float:
@@ -72,10 +75,10 @@ class SolveResult:
 
 
 class Recorder:
-    """Keeps a solver's history and time, from its construction on."""
+    """Keeps a solver's history, its time and its programs, from its construction on."""
 
-    def __init__(self) -> None:
-        self._begin = time.perf_counter()
+    def __init__(self, budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
         self._build_time_s = 0.0
         self._rows: list[Iteration] = []
 
@@ -102,7 +105,8 @@ class Recorder:
                 ratio=ratio,
                 surplus=float(outcome.score.sum() - ratio * outcome.cost.sum()),
                 moves=moves,
-                time_s=time.perf_counter() - self._begin,
+                time_s=self.budget.clock.passed_s,
+                programs=self.budget.programs,
             )
         )
 
@@ -110,7 +114,7 @@ class Recorder:
         self, status: Status, allocation: Allocation, outcome: Outcome
     ) -> SolveResult:
         """Returns the answer; every row but the start is an iteration."""
-        total = time.perf_counter() - self._begin
+        total = self.budget.clock.passed_s
         return SolveResult(
             status=status,
             allocation=allocation,
@@ -119,6 +123,7 @@ class Recorder:
             iterations=sum(row.block != "start" for row in self._rows),
             build_time_s=self._build_time_s,
             solve_time_s=total - self._build_time_s,
+            programs=self.budget.programs,
         )
 
 

@@ -18,13 +18,13 @@ constant is the sum of those of its x_m: leaving that out gives `sparse`, order 
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import cvxpy as cp
 import numpy as np
 
-from dashf.convex import SOLVERS, compiled, solve_convex
+from dashf.budget import Budget
+from dashf.convex import SOLVERS, ConvexProgram, ProgramPool, assign
 
 Array = Any
 
@@ -56,7 +56,7 @@ class SparseRelaxation:
             corner = cp.reshape(self.square[i], (1, 1), order="C")
             lifted = cp.bmat([[cp.diag(self.association[i]), row.T], [row, corner]])
             constraints.append(lifted >> 0)
-        self.problem = compiled(cp.Problem(cp.Maximize(value), constraints))
+        self.program = ConvexProgram(cp.Maximize(value), constraints)
 
 
 class FullRelaxation:
@@ -89,7 +89,7 @@ class FullRelaxation:
         constraints += [
             lifted[rows[i], rows[i]] == cp.diag(self.association[i]) for i in range(n)
         ]
-        self.problem = compiled(cp.Problem(cp.Maximize(value), constraints))
+        self.program = ConvexProgram(cp.Maximize(value), constraints)
 
 
 class _Terms:
@@ -116,6 +116,7 @@ def solve_relaxation(
     curvature: Array,  # [N] L ≥ 0
     max_users: Array,  # [M]
     solvers: tuple[str, ...] = SOLVERS,
+    budget: Budget | None = None,
 ) -> tuple[float, Array, Array] | None:
     """Returns value, association [N, M] and split t [N]; None if no solver could.
 
@@ -123,28 +124,58 @@ def solve_relaxation(
     the numbers are of order one; the value returned is that of the problem given.
     """
     n, m = constant.shape
-    relaxation = compiled_relaxation(formulation, n, m)
+    budget = budget or Budget()
+    if not _in_time(formulation, n, m, budget):
+        return None
     best = constant.max(axis=1, keepdims=True)
     behind = constant - best
     sizes = np.median(np.abs(behind)), np.abs(linear).max(), curvature.max()
     scale = float(max(sizes)) or 1.0
-    relaxation.terms.constant.value = behind / scale
-    relaxation.terms.linear.value = linear / scale
-    relaxation.terms.half_curvature.value = curvature / (2 * scale)
-    relaxation.terms.room.value = np.minimum(max_users, n).astype(np.float64)
-    for solver in solvers:
-        if solve_convex(relaxation.problem, solver):
-            split = np.asarray(relaxation.product.value).sum(axis=1)
-            value = float(relaxation.problem.value) * scale + float(best.sum())
-            association = np.asarray(relaxation.association.value)
-            return value, association.clip(0, 1), split.clip(0, 1)
+    with RELAXATIONS.lend(formulation, n, m) as relaxation:
+        terms, program = relaxation.terms, relaxation.program
+        assign(terms.constant, behind / scale)
+        assign(terms.linear, linear / scale)
+        assign(terms.half_curvature, curvature / (2 * scale))
+        assign(terms.room, np.minimum(max_users, n))
+        for solver in solvers:
+            if budget.spent():
+                break
+            if program.solve(solver, budget.for_a_program()):
+                split = np.asarray(relaxation.product.value).sum(axis=1)
+                value = program.value * scale + float(best.sum())
+                association = np.asarray(relaxation.association.value)
+                return value, association.clip(0, 1), split.clip(0, 1)
     return None
 
 
-@functools.lru_cache(maxsize=8)
-def compiled_relaxation(
+def prepare_relaxation(
+    formulation: str, n_users: int, n_servers: int, budget: Budget
+) -> None:
+    """Compiles the relaxation of a shape if it needs one and there is time."""
+    needed = formulation != "closed_form"
+    if needed and _in_time(formulation, n_users, n_servers, budget):
+        RELAXATIONS.prepare(formulation, n_users, n_servers)
+
+
+def _in_time(formulation: str, n: int, m: int, budget: Budget) -> bool:
+    """Returns whether the time that is left is enough, on a slow machine.
+
+    A solver looks at its limit only after it has factored the matrices once.
+    """
+    needed_s = 5e-3 * n * m
+    if formulation == "full":
+        needed_s = 1e-6 * (1 + n * m + n) ** 4
+    return budget.clock.left_s > needed_s
+
+
+def _relaxation(
     formulation: str, n_users: int, n_servers: int
 ) -> SparseRelaxation | FullRelaxation:
-    """Returns the relaxation of a shape, compiled at the first call."""
     kind = SparseRelaxation if formulation == "sparse" else FullRelaxation
     return kind(n_users, n_servers)
+
+
+#: By formulation, number of users and number of servers.
+RELAXATIONS: ProgramPool[SparseRelaxation | FullRelaxation] = ProgramPool(
+    _relaxation, shapes=8
+)

@@ -147,26 +147,30 @@ def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
     write_whole(path, text.getvalue())
 
 
-def new_figure() -> tuple[Any, Any]:
-    """Returns a figure that needs no display, and its axes."""
+def new_figure(panels: int = 1) -> tuple[Any, Any]:
+    """Returns a figure that needs no display, and its axes, side by side if several."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    return figure, figure.add_subplot()
+    figure = Figure(figsize=(3.5 + 4 * panels, 4.2), layout="constrained")
+    return figure, figure.subplots(1, panels, sharey=True)
 
 
-def draw_band(axes: Any, name: str, x: Array, samples: Array) -> None:
+def draw_band(
+    axes: Any, name: str, x: Array, samples: Array, *, label: bool = True
+) -> None:
     """Draws the mean of a solver over x with its 95 % band."""
     mean, half = interval(samples)
     colour = f"C{NAMES.index(name)}"
-    axes.plot(x, mean, color=colour, marker=MARKERS[name], ms=4, label=LABELS[name])
+    text = LABELS[name] if label else None
+    axes.plot(x, mean, color=colour, marker=MARKERS[name], ms=4, label=text)
     axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.12, lw=0)
 
 
 def finish(figure: Any, axes: Any, arguments: argparse.Namespace, name: str) -> None:
     """Adds legend and title and writes the PNG, whole or not at all."""
-    axes.grid(alpha=0.3)
-    axes.set_title(
+    for panel in np.atleast_1d(axes):
+        panel.grid(alpha=0.3)
+    figure.suptitle(
         f"{arguments.scenarios} scenarios, mean and 95 % confidence band", fontsize=10
     )
     figure.legend(loc="outside right upper", fontsize=9, frameon=False)

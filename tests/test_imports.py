@@ -31,12 +31,12 @@ MODEL = [
 ]
 # The solver's modules in the order in which they build on one another.
 SOLVER = [
-    *("checks", "clock", "result", "kernels", "loops", "jit", "compiled"),
+    *("checks", "clock", "budget", "result", "kernels", "loops", "jit", "compiled"),
     *("pairs", "prices"),
     *("options", "interior_point", "column_generation", "price_search", "clearing"),
-    *("convex", "dinkelbach", "resources", "split", "baselines", "fast_sharing"),
-    *("bounds", "rounding", "sharing", "branch_and_bound", "dual", "exact"),
-    *("sdr", "association"),
+    *("convex", "dinkelbach", "resource_program", "resources", "split", "baselines"),
+    *("fast_sharing", "bounds", "rounding", "sharing", "branch_and_bound", "dual"),
+    *("exact", "neighbours", "search", "reach", "sdr", "association"),
     *("continuous", "optimised_baselines", "algorithm", "registry", "policy"),
 ]
 # Optional libraries, imported inside the functions that need them.

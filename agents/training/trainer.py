@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -92,17 +94,11 @@ class Trainer(ABC):
         if checkpoint is None:
             encoding = self.envs.task.action_codec.encoding
             policy = algorithm.policy_name(config.policy, encoding)
-            try:
+            with _one_kind_of_error(algorithm_class):
                 self.model = self._build(algorithm_class, policy, arguments)
-            except ValueError:
-                raise
-            except Exception as error:  # whatever a setting makes of the libraries
-                raise ValueError(
-                    f"The hyperparameters do not fit {algorithm_class.__name__}: "
-                    f"{error}"
-                ) from error
         else:
-            self.model = self._load(algorithm_class, checkpoint.folder)
+            with _one_kind_of_error(algorithm_class):
+                self.model = self._load(algorithm_class, checkpoint.folder)
             self._resumed = load_state(checkpoint.folder)
             self.resumed_at = self.model.num_timesteps
 
@@ -313,6 +309,19 @@ class Trainer(ABC):
     def _set_own_state(self, state: dict[str, Any]) -> None:
         """Inverse of `_own_state`."""
         assert not state
+
+
+@contextlib.contextmanager
+def _one_kind_of_error(algorithm_class: type) -> Iterator[None]:
+    """Makes a ValueError of whatever a setting causes in the libraries."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"The hyperparameters do not fit {algorithm_class.__name__}: {error}"
+        ) from error
 
 
 def _resumed(folder: Path, config: TrainingConfig, trust: bool) -> Trainer:

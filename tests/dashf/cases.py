@@ -8,6 +8,7 @@ from typing import Any
 
 import cvxpy as cp
 import numpy as np
+from cvxpy.reductions.solvers.solving_chain import SolvingChain
 
 from dashf.baselines import starting_allocation, strongest_channel
 from mec_llm_env import (
@@ -87,13 +88,13 @@ def assert_climbs(history: Any) -> None:
 
 def failing_solver(monkeypatch: Any, *names: str, times: int = 10**9) -> list[str]:
     """Makes CVXPY raise when it is asked for a solver; returns the log of calls."""
-    genuine, log = cp.Problem.solve, []
+    genuine, log = SolvingChain.solve_via_data, []
 
-    def solve(self: cp.Problem, solver: str, **settings: Any) -> Any:
-        log.append(solver)
-        if solver in names and sum(name in names for name in log) <= times:
-            raise cp.SolverError(f"{solver} is made to fail")
-        return genuine(self, solver=solver, **settings)
+    def solve_via_data(self: SolvingChain, *arguments: Any, **options: Any) -> Any:
+        log.append(self.solver.name())
+        if log[-1] in names and sum(name in names for name in log) <= times:
+            raise cp.SolverError(f"{log[-1]} is made to fail")
+        return genuine(self, *arguments, **options)
 
-    monkeypatch.setattr(cp.Problem, "solve", solve)
+    monkeypatch.setattr(SolvingChain, "solve_via_data", solve_via_data)
     return log

@@ -73,8 +73,8 @@ def test_weak_pairs_do_not_spoil_the_scale():
 
 
 def test_orders_of_the_matrices():
-    sparse = SparseRelaxation(3, 2).problem
-    full = FullRelaxation(3, 2).problem
+    sparse = SparseRelaxation(3, 2).program.problem
+    full = FullRelaxation(3, 2).program.problem
 
     def orders(problem):
         blocks = [

@@ -47,3 +47,15 @@ def test_a_crash_at_every_operation_of_resuming(
     kind: str, at: int, tmp_path: Path
 ) -> None:
     assert crash(tmp_path, kind, "--resume-at", str(at)) > 20
+
+
+@pytest.mark.slow
+def test_a_comparison_crashed_at_every_operation(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.comparison", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout.split()[-2]) > 50
