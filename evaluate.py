@@ -28,6 +28,7 @@ from rich.table import Table
 from agents.command_line import (
     OneLineParser,
     add_task_options,
+    check_memory,
     one_line_errors,
     positive_integer,
     seed_number,
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments_of_task = common_task_arguments(options.agents, given)
         task = Task(**arguments_of_task)
         entries = select(options.agents, task)
+        check_memory(task.config, options.instances, "instances")
         scenario = held_out_instances(task.config, options.instances)
         check_writable(Path(options.output))
 
@@ -138,7 +140,8 @@ def build_parser() -> argparse.ArgumentParser:
         type=positive_integer,
         default=1,
         metavar="J",
-        help="processes that decide (1); decisions are timed serially all the same",
+        help="processes that decide (1), at most; decisions are timed serially all the "
+        "same",
     )
     return parser
 

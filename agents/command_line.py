@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mec_llm_env import PRESETS
+from mec_llm_env import PRESETS, ScenarioConfig
 
 DEFAULT_PRESET = "paper-10x2"
+_LONGEST = 1_000  # characters of an error, which may quote whatever was typed
+_BYTES_A_PAIR = 100  # of user and server; a step of many environments takes 140
 
 
 @contextlib.contextmanager
@@ -23,9 +26,11 @@ def one_line_errors(program: str) -> Iterator[None]:
     """
     try:
         yield
+    except MemoryError as error:
+        print(_one_line(program, f"not enough memory. {error}"), file=sys.stderr)
+        raise SystemExit(2) from None
     except (ValueError, OSError) as error:
-        text = " ".join(str(error).split())
-        print(f"{program}: error: {text}", file=sys.stderr)
+        print(_one_line(program, str(error)), file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -34,7 +39,16 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         """Ends the program with exit status 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{_one_line(self.prog, message)}\n")
+
+
+def _one_line(program: str, text: str) -> str:
+    """Returns an error as one line, however long and odd what it quotes is."""
+    text = " ".join(text.split())
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    if len(text) > _LONGEST:  # the remedy stands at the end
+        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    return f"{program}: error: {text}"
 
 
 def parse_overrides(items: Sequence[str], option: str) -> dict[str, Any]:
@@ -54,6 +68,8 @@ def parse_overrides(items: Sequence[str], option: str) -> dict[str, Any]:
             overrides[key] = json.loads(text)
         except json.JSONDecodeError:
             overrides[key] = text
+        except RecursionError:
+            raise ValueError(f"`{option}`: {key} has too many levels.") from None
     return overrides
 
 
@@ -85,6 +101,29 @@ def _integer(text: str, minimum: int) -> int:
             f"must be a whole number of at least {minimum}; got {text!r}"
         ) from None
     return int(number)
+
+
+def check_memory(config: ScenarioConfig, count: int, what: str) -> None:
+    """Refuses what this machine's memory cannot hold, before it is filled.
+
+    Args:
+        config: of the scenarios.
+        count: of them at once.
+        what: they are, for the message.
+
+    Raises:
+        ValueError: they would take more than all of its memory.
+    """
+    if not hasattr(os, "sysconf"):  # Windows
+        return
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed = count * config.users * config.servers * _BYTES_A_PAIR
+    if needed > there:
+        raise ValueError(
+            f"{count:,} {what} of {config.users:,} users and {config.servers:,} "
+            f"servers need about {needed / 2**30:,.0f} GiB of memory, and there are "
+            f"{there / 2**30:,.0f}. Take fewer of them, or smaller ones."
+        )
 
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:

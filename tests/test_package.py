@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dashf import SOLVERS
+
 ROOT = Path(__file__).parents[1]
 
 USE = """
@@ -29,6 +31,31 @@ print(envs.step(envs.action_space.sample())[1].shape)
 from mec_llm_env.bank import load_bank
 bank = load_bank("tiny-4x2")
 print(len(bank), bank.scenario.batch_shape, (bank.scr <= bank.bound).all())
+"""
+
+SOLVE = """
+import numpy as np
+import dashf
+from mec_llm_env import evaluate, violations
+from mec_llm_env.bank import load_bank
+
+assert "site-packages" in dashf.__file__
+bank = load_bank("tiny-4x2")
+two, one = bank.scenario[:2], bank.scenario[0]
+bound = dashf.upper_bound(two)
+for name, solve in dashf.SOLVERS.items():
+    result = solve(one)
+    allocations = dashf.decide(name, two)
+    scr = evaluate(two, allocations).scr
+    assert scr.shape == (2,) and np.isclose(scr[0], result.scr, rtol=1e-6), name
+    assert (0 < scr).all() and (scr <= bound.value * (1 + 1e-9)).all(), name
+    assert max(np.max(v) for v in violations(two, allocations).values()) < 1e-6, name
+    assert (dashf.gap(two, allocations, bound) >= -1e-9).all(), name
+    print(name)
+result, proven = dashf.solve_exact(one, gap=1e-3)
+assert result.scr <= proven.value <= result.scr * 1.001 * (1 + 1e-9)
+assert abs(result.scr / bank.scr[0] - 1) < 2e-3
+print("exact")
 """
 
 
@@ -60,19 +87,37 @@ def test_top_level_is_the_library_alone(wheel: Path) -> None:
     assert banks == [f"mec_llm_env/bank/{file}" for file in files]
 
 
-def test_installed_and_used_from_another_folder(wheel: Path, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python of a fresh environment that has the wheel and what it requires."""
+    folder = tmp_path_factory.mktemp("venv")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
     install = [python, "-m", "pip", "install", "--quiet", wheel]
     subprocess.run([*install, "--constraint", ROOT / "constraints.txt"], check=True)
-    used = subprocess.run(
-        [python, "-W", "error", "-c", USE],
-        cwd=tmp_path,
-        check=True,
+    return python
+
+
+def lines(python: Path, script: str, folder: Path) -> list[str]:
+    """Returns what a script prints, run elsewhere and with warnings as errors."""
+    done = subprocess.run(
+        [python, "-W", "error", "-c", script],
+        cwd=folder,
         capture_output=True,
         text=True,
     )
-    reward, shape, bank = used.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_every_solver_works_where_it_is_installed(python: Path, tmp_path: Path) -> None:
+    assert lines(python, SOLVE, tmp_path) == [*SOLVERS, "exact"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_installed_and_used_from_another_folder(python: Path, tmp_path: Path) -> None:
+    reward, shape, bank = lines(python, USE, tmp_path)
     assert float(reward) > 0
     assert shape == "(3,)"
     assert bank == "100 (100,) True"

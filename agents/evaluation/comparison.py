@@ -25,6 +25,8 @@ Array = np.ndarray[Any, Any]
 #: Instances decided at once. Fixed, so that nothing depends on the number of jobs.
 CHUNK = 25
 
+_JOBS_A_PROCESSOR = 2  # more would take memory and no less time
+
 #: s an agent, about: how long its decisions are timed.
 TIMING_BUDGET_S = 10.0
 
@@ -63,7 +65,7 @@ def compare(
         task: what the agents decide.
         scenario: the instances.
         seed: of the agents' own randomness.
-        jobs: processes.
+        jobs: processes, at most.
         advance: called with the name of an agent and which share of all the work has
             just been done.
     """
@@ -77,6 +79,7 @@ def compare(
     with ExitStack() as stack:
         if jobs > 1:
             # Spawned, because a fork of PyTorch's threads may hang.
+            jobs = min(jobs, len(work), _JOBS_A_PROCESSOR * (os.cpu_count() or 1))
             pool = stack.enter_context(
                 ProcessPoolExecutor(
                     jobs, get_context("spawn"), initializer=_end_with_parent

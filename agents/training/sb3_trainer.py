@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,16 @@ class SB3Trainer(Trainer):
     ) -> Any:
         envs = self._wrapped_envs(arguments)
         kwargs = _policy_kwargs(self.config, self.envs.task)
-        model = algorithm_class(
-            load_object(policy) if "." in policy else policy,
-            envs,
-            seed=self.config.seed,
-            device="cpu",
-            **arguments | {"policy_kwargs": kwargs},
-        )
+        with warnings.catch_warnings():
+            # What it warns of, a batch that is cut short above all, is to be mended.
+            warnings.filterwarnings("error", module="stable_baselines3|sb3_contrib")
+            model = algorithm_class(
+                load_object(policy) if "." in policy else policy,
+                envs,
+                seed=self.config.seed,
+                device="cpu",
+                **arguments | {"policy_kwargs": kwargs},
+            )
         _check_train_freq(model)
         self._monitor.seed(self.config.first_seed)
         return model

@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 from agents.algorithms import ALGORITHMS, Algorithm
-from agents.command_line import parse_overrides, task_arguments
+from agents.command_line import check_memory, parse_overrides, task_arguments
 from agents.training.demonstrations import SCENARIOS
 from agents.training.hyperparameters import RUN_KEYS, load_hyperparameters
 from agents.training.runs import TrainingConfig
@@ -43,7 +43,7 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
     hyperparameters = {k: v for k, v in tuned.items() if k not in RUN_KEYS} | given
     timesteps = options.timesteps or tuned["n_timesteps"]
     eval_freq = options.eval_freq or max(timesteps // EVALUATIONS, 1)
-    return TrainingConfig(
+    config = TrainingConfig(
         agent=options.agent,
         env_id=env_id,
         env_kwargs=_env_kwargs(options),
@@ -56,6 +56,8 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
         hyperparameters=hyperparameters,
         warm_start=_warm_start(options, tuned.get("warm_start", {})),
     )
+    check_memory(Task(**config.env_kwargs).config, config.n_envs, "environments")
+    return config
 
 
 def refuse_with_resume(options: argparse.Namespace) -> None:
