@@ -239,7 +239,8 @@ class _Run:
         """Returns the best end of climbs from elsewhere.
 
         Where climbs from the first association and from near-equal numbers of users end
-        alike, no others are begun unless they are asked for.
+        alike, and there are two servers, no others are begun unless they are asked for:
+        with more servers both may well have ended in the same local optimum.
         """
         first, ends = self.first_end, [explore(self.judge, self.c.neighbours)]
         alike = (
@@ -247,7 +248,7 @@ class _Run:
             and ends[0] is not None
             and abs(ends[0].scr - first.scr) <= _ALIKE * first.scr
         )
-        if self.c.restarts is not None or not alike:
+        if self.c.restarts is not None or not alike or self.s.n_servers > 2:
             ends.append(self._climb_from(self.others))
         known = [end for end in ends if end is not None]
         return max(known, key=lambda judged: judged.scr, default=None)

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from dashf.checks import check_number
+from mec_llm_env.ranges import shorten
 
 #: Shorter limits count as this one, s: enough for a small scenario's first bound.
 LEAST_S = 0.1
@@ -33,7 +34,13 @@ class Clock:
         start = time.perf_counter()
         if time_limit_s is None:
             return cls(math.inf, start)
-        limit_s = check_number("time_limit_s", time_limit_s, 1e-9, math.inf)
+        try:
+            limit_s = check_number("time_limit_s", time_limit_s, 1e-9, math.inf)
+        except ValueError:
+            raise ValueError(
+                "`time_limit_s` must be a positive number of seconds, or None for no "
+                f"limit; got {shorten(time_limit_s)}."
+            ) from None
         return cls(start + max(limit_s, LEAST_S), start)
 
     @property

@@ -34,8 +34,8 @@ Array = Any  # NumPy only
 _GAIN = 1e-6  # relative gain of SCR below which moves end
 #: Nodes of branch and bound for small scenarios, where bound and allocation are apart.
 _NODES_FOR_BOUND, _NODES_FOR_DECISION = 400, 100
-_NODES_TIMES_OPTIONS = 40_000  # where there are more options there are fewer nodes
-_POWER_FACTOR = 5  # so much longer an option takes where the score counts power
+_NODES_TIMES_OPTIONS = 100_000  # where there are more options there are fewer nodes
+_POWER_FACTOR = 2  # fewer nodes where the score counts power, as options take longer
 
 
 def solve_dual(

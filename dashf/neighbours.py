@@ -28,12 +28,15 @@ from mec_llm_env.assignment import round_assignment
 Array = Any
 
 
+LOWER, UPPER, HIGHEST, ANY = range(4)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
     """An option for every user: its server, and where in its range φ is sought."""
 
     association: Array  # [N, M] 0 or 1
-    part: Array  # [N] 0 or 1: in the lower or the upper part; 2: anywhere, from below
+    part: Array  # [N] `LOWER` or `UPPER` part, `HIGHEST` for φ_max; `ANY`, from below
 
     @property
     def key(self) -> bytes:
@@ -42,15 +45,17 @@ class Choice:
 
 
 def neighbours(
-    choice: Choice,  # parts 0 and 1 only
+    choice: Choice,  # nobody's part is `ANY`
     benefit: Array,  # [N, M, 2] of every option at the prices of the choice
+    highest: Array,  # [N, M] whether the best φ in the upper part is φ_max
     room: Array,  # [M] users that a server may have
     width: int,  # of each kind, at most
 ) -> list[Choice]:
     """Returns neighbouring choices, those that are worth most of every kind."""
     x, user = choice.association, np.arange(len(benefit))
-    server, part = x.argmax(axis=-1), choice.part
-    best = benefit.argmax(axis=-1)  # [N, M] the better part
+    server, part = x.argmax(axis=-1), np.minimum(choice.part, UPPER)
+    upper = np.where(highest, HIGHEST, UPPER)  # [N, M]
+    best = np.where(benefit.argmax(axis=-1) == LOWER, LOWER, upper)
     value = benefit.max(axis=-1)
     value[user, server] = own = benefit[user, server, part]
 
@@ -60,9 +65,11 @@ def neighbours(
     choices = []
     for association in found:
         there = association.argmax(axis=-1)
-        parts = np.where(there == server, part, best[user, there])
+        parts = np.where(there == server, choice.part, best[user, there])
         choices.append(Choice(association=association, part=parts))
-    choices += _other_parts(choice, benefit[user, server, 1 - part] - own, width)
+    other = np.where(part == LOWER, upper[user, server], LOWER)
+    gain = benefit[user, server, 1 - part] - own
+    choices += _other_parts(choice, other, gain, width)
     return choices
 
 
@@ -76,7 +83,7 @@ def _reassigned(x: Array, value: Array, room: Array, width: int) -> list[Array]:
     return [association for association in found if (association != x).any()]
 
 
-def _other_parts(choice: Choice, gain: Array, width: int) -> list[Choice]:
+def _other_parts(choice: Choice, other: Array, gain: Array, width: int) -> list[Choice]:
     """Returns choices where users seek φ in the other part: one, and all that gain."""
     users = np.flatnonzero(gain > 0)
     users = users[np.argsort(-gain[users], kind="stable")][:width]
@@ -86,7 +93,7 @@ def _other_parts(choice: Choice, gain: Array, width: int) -> list[Choice]:
     choices = []
     for group in groups:
         part = choice.part.copy()
-        part[group] = 1 - part[group]
+        part[group] = other[group]
         choices.append(Choice(association=choice.association, part=part))
     return choices
 

@@ -41,7 +41,7 @@ def search_prices(
         target: if given, column generation also ends once it is known whether the
             least bound is below it.
     """
-    found = find_prices(options, k, ratio)
+    found = find_prices(options, k, ratio, close=0.1 * close)
     if options.low[0].size > _LARGEST_MASTER:
         return found
     for row in range(len(found.ratio)):
@@ -49,8 +49,9 @@ def search_prices(
         if found.residual[row] <= close and not _alike(options, row, split):
             continue
         only = slice(row, row + 1)
-        start, close_to = found.row(row), 0.1 * close
-        one = refine(options.take(only), k, start, close=close_to, target=target)
+        one = refine(
+            options.take(only), k, found.row(row), close=0.1 * close, target=target
+        )
         found.put(row, one)
     return found
 

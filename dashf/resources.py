@@ -227,11 +227,12 @@ def shadow_prices(
     help, NaN where nobody is served.
     """
     s, objective = check_scenario(scenario), check_objective(objective)
-    z, x = check_allocation(s, allocation), allocation.association
-    if np.ndim(ratio) == 0:
-        ratio = check_ratio(ratio)
-    else:
+    z = check_allocation(s, allocation)
+    x = z.association
+    if s.batch_shape and isinstance(ratio, np.ndarray):
         ratio = check_array("ratio", ratio, s.batch_shape)
+    else:
+        ratio = check_ratio(ratio)
     step = 1e-5  # relative; truncation and rounding errors near 1e-10
     # More and less bandwidth, more and less frequency: one evaluation of four.
     change = np.ones((2, 4, *np.ones(z.bandwidth_hz.ndim, dtype=int)))

@@ -24,7 +24,7 @@ from dashf.budget import Budget
 from dashf.clock import OutOfTime
 from dashf.compiled import respond
 from dashf.fast_sharing import share_fast
-from dashf.neighbours import Choice, neighbours
+from dashf.neighbours import ANY, HIGHEST, LOWER, UPPER, Choice, neighbours
 from dashf.pairs import make_pairs, part_edges, score_constants
 from dashf.resources import shadow_prices
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate, violations
@@ -70,7 +70,9 @@ class Judge:
         self._pairs = tuple(value[..., None] for value in pairs)
         self._known: dict[bytes, Judged] = {}
         self._checked: dict[bytes, bool] = {}
-        self._last: tuple[Allocation, Array] | None = None  # that `benefit` was for
+        self._last: tuple[Allocation, tuple[Array, Array]] | None = (
+            None  # that `benefit` was for
+        )
 
     def best(self, choices: Sequence[Choice]) -> Judged | None:
         """Returns the best of some choices, None if none has an allocation."""
@@ -90,27 +92,37 @@ class Judge:
 
     def choice_of(self, allocation: Allocation) -> Choice:
         """Returns the choice that an allocation is of."""
+        split = allocation.local_fraction
         return Choice(
             association=allocation.association,
-            part=(allocation.local_fraction > self._cut).astype(int),
+            part=np.select(
+                [split >= self.scenario.local_fraction_max, split > self._cut],
+                [HIGHEST, UPPER],
+                LOWER,
+            ),
         )
 
     def either(self, association: Array) -> list[Choice]:
-        """Returns an association with all φ anywhere, and all in the upper part."""
+        """Returns an association with every φ anywhere, and with every φ at φ_max."""
         n = self.scenario.n_users
         return [
-            Choice(association=association, part=np.full(n, part)) for part in (2, 1)
+            Choice(association=association, part=np.full(n, part))
+            for part in (ANY, HIGHEST)
         ]
 
-    def benefit(self, allocation: Allocation, ratio: float) -> Array:
-        """Returns what every option is worth at an allocation's prices, [N, M, 2].
+    def benefit(self, allocation: Allocation, ratio: float) -> tuple[Array, Array]:
+        """Returns what every option is worth at an allocation's prices.
+
+        Returns:
+            [N, M, 2] the benefit of each part of the range of φ, and [N, M] whether the
+            best φ in the upper one is φ_max.
 
         Raises:
             OutOfTime: there is no time left.
         """
         s, o = self.scenario, self.objective
         if self._last is not None and self._last[0] is allocation:
-            return self._last[1].copy()
+            return self._last[1]
         shape = (*s.channel_gain.shape, _PARTS)
         band, compute = (
             np.broadcast_to(np.nan_to_num(price)[:, None], shape)
@@ -125,9 +137,12 @@ class Judge:
             score_constants(o),
             self.budget.clock,
         )
+        best = answer.benefit[..., 2:].argmax(axis=-1)
+        split = np.take_along_axis(answer.fraction[..., 2:], best[..., None], axis=-1)
+        highest = split[..., 0] >= s.local_fraction_max[:, None]
         benefit = answer.benefit.reshape(*shape[:2], 2, -1).max(axis=-1)
-        self._last = allocation, benefit
-        return benefit.copy()
+        self._last = allocation, (benefit, highest)
+        return self._last[1]
 
     def promise(self, judged: Sequence[Judged]) -> Array:
         """Returns about what SCR the associations of judged choices could reach, [K].
@@ -182,8 +197,14 @@ class Judge:
         many = s.map(lambda field: np.broadcast_to(field, (count, *field.shape)))
         part = np.stack([choice.part for choice in choices])
         limits = {
-            "local_fraction_min": np.where(part == 1, self._cut, s.local_fraction_min),
-            "local_fraction_max": np.where(part == 0, self._cut, s.local_fraction_max),
+            "local_fraction_min": np.select(
+                [part == UPPER, part == HIGHEST],
+                [self._cut, s.local_fraction_max],
+                s.local_fraction_min,
+            ),
+            "local_fraction_max": np.where(
+                part == LOWER, self._cut, s.local_fraction_max
+            ),
         }
         within = Scenario.unchecked(**many.to_dict() | limits)
         association = np.stack([choice.association for choice in choices])
@@ -238,10 +259,10 @@ def _neighbours(judge: Judge, judged: Judged, room: Array, width: int) -> list[C
     if judged.allocation is None:
         return []
     try:
-        benefit = judge.benefit(judged.allocation, judged.scr)
+        benefit, highest = judge.benefit(judged.allocation, judged.scr)
     except OutOfTime:
         return []
-    return neighbours(judge.choice_of(judged.allocation), benefit, room, width)
+    return neighbours(judge.choice_of(judged.allocation), benefit, highest, room, width)
 
 
 def promising(
@@ -257,9 +278,13 @@ def promising(
     room = np.minimum(judge.scenario.max_users, judge.scenario.n_users)
     choices = _neighbours(judge, here, room, width)
     judge.best(choices)
-    unlike = {c.key: c for c in choices if c.key != here.choice.key}
-    found = [j for j in judge.judged(list(unlike.values())) if j.allocation]
-    found = sorted(found, key=lambda judged: -judged.scr)[:width]
+    # Of users that are alike, one is enough: they are judged alike.
+    unlike = {
+        f"{judged.scr:.9e}": judged
+        for judged in judge.judged(choices)
+        if judged.allocation and judged.choice.key != here.choice.key
+    }
+    found = sorted(unlike.values(), key=lambda judged: -judged.scr)[:width]
     if not found:
         return []
     try:

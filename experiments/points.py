@@ -64,20 +64,20 @@ def solved_point(
     }
     point = {}
     for name in names:
-        history: list[tuple[float, int, float]] = []
+        history: list[list[float]] = []
         if name in rules:
             allocation: Allocation = rules[name]()
         else:
             _warm_up(name, scenario.n_users, scenario.n_servers)
             result = SOLVERS[name](scenario, config.objective)
             allocation = result.allocation
-            history = [(row.scr, row.programs, row.time_s) for row in result.history]
+            history = [[row.scr, row.programs, row.time_s] for row in result.history]
         outcome = evaluate(scenario, allocation, config.objective)
         point[name] = {
             "scr": float(outcome.scr),
             "delay_s": float(outcome.delay_s.mean()),
             "energy_j": float(outcome.energy_j.mean()),
-            "history": history or [(float(outcome.scr), 0, 0.0)],
+            "history": history or [[float(outcome.scr), 0, 0.0]],
         }
     CACHE.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(point))

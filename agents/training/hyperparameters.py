@@ -192,11 +192,11 @@ def _action_noise(settings: Mapping[str, Any], space: gym.Space[Any] | None) -> 
         "ornstein-uhlenbeck": noise.OrnsteinUhlenbeckActionNoise,
     }
     kind, deviation = settings.get("noise_type"), settings.get("noise_std")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise ValueError(
             f"`noise_type` must be one of {', '.join(kinds)}; got {kind!r}."
         )
-    if not isinstance(deviation, (int, float)) or not deviation >= 0:
+    if not isinstance(deviation, int | float) or not deviation >= 0:
         raise ValueError(f"`noise_std` must be a number ≥ 0; got {deviation!r}.")
     if space is None or space.shape is None:
         return None

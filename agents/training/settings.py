@@ -117,7 +117,13 @@ def _find_algorithm(name: str | None) -> Algorithm:
 
 def _find_policy(options: argparse.Namespace, algorithm: Algorithm, tuned: str) -> str:
     if options.policy is None:
-        return next(k for k, v in algorithm.policies.items() if tuned in (k, v))
+        for name, of_class in algorithm.policies.items():
+            if tuned in (name, of_class):
+                return name
+        raise ValueError(
+            f"hyperparams/{options.agent}.yml has the policy {tuned!r}; it must be one "
+            f"of {', '.join(algorithm.policies)}."
+        )
     if options.policy not in algorithm.policies:
         raise ValueError(
             f"--policy must be one of {', '.join(algorithm.policies)} for "

@@ -149,3 +149,35 @@ _MAGNITUDES = {
     "transmit_power_max_w": (-9, 6),
     "downlink_power_w": (-9, 6),
 }
+
+
+def varied(number: int) -> tuple[Scenario, ObjectiveConfig]:
+    """1×1 to 20×8: presets, limits, users alike, odd magnitudes, all objectives."""
+    rng = np.random.default_rng(77_000 + number)
+    users, servers = int(rng.integers(1, 21)), int(rng.integers(1, 9))
+    kind = rng.integers(0, 6)
+    if kind == 0:
+        preset = ("paper-10x2", "tiny-4x2")[int(rng.integers(2))]
+        s = sample_scenario(ScenarioConfig.preset(preset), rng)
+    else:
+        overrides = {"users": users, "servers": servers}
+        if rng.random() < 0.4:
+            least = -(-users // servers)
+            overrides["server.max_users"] = int(rng.integers(least, users + 1))
+        s = sample_scenario(ScenarioConfig().with_overrides(overrides), rng)
+    if kind == 1:
+        s = random_scenario(rng, users, servers)
+    if kind == 2:
+        s = alike(s)
+    default = rng.random() < 0.15
+    return s, ObjectiveConfig() if default else random_objective(rng)
+
+
+def alike(s: Scenario) -> Scenario:
+    """The scenario with every user like the first."""
+    per_user = ("channel_gain", "workload_flop", "data_bit", "adapter_bit")
+    per_user += ("user_flop_per_cycle", "user_frequency_max_hz")
+    per_user += ("user_power_coefficient", "transmit_power_max_w")
+    per_user += ("local_fraction_min", "local_fraction_max")
+    first = {name: np.repeat(getattr(s, name)[:1], s.n_users, 0) for name in per_user}
+    return Scenario(**s.to_dict() | first)

@@ -1,5 +1,6 @@
 """The acceptance runs of DASHF: minutes each, run with `-m slow -s` to see figures."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -7,21 +8,30 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from dashf import SOLVERS, Status, solve
+from dashf import SOLVERS, Status, solve, solve_dual, solve_gucro
 from dashf.baselines import (
     average_allocation,
     random_allocation,
     random_association,
     strongest_channel,
 )
-from mec_llm_env import Allocation, Scenario, evaluate
+from experiments.convergence import reached
+from mec_llm_env import (
+    Allocation,
+    Scenario,
+    ScenarioConfig,
+    evaluate,
+    sample_scenario,
+)
 from mec_llm_env.allocation import one_hot
+from mec_llm_env.bank import load_bank
 from tests.dashf.cases import (
     OBJECTIVE,
     assert_climbs,
     assert_feasible,
     benchmark_scenario,
 )
+from tests.dashf.extremes import varied
 
 pytestmark = pytest.mark.slow
 
@@ -169,3 +179,57 @@ def test_close_to_brute_force_on_50_tiny_scenarios():
     print(f"\nmean {ratios.mean():.5f}, lowest {ratios.min():.5f}, {ratios.max():.5f}")
     assert ratios.mean() >= 0.995
     assert ratios.max() < 1 + 1e-3  # else the brute force is not one
+
+
+def test_near_the_best_known_on_1000_varied_configurations():
+    """The best of DASHF, `gucro` and `dual`; 1×1 to 20×8, all kinds of objectives."""
+    part = np.ones(1000)
+    for i in range(1000):
+        s, objective = varied(i)
+        result = solve(s, objective)
+        assert_feasible(s, result.allocation)
+        assert_climbs(result.history)
+        assert result.status == Status.CONVERGED
+        greedy = solve_gucro(s, objective).scr
+        assert result.scr >= greedy * (1 - 2e-6)
+        dual = solve_dual(s, objective, nodes=0, time_limit_s=10)[0].scr
+        part[i] = result.scr / max(result.scr, greedy, dual)
+        if part[i] < 0.995:
+            print(f"\n{i}: {part[i]:.5f}")
+    print(f"\nmean {part.mean():.5f}, least {part.min():.5f}")
+    assert part.min() >= 0.99
+    assert part.mean() >= 0.999
+
+
+def test_relaxing_max_users_never_lowers_the_scr_on_50_scenarios():
+    for i in range(50):
+        rng = np.random.default_rng(555_000 + i)
+        users, servers = int(rng.integers(4, 41)), int(rng.integers(2, 9))
+        s = sample_scenario(ScenarioConfig(users=users, servers=servers), rng)
+        least = -(-users // servers)
+        scr = [
+            solve(dataclasses.replace(s, max_users=np.full(servers, limit))).scr
+            for limit in sorted({least, least + 1, least + 2, max(users, least)})
+        ]
+        assert np.all(np.diff(scr) >= -1e-6 * scr[0]), (i, scr)
+
+
+def test_above_every_baseline_at_equal_numbers_of_programs():
+    names, most = ("dashf", "gucro", "edge", "local", "aauco"), 50
+    bank, scr = load_bank("paper-10x2"), {}
+    for name in names:
+        histories = []
+        for i in range(100):
+            result = SOLVERS[name](bank.scenario[i], OBJECTIVE)
+            rows = [[row.scr, row.programs, row.time_s] for row in result.history]
+            histories.append(np.array(rows))
+        scr[name] = reached(histories, 1, np.arange(most)).mean(axis=-1)
+        print(f"\n{name:6}", np.round(scr[name][:9], 3))
+        if name == "dashf":
+            final = np.array([h[-1, 0] for h in histories]) / bank.bound[:100]
+            print(f"of the bound: mean {final.mean():.6f}, least {final.min():.6f}")
+            assert final.mean() >= 0.9995
+            assert final.min() >= 0.9990
+    for name in names[1:]:
+        assert (scr["dashf"] >= scr[name]).all()
+    assert scr["dashf"][8] >= 0.99 * scr["dashf"][-1]

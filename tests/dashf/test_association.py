@@ -7,8 +7,8 @@ from scipy.optimize import minimize_scalar
 from dashf.association import (
     candidates,
     efficient_power,
+    formulation_of,
     minorise,
-    moves,
     other_split,
     propose,
     relax,
@@ -171,27 +171,12 @@ def test_block_1_does_without_the_solvers_where_they_fail(monkeypatch):
     assert np.array_equal(proposal.association, expected.association)
 
 
-def test_moves_by_hand():
-    # Users 0 and 1 at server 0, user 2 at server 1.
-    association = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    gain = np.array([[0.0, 5.0], [0.0, -1.0], [2.0, 0.0]])
-    free = moves(association, gain, np.array([3, 3]), limit=10)
-    # By gain: 0 and 2 exchange (7), 0 moves (5), 2 moves (2), 1 and 2 exchange (1).
-    assert [a.argmax(axis=-1).tolist() for a in free] == [
-        [1, 0, 0],
-        [1, 0, 1],
-        [0, 0, 0],
-        [0, 1, 0],
-    ]
-    # Server 0 is full: user 2 can only exchange.
-    full = moves(association, gain, np.array([2, 3]), limit=10)
-    assert [a.argmax(axis=-1).tolist() for a in full] == [
-        [1, 0, 0],
-        [1, 0, 1],
-        [0, 1, 0],
-    ]
-    assert len(moves(association, gain, np.array([3, 3]), limit=2)) == 2
-    assert moves(association, -np.abs(gain), np.array([3, 3]), limit=2) == []
+def test_auto_fits_the_formulation_to_the_size():
+    assert formulation_of("auto", benchmark_scenario(0)) == "sparse"
+    large = benchmark_scenario(0, "medium-50x10")
+    assert formulation_of("auto", large) == "closed_form"
+    assert formulation_of("full", large) == "full"
+    assert formulation_of("full", benchmark_scenario(0, servers=1)) == "closed_form"
 
 
 def test_another_split_leaves_a_local_optimum():

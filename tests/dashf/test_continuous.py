@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from dashf.continuous import optimise_continuous
+from dashf.budget import Budget
+from dashf.continuous import evaluated, optimise_continuous, split_alone
 from dashf.resources import local_frequency
 from dashf.result import Status
 from mec_llm_env import evaluate
@@ -102,3 +103,24 @@ def test_without_solvers_the_split_still_improves(monkeypatch):
     assert result.status == Status.SOLVER_FAILED
     assert result.scr > evaluate(s, start(s), OBJECTIVE).scr
     assert np.array_equal(result.point[0].bandwidth_hz, start(s).bandwidth_hz)
+
+
+def test_without_time_the_start_comes_back():
+    s = benchmark_scenario(1)
+    budget = Budget(0.1)
+    while not budget.spent():
+        pass
+    result = optimise_continuous(s, start(s), OBJECTIVE, budget=budget)
+    assert result.status == Status.TIME_LIMIT
+    assert result.scr == evaluate(s, start(s), OBJECTIVE).scr
+    assert budget.programs == 0
+
+
+def test_the_split_alone_beats_every_other_split():
+    s, rng = benchmark_scenario(1), np.random.default_rng(0)
+    point = split_alone(s, evaluated(s, start(s), OBJECTIVE), OBJECTIVE)
+    low, high = s.local_fraction_min, s.local_fraction_max
+    others = [low, high, *(low + (high - low) * rng.random((50, s.n_users)))]
+    for split in others:
+        z = dataclasses.replace(point[0], local_fraction=split)
+        assert evaluate(s, z, OBJECTIVE).scr <= point[1].scr * (1 + 1e-9)

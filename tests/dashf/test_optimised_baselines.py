@@ -68,3 +68,11 @@ def test_aauco_moves_users_and_nothing_else():
 def test_an_unknown_split_is_refused():
     with pytest.raises(ValueError, match="one of optimised, local, edge; got 'half'"):
         solve_gucro(benchmark_scenario(0), split="half")
+
+
+def test_aauco_tries_moves_in_batches(monkeypatch):
+    s = benchmark_scenario(5)
+    whole = solve_aauco(s, OBJECTIVE)
+    monkeypatch.setitem(solve_aauco.__globals__, "_AT_ONCE", 60)  # three at a time
+    in_parts = solve_aauco(s, OBJECTIVE)
+    assert in_parts.scr == whole.scr

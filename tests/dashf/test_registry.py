@@ -38,7 +38,7 @@ def test_what_does_not_exist_is_refused():
     with pytest.raises(ValueError, match=r"no solver 'xyz'\. Choose from aauco, dashf"):
         decide("xyz", s)
     with pytest.raises(
-        ValueError, match=r"'local' has no option 'config'; it has none"
+        ValueError, match=r"'local' has no option 'config'; it has time_limit_s"
     ):
         decide("local", s, config=DashfConfig())
     empty = Scenario.stack([s]).map(lambda v: v[:0])

@@ -12,7 +12,7 @@ from dashf.resources import (
     shadow_prices,
 )
 from dashf.result import Status
-from mec_llm_env import ObjectiveConfig, evaluate
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from tests.dashf.cases import (
     OBJECTIVE,
     OBJECTIVES,
@@ -132,6 +132,19 @@ def test_an_empty_server_has_no_price():
     for price in shadow_prices(s, z, OBJECTIVE, 80.0):
         assert np.isfinite(price[0])
         assert np.isnan(price[1])
+
+
+def test_prices_of_a_batch_are_those_of_its_members():
+    scenarios = [benchmark_scenario(i) for i in range(3)]
+    allocations = [start(s) for s in scenarios]
+    ratios = np.array([80.0, 90.0, 100.0])
+    together = shadow_prices(
+        Scenario.stack(scenarios), Allocation.stack(allocations), OBJECTIVE, ratios
+    )
+    for i in range(3):
+        alone = shadow_prices(scenarios[i], allocations[i], OBJECTIVE, ratios[i])
+        for price, expected in zip(together, alone, strict=True):
+            assert price[i] == pytest.approx(expected, rel=1e-9)
 
 
 def test_fit_capacity_fills_the_band_and_leaves_compute_idle():

@@ -103,8 +103,20 @@ def test_points_hold_what_the_solvers_found(tiny):
     result = SOLVERS["dashf"](scenario, config.objective)
     assert result.status == Status.CONVERGED
     assert point["dashf"]["scr"] == pytest.approx(result.scr, rel=1e-12)
-    assert point["dashf"]["history"][-1] == point["dashf"]["scr"]
+    scr, programs, time_s = point["dashf"]["history"][-1]
+    assert scr == point["dashf"]["scr"]
+    assert programs == result.history[-1].programs
+    assert time_s > 0
     assert len(point["rucaa"]["history"]) == 1
+
+
+def test_the_scr_that_was_reached_by_hand():
+    history = np.array([[5.0, 0, 0.1], [6.0, 1, 0.2], [7.0, 1, 0.3], [9.0, 4, 0.4]])
+    other = np.array([[1.0, 0, 0.0]])
+    found = convergence.reached([history, other], 1, np.array([0, 1, 3, 4, 9]))
+    assert found.T.tolist() == [[5, 7, 7, 9, 9], [1, 1, 1, 1, 1]]
+    by_time = convergence.reached([history], 2, np.array([0.0, 0.25]))
+    assert by_time[:, 0].tolist() == [5, 6]
 
 
 @pytest.mark.parametrize("script", [convergence, tradeoff])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,7 @@ TASK = Task(preset="tiny-4x2")
 def untrained(folder: Path, **changes: Any) -> str:
     """Returns a run with a model that has not learned."""
     trainer = Trainer.begin(dataclasses.replace(CONFIG, **changes), folder)
-    buffer = io.BytesIO()
-    trainer.model.save(buffer)
-    (trainer.run / trainer.model_file).write_bytes(buffer.getvalue())
+    trainer.keep_best()
     return str(trainer.run)
 
 
