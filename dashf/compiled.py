@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib.util
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,7 @@ Array = Any  # NumPy only
 
 _BACKENDS = ("auto", "numba", "numpy")
 _chosen = "auto"
+_COMPILING = threading.Lock()
 _MANY_ROWS = 500  # from here two threads are worth their start
 _ROWS_A_LOOK = 2_000  # rows between two looks at the clock, some 20 ms
 
@@ -170,9 +172,17 @@ def certify(
     return out
 
 
-@functools.cache
 def compiled(name: str) -> Callable[..., Any]:
-    """Returns a loop of `dashf.loops`, compiled with the kernels that it calls."""
+    """Returns a loop of `dashf.loops`, compiled with the kernels that it calls.
+
+    Threads that ask for the first time wait for one another: numba is told once.
+    """
+    with _COMPILING:
+        return _compiled(name)
+
+
+@functools.cache
+def _compiled(name: str) -> Callable[..., Any]:
     _register_kernels()
     # numba keeps what it compiled on disk by the name and the file of a function. The
     # name tells it of the kernels' file too, so that a change there is not overlooked.

@@ -20,7 +20,7 @@ _JUNK = (
 )
 
 _OVERRIDES = (
-    *("users=4", "users=7", "users=0", "users=10000", "servers=1", "servers=1000"),
+    *("users=4", "users=7", "users=0", "users=10001", "servers=1", "servers=0"),
     *("server.max_users=3", "server.max_users=[2, 9]", "server.max_users=1"),
     *("radio.bandwidth_mhz=20", "radio.bandwidth_mhz=-1", "radio.bandwidth_mhz=1e99"),
     *("radio.fading=none", "radio.fading=rician", "radio.shadowing_std_db=30"),
@@ -30,6 +30,9 @@ _OVERRIDES = (
     *("objective.score_sensitivity=1e-320", "layout.cell_radius_m=1e8", "radio={}"),
     *("objective.energy_weight=0", "radio.bandwith_mhz=20", "server=null", ".=1"),
 )
+
+# As large as can be: for a dry run, as bounds would take for ever.
+_LARGE = ("users=10000", "servers=1000", "workload.tokens=[1, 100000000]")
 
 _HYPERPARAMETERS = (
     *("n_steps=4", "n_steps=0", "n_steps=1e3", "n_steps=10000000000", "batch_size=32"),
@@ -75,6 +78,7 @@ _TASK: dict[str, Generate] = {
 
 TRAIN: dict[str, Generate] = {
     **_TASK,
+    "--override": _one_of(*_OVERRIDES, *_LARGE),
     "--agent": _one_of(*ALGORITHMS),
     "--env": _one_of("MecLlm-v0", "MecLlm-v0:warm", "CartPole-v1", "os:MecLlm-v0"),
     "--action-encoding": _one_of(

@@ -11,6 +11,7 @@ from agents.command_line import check_memory, parse_overrides, task_arguments
 from agents.training.demonstrations import SCENARIOS
 from agents.training.hyperparameters import RUN_KEYS, load_hyperparameters
 from agents.training.runs import TrainingConfig
+from agents.training.validation import VALIDATIONS
 from agents.training.warm_settings import WarmStart
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
@@ -56,7 +57,8 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
         hyperparameters=hyperparameters,
         warm_start=_warm_start(options, tuned.get("warm_start", {})),
     )
-    check_memory(Task(**config.env_kwargs).config, config.n_envs, "environments")
+    at_once = max(config.n_envs, VALIDATIONS)
+    check_memory(Task(**config.env_kwargs).config, at_once, "scenarios")
     return config
 
 

@@ -21,6 +21,7 @@ _MEANS = ("delay_s", "energy_j")  # over the scenarios
 #: How far a later policy may seem worse than the best one and still replace it.
 STANDARD_ERRORS = 2.0
 
+VALIDATIONS = 100  # scenarios
 LARGEST_BOUNDED = 500  # N·M up to which the validation scenarios are bounded
 
 
@@ -33,7 +34,7 @@ class Validation:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.scenario = validation_instances(task.config)
+        self.scenario = validation_instances(task.config, VALIDATIONS)
         self.observation = task.observation_codec.encode(self.scenario)
         self.history: dict[str, list[Any]] = {
             name: [] for name in ("timesteps", "training_s", "results", *_MEANS)

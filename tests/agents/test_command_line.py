@@ -6,7 +6,13 @@ import argparse
 
 import pytest
 
-from agents.command_line import one_line_errors, parse_overrides, positive_integer
+from agents.command_line import (
+    check_memory,
+    one_line_errors,
+    parse_overrides,
+    positive_integer,
+)
+from mec_llm_env import ScenarioConfig
 
 
 def test_overrides_are_json_or_strings() -> None:
@@ -52,3 +58,38 @@ def test_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_defects_keep_their_traceback() -> None:
     with pytest.raises(KeyError), one_line_errors("train.py"):
         raise KeyError("defect")
+
+
+def test_an_error_is_short_and_shows_what_cannot_be_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit), one_line_errors("train.py"):
+        raise ValueError("\x1b[2J" + "x" * 5000 + "\u2028 Choose from a, b.")
+    line = capsys.readouterr().err
+    assert line.startswith("train.py: error: \\x1b[2Jx")
+    assert line.endswith("x Choose from a, b.\n")
+    assert len(line) < 1_100
+
+
+def test_memory_that_is_not_there_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended, one_line_errors("train.py"):
+        raise MemoryError("Unable to allocate 8 TiB")
+    assert ended.value.code == 2
+    text = "train.py: error: not enough memory. Unable to allocate 8 TiB\n"
+    assert capsys.readouterr().err == text
+
+
+def test_scenarios_that_no_memory_holds() -> None:
+    check_memory(ScenarioConfig(), 1, "scenarios")
+    large = ScenarioConfig(users=10_000, servers=100)
+    with pytest.raises(
+        ValueError, match=r"1,000,000 scenarios of 10,000 users and 100 servers need"
+    ):
+        check_memory(large, 10**6, "scenarios")
+
+
+def test_levels_without_end() -> None:
+    with pytest.raises(ValueError, match="users has too many levels"):
+        parse_overrides(["users=" + "[" * 100_000], "--override")

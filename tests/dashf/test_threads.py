@@ -1,14 +1,44 @@
 """Solvers in threads: the answers of one thread, bit for bit."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dashf import SOLVERS
+from dashf import SOLVERS, solve_dual, solve_dual_batch, solve_exact, upper_bound
+from mec_llm_env import Scenario
 from tests.dashf.cases import OBJECTIVE, benchmark_scenario
 
 THREADS = 8
+
+# Eight threads meet where nothing has been compiled yet.
+AT_ONCE = """
+import threading
+from dashf import solve_dual
+from tests.dashf.cases import benchmark_scenario
+
+def answer(i):
+    result, bound = solve_dual(benchmark_scenario(i, "tiny-4x2"))
+    z = result.allocation
+    parts = [getattr(z, field).tobytes() for field in z.field_names()]
+    return result.scr, float(bound.value), parts
+
+def work(i):
+    start.wait()
+    found[i] = answer(i)
+
+start, found = threading.Barrier(8), [None] * 8
+threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert found == [answer(i) for i in range(8)]
+"""
 
 
 def answer(name, number, preset):
@@ -41,3 +71,41 @@ def test_every_solver_in_threads_equals_serial():
 @pytest.mark.parametrize("name", SOLVERS)
 def test_50_scenarios_of_the_papers_size(name):
     assert_threads_change_nothing([(name, i, "paper-10x2") for i in range(50)])
+
+
+def certificate(job):
+    """Everything of a bound and what goes with it, as `job` names it."""
+    kind, number = job
+    s = benchmark_scenario(number, "tiny-4x2")
+    if kind == "dual":
+        result, bound = solve_dual(s, OBJECTIVE)
+        scr = result.scr
+    elif kind == "exact":
+        result, bound = solve_exact(s, OBJECTIVE)
+        scr = result.scr
+    elif kind == "batch":
+        two = Scenario.stack([s, benchmark_scenario(number + 1, "tiny-4x2")])
+        _, scr, bound = solve_dual_batch(two, OBJECTIVE)
+    else:
+        scr, bound = 0.0, upper_bound(s, OBJECTIVE)
+    values = (scr, bound.value, bound.gap, bound.looseness)
+    return [np.asarray(value).tobytes() for value in values]
+
+
+def test_certificates_in_threads_equal_serial():
+    jobs = [(kind, i) for i in range(4) for kind in ("dual", "exact", "batch", "bound")]
+    expected = list(map(certificate, jobs))
+    with ThreadPoolExecutor(THREADS) as threads:
+        assert list(threads.map(certificate, jobs)) == expected
+
+
+@pytest.mark.slow
+def test_threads_that_compile_at_once(tmp_path):
+    pytest.importorskip("numba")
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", AT_ONCE],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"NUMBA_CACHE_DIR": os.fspath(tmp_path)},
+        check=True,
+        timeout=600,
+    )
