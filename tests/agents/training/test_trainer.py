@@ -444,7 +444,9 @@ def test_nothing_is_written_for_a_bad_configuration(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Did you mean 'candidates'"):
         Trainer.begin(config("apg", hyperparameters=bad), tmp_path / "runs")
     bad = {"averaging": 2}
-    with pytest.raises(ValueError, match="`averaging` must be a number ≥ 0 and ≤ 1; got 2"):
+    with pytest.raises(
+        ValueError, match="`averaging` must be a number ≥ 0 and ≤ 1; got 2"
+    ):
         Trainer.begin(config("apg", hyperparameters=bad), tmp_path / "runs")
     hybrid = {"action_encoding": "association"}
     with pytest.raises(ValueError, match=r"needs --agent ppo.*; Apg decides"):
