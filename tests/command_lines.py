@@ -106,6 +106,7 @@ RARE: dict[str, Generate] = {
 
 EVALUATE: dict[str, Generate] = {
     **_TASK,
+    "--preset": _one_of("tiny-4x2", "paper-10x2", "medium-50x10", "papr"),
     "--agents": _one_of(
         *("gucaa", "rucaa", "random", "local", "edge", "ppo:pretrained", "ppo"),
         *("apg:pretrained", "runs/ppo/latest", "."),
