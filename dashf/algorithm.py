@@ -130,7 +130,7 @@ _CHOICES = {
 }
 #: Further starts where `restarts` is None, and N·M up to which they are tried: beyond,
 #: climbs from elsewhere than near equal numbers of users take long and end no higher.
-_RESTARTS, _LARGEST_RESTART = 2, 200
+_RESTARTS, _LARGEST_RESTART = 4, 200
 #: Relative difference below which two SCR are as good as each other, certified ones
 #: and judged ones.
 _AS_GOOD, _ALIKE = 1e-6, 1e-5
@@ -239,11 +239,13 @@ class _Run:
         """Returns the best end of climbs from elsewhere.
 
         Where climbs from the first association and from near-equal numbers of users end
-        alike, no others are begun unless they are asked for.
+        alike, and there are two servers, no others are begun unless they are asked for.
+        With more servers those two ends are alike more often than they are best.
         """
         first, ends = self.first_end, [explore(self.judge, self.c.neighbours)]
         alike = (
-            first is not None
+            self.s.n_servers <= 2
+            and first is not None
             and ends[0] is not None
             and abs(ends[0].scr - first.scr) <= _ALIKE * first.scr
         )
