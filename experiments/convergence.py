@@ -36,7 +36,7 @@ def main() -> None:
         name: [np.array(point[name]["history"]) for point in points] for name in NAMES
     }
     ends = np.array([[h[-1] for h in rows] for rows in histories.values()])
-    programs = np.arange(int(ends[..., _PROGRAMS].max()) + 1)
+    programs = np.arange(int(np.percentile(ends[..., _PROGRAMS], 99)) + 1)
     last = np.percentile(ends[..., _SECONDS], 99)
     seconds = np.append(0.0, np.geomspace(1e-3, last, _MOMENTS))
 

@@ -200,9 +200,10 @@ def test_time_limits_hold(name, users):
     config = ScenarioConfig(users=users, servers=max(2, users // 10))
     s = sample_scenario(config, np.random.default_rng(0))
     SOLVERS[name](s[()], OBJECTIVE, time_limit_s=0.1)  # numba compiles its loops
-    begin = time.perf_counter()
+    # Of the processor: what else the machine does must not fail a test.
+    begin = time.process_time()
     result = SOLVERS[name](s, OBJECTIVE, time_limit_s=0.2)
-    assert time.perf_counter() - begin < 1.1 * 0.2 + 0.3
+    assert time.process_time() - begin < 1.1 * 0.2 + 0.3
     assert_feasible(s, result.allocation)
     assert result.scr == float(evaluate(s, result.allocation, OBJECTIVE).scr)
     if users == 300:
