@@ -96,6 +96,9 @@ def run_script(main: Callable[[], int], program: str) -> int:
         except KeyboardInterrupt:
             print(f"{program}: interrupted", file=sys.stderr)
             return INTERRUPTED
+        except MemoryError as error:
+            print(f"{program}: error: not enough memory. {error}", file=sys.stderr)
+            return 1
 
 
 def stop_with_parent(parent: int) -> None:

@@ -101,7 +101,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lines(python: Path, script: str, folder: Path) -> list[str]:
     """Returns what a script prints, run elsewhere and with warnings as errors."""
     done = subprocess.run(
-        [python, "-W", "error", "-c", script],
+        [python, "-I", "-W", "error", "-c", script],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from agents.terminal import run_script
 from tests.test_scripts import ROOT, SMALL, run
 
 WORDS = ["--agent", "ppo", *SMALL["ppo"], "--timesteps", "8192", "--eval-freq", "1024"]
@@ -168,3 +169,12 @@ def test_of_two_that_resume_a_run_one_goes_on(tmp_path: Path) -> None:
         rows = (folder / RUN / "monitor.csv").read_text().splitlines()[2:]
         assert len(rows) == 8192
         assert all(len(row.split(",")) == 3 and "\0" not in row for row in rows)
+
+
+def test_memory_that_runs_out_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> int:
+        raise MemoryError("Unable to allocate 8 TiB")
+
+    assert run_script(main, "evaluate.py") == 1
+    text = "evaluate.py: error: not enough memory. Unable to allocate 8 TiB\n"
+    assert capsys.readouterr().err == text
