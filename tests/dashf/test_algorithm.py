@@ -212,7 +212,7 @@ def test_time_limits_hold(name, users):
 
 
 def test_a_time_limit_must_be_positive():
-    with pytest.raises(ValueError, match="`time_limit_s` must be a positive number"):
+    with pytest.raises(ValueError, match="`time_limit_s` must be"):
         solve(benchmark_scenario(0), OBJECTIVE, time_limit_s=0)
 
 

@@ -24,5 +24,5 @@ def test_time_is_spent_and_programs_are_counted():
 
 @pytest.mark.parametrize("limit", [0, -1.0, math.nan, "5", True])
 def test_a_wrong_limit_is_refused(limit):
-    with pytest.raises(ValueError, match="`time_limit_s` must be a positive number"):
+    with pytest.raises(ValueError, match="`time_limit_s` must be"):
         Budget(limit)
