@@ -61,12 +61,19 @@ from dashf.reach import reach
 from dashf.resource_program import prepare
 from dashf.result import Recorder, SolveResult, Status, single
 from dashf.sdr import prepare_relaxation
-from dashf.search import Judge, Judged, climb, explore, promising
+from dashf.search import Judge, Judged, climb, explore, likely, promising
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.names import by_name
 
 Array = Any
 
+#: What gives an association [N, M] to begin from.
+Start = Callable[[Scenario], Array]
+_RULES: dict[str, Start] = {
+    "strongest": strongest_channel,
+    "compute": compute_greedy,
+    "balanced": balanced_association,
+}
 STARTS = ("strongest", "compute", "random", "balanced")
 
 
@@ -173,7 +180,8 @@ class _Run:
         self.s, self.o, self.c, self.recorder = s, o, c, recorder
         self.budget = recorder.budget
         self.judge = Judge(s, o, self.budget)
-        self.first, *self.others = _starts(s, c)
+        first, *self.others = _starts(s, c)
+        self.first = first(s)
         self.searches = [self._climb_from_the_first, self._explore]
         self.first_end: Judged | None = None
         if c.restarts is None and s.channel_gain.size > _LARGEST_RESTART:
@@ -210,29 +218,41 @@ class _Run:
         """y: the SCR of the current point."""
         return float(self.best[1].scr)
 
+    @property
+    def _wanted(self) -> float:
+        """The SCR above which another point is better."""
+        return self.ratio * (1 + self.c.tolerance)
+
     def _alternate(self) -> Status:
         """Searches and confirms until nothing judged is better."""
         while self.iterations < self.c.max_iterations:
             self.iterations += 1
             last = not self.searches
             found = self._neighbourhood() if last else self.searches.pop(0)()
-            if found is not None and found.scr > self.ratio * (1 + self.c.tolerance):
+            if found is not None and found.scr > self._wanted:
                 self._confirm(found)
             elif last and not self._try_promising():
                 return Status.CONVERGED
+            elif not last and found is not None and _moves(self.best[0], found.choice):
+                self._try(likely(self.judge, [found], self._wanted))
         return Status.ITERATION_LIMIT
 
-    def _climb_from(self, associations: Sequence[Array]) -> Judged | None:
-        """Returns the best end of the climbs from some associations."""
-        begins = [self.judge.best(self.judge.either(x)) for x in associations]
-        return self._climb([begin for begin in begins if begin is not None])
+    def _explore_from(self, starts: Sequence[Start]) -> Judged | None:
+        """Returns the best end of climbs under rising limits on the users a server."""
+
+        def begins(room: Array) -> list[Array]:
+            limited = Scenario.unchecked(**self.s.to_dict() | {"max_users": room})
+            return [start(limited) for start in starts]
+
+        return explore(self.judge, begins, self.c.neighbours)
 
     def _climb(self, begins: Sequence[Judged]) -> Judged | None:
         room = np.minimum(self.s.max_users, self.s.n_users)
         return climb(self.judge, begins, room, self.c.neighbours)
 
     def _climb_from_the_first(self) -> Judged | None:
-        self.first_end = self._climb_from([self.first])
+        begin = self.judge.best(self.judge.either(self.first))
+        self.first_end = None if begin is None else self._climb([begin])
         return self.first_end
 
     def _explore(self) -> Judged | None:
@@ -242,14 +262,14 @@ class _Run:
         alike, and there are two servers, no others are begun unless they are asked for:
         with more servers both may well have ended in the same local optimum.
         """
-        first, ends = self.first_end, [explore(self.judge, self.c.neighbours)]
+        first, ends = self.first_end, [self._explore_from([strongest_channel])]
         alike = (
             first is not None
             and ends[0] is not None
             and abs(ends[0].scr - first.scr) <= _ALIKE * first.scr
         )
         if self.c.restarts is not None or not alike or self.s.n_servers > 2:
-            ends.append(self._climb_from(self.others))
+            ends.append(self._explore_from(self.others))
         known = [end for end in ends if end is not None]
         return max(known, key=lambda judged: judged.scr, default=None)
 
@@ -298,9 +318,14 @@ class _Run:
         """
         if self.budget.spent() or not self.can_solve:
             return False
-        wanted = self.ratio * (1 + self.c.tolerance)
         width = self.c.neighbours
-        found = promising(self.judge, self.best[0], wanted, width)
+        return self._try(promising(self.judge, self.best[0], self._wanted, width))
+
+    def _try(self, found: Sequence[Judged]) -> bool:
+        """Has block 2 optimise what was judged lower, and takes the first that wins."""
+        if self.budget.spent() or not self.can_solve:
+            return False
+        wanted = self._wanted
         for judged in found[: self.c.trials]:
             assert judged.allocation is not None
             trial = self._pass(
@@ -317,8 +342,7 @@ class _Run:
             return
         other = other_split(self.s, self.best[0], self.o, self.ratio)
         if other is not None:
-            wanted = self.ratio * (1 + self.c.tolerance)
-            trial = self._pass(other, self.c.tolerance, hopeless_below=wanted)
+            trial = self._pass(other, self.c.tolerance, hopeless_below=self._wanted)
             self._take(trial.point)
 
     def _reconsider_the_first(self) -> bool:
@@ -378,21 +402,21 @@ class _Run:
         self.best = point
 
 
-def _starts(scenario: Scenario, config: DashfConfig) -> list[Array]:
-    """Returns the first association and those of the restarts."""
-    rng = np.random.default_rng(config.seed)
+def _starts(scenario: Scenario, config: DashfConfig) -> list[Start]:
+    """Returns the rules of the first association and of those of the restarts."""
     restarts = config.restarts
     if restarts is None:
         restarts = _RESTARTS if scenario.channel_gain.size <= _LARGEST_RESTART else 0
-    rules: dict[str, Callable[[], Array]] = {
-        "strongest": lambda: strongest_channel(scenario),
-        "balanced": lambda: balanced_association(scenario),
-        "compute": lambda: compute_greedy(scenario),
-        "random": lambda: random_association(scenario, rng),
-    }
     names = [config.start, *(name for name in STARTS if name != config.start)]
     names += ["random"] * max(0, restarts + 1 - len(names))
-    return [rules[name]() for name in names[: restarts + 1]]
+    seeds = np.random.default_rng(config.seed).integers(2**63, size=len(names))
+
+    def rule(name: str, seed: int) -> Start:
+        if name != "random":
+            return _RULES[name]
+        return lambda s: random_association(s, np.random.default_rng(seed))
+
+    return [rule(*pair) for pair in zip(names, seeds, strict=True)][: restarts + 1]
 
 
 def _moves(before: Allocation | Choice, after: Allocation | Choice) -> int:

@@ -14,7 +14,7 @@ relaxing `max_users` does not lower the result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,10 @@ from dashf.neighbours import ANY, HIGHEST, LOWER, UPPER, Choice, neighbours
 from dashf.pairs import make_pairs, part_edges, score_constants
 from dashf.resources import shadow_prices
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate, violations
-from mec_llm_env.assignment import round_assignment
 
 Array = Any
+#: What gives associations to begin from, with the users [M] that a server may have.
+Starts = Callable[[Array], Sequence[Array]]
 
 #: Relative gain of the judged SCR at which a climb goes on.
 _GAIN = 1e-6
@@ -70,6 +71,8 @@ class Judge:
         self._pairs = tuple(value[..., None] for value in pairs)
         self._known: dict[bytes, Judged] = {}
         self._checked: dict[bytes, bool] = {}
+        #: Best neighbours, by the choice, its SCR and the users that a server may have.
+        self.steps: dict[tuple[bytes, float, bytes], Judged | None] = {}
         self._last: tuple[Allocation, tuple[Array, Array]] | None = (
             None  # that `benefit` was for
         )
@@ -243,16 +246,30 @@ def climb(
             break
         fresh = {j.choice.key: j for j in open_ if j.choice.key not in passed}
         passed |= fresh.keys()
-        near = [(j, _neighbours(judge, j, room, width)) for j in fresh.values()]
-        judge.best([choice for _, choices in near for choice in choices])
         open_ = []
-        for judged, choices in near:
-            found = judge.best(choices)
+        for judged, found in _steps(judge, list(fresh.values()), room, width):
             if found is None or not found.scr > judged.scr * (1 + _GAIN):
                 ends.append(judged)
             else:
                 open_.append(found)
     return max(ends, key=lambda judged: judged.scr, default=None)
+
+
+def _steps(
+    judge: Judge, judged: Sequence[Judged], room: Array, width: int
+) -> Iterator[tuple[Judged, Judged | None]]:
+    """Yields judged choices with their best neighbours, remembering them."""
+    known, limit = judge.steps, room.tobytes()
+    keys = [(j.choice.key, j.scr, limit) for j in judged]
+    new = {
+        key: _neighbours(judge, j, room, width)
+        for key, j in zip(keys, judged, strict=True)
+        if key not in known
+    }
+    judge.best([choice for choices in new.values() for choice in choices])
+    known |= {key: judge.best(choices) for key, choices in new.items()}
+    for key, j in zip(keys, judged, strict=True):
+        yield j, known[key]
 
 
 def _neighbours(judge: Judge, judged: Judged, room: Array, width: int) -> list[Choice]:
@@ -268,11 +285,7 @@ def _neighbours(judge: Judge, judged: Judged, room: Array, width: int) -> list[C
 def promising(
     judge: Judge, allocation: Allocation, wanted: float, width: int
 ) -> list[Judged]:
-    """Returns the neighbours of an allocation that might reach a wanted SCR.
-
-    Those that promise most first. Judgements are not exact where users hardly mind
-    what they get, or might do one of two quite different things.
-    """
+    """Returns the neighbours of an allocation that might reach a wanted SCR."""
     scr = float(evaluate(judge.scenario, allocation, judge.objective).scr)
     here = Judged(choice=judge.choice_of(allocation), allocation=allocation, scr=scr)
     room = np.minimum(judge.scenario.max_users, judge.scenario.n_users)
@@ -285,22 +298,32 @@ def promising(
         if judged.allocation and judged.choice.key != here.choice.key
     }
     found = sorted(unlike.values(), key=lambda judged: -judged.scr)[:width]
-    if not found:
+    return likely(judge, found, wanted)
+
+
+def likely(judge: Judge, judged: Sequence[Judged], wanted: float) -> list[Judged]:
+    """Returns what might reach a wanted SCR though judged lower, most promising first.
+
+    Judgements are not exact where users hardly mind what they get, or might do one of
+    two quite different things.
+    """
+    if not judged:
         return []
     try:
-        promise = judge.promise(found)
+        promise = judge.promise(judged)
     except OutOfTime:
         return []
     order = np.argsort(-promise, kind="stable")
-    likely = [found[i] for i in order if promise[i] > wanted]
-    return [judged for judged in likely if judge.feasible(judged)]
+    found = [judged[i] for i in order if promise[i] > wanted]
+    return [judged for judged in found if judge.feasible(judged)]
 
 
-def explore(judge: Judge, width: int) -> Judged | None:
+def explore(judge: Judge, starts: Starts, width: int) -> Judged | None:
     """Returns the best end of climbs under rising limits on the users of a server.
 
     Args:
         judge: of the scenario.
+        starts: associations to begin from, given the users that a server may have.
         width: neighbours of a kind that are judged, at most.
     """
     s = judge.scenario
@@ -308,27 +331,21 @@ def explore(judge: Judge, width: int) -> Judged | None:
     limit = _tightest(room, s.n_users)
     # The beginnings of the first climbs are judged at once, which is as quick as one.
     few = range(limit, min(limit + _AT_FIRST, int(room.max()) + 1))
-    begins = [_strongest(s, np.minimum(room, most)) for most in few]
+    begins = [x for most in few for x in starts(np.minimum(room, most))]
     judge.best([choice for x in begins for choice in judge.either(x)])
 
     best: Judged | None = None
     while not judge.budget.spent():
         limited = np.minimum(room, limit)
-        first = judge.either(_strongest(s, limited))
-        begin = judge.best(first if best is None else [best.choice, *first])
-        if begin is None:
-            break
-        best = climb(judge, [begin], limited, width) or begin
-        if (limited >= room).all():
+        begins = [judge.best(judge.either(x)) for x in starts(limited)]
+        known = [judged for judged in (best, *begins) if judged is not None]
+        best = climb(judge, known, limited, width)
+        if best is None or (limited >= room).all():
             break
         # Where no server is at the limit, the next ones change nothing.
         crowded = best.choice.association.sum(axis=0).max() >= limit
         limit = limit + 1 if crowded else int(room.max())
     return best
-
-
-def _strongest(scenario: Scenario, room: Array) -> Array:
-    return round_assignment(np.log(scenario.channel_gain), room)
 
 
 def _tightest(room: Array, n_users: int) -> int:

@@ -187,6 +187,20 @@ def test_relaxing_the_limit_on_users_does_not_lower_the_scr():
     assert scr[-1] > 113.1
 
 
+@pytest.mark.parametrize("seed", [555_007, 555_044, 555_112, 557_096])
+def test_relaxing_the_limit_does_not_lower_it_where_it_once_did(seed):
+    """Further starts, and users at φ_max who would rather be just below it."""
+    rng = np.random.default_rng(seed)
+    users, servers = int(rng.integers(4, 41)), int(rng.integers(2, 9))
+    s = sample_scenario(ScenarioConfig(users=users, servers=servers), rng)
+    least = -(-users // servers)
+    scr = [
+        solve(dataclasses.replace(s, max_users=np.full(servers, limit)), OBJECTIVE).scr
+        for limit in (least, least + 1, least + 2, users)
+    ]
+    assert np.all(np.diff(scr) >= -1e-6 * scr[0])
+
+
 def test_where_judgements_fail_block_2_finds_the_neighbour():
     """Users that hardly mind what they get are judged 15 % too low here."""
     s, objective = varied(107)

@@ -110,5 +110,17 @@ def test_where_the_best_response_is_the_highest_split_that_is_the_part():
     (found,) = near(choice([0, 0], 1), benefit, np.array([2]), 10, highest=True)
     assert found.part.tolist() == [HIGHEST, LOWER]
     benefit[0, 0, 1] = -1.0
-    (back,) = near(choice([0, 0], 1, HIGHEST), benefit, np.array([2]), 10)
+    at_most = choice([0, 0], 1, HIGHEST)
+    (back,) = near(at_most, benefit, np.array([2]), 10, highest=True)
     assert back.part.tolist() == [LOWER, HIGHEST]
+
+
+def test_the_highest_split_and_what_is_below_it_are_neighbours():
+    """Whichever is better at the prices, for users who have the other."""
+    benefit = np.array([[[0.0, 1.0]], [[0.0, 1.0]]])
+    for part, other in ((HIGHEST, UPPER), (UPPER, HIGHEST)):
+        here = choice([0, 0], 1, part)
+        found = near(here, benefit, np.array([2]), 10, highest=part == UPPER)
+        parts = [c.part.tolist() for c in found]
+        assert parts == [[other, part], [part, other], [other, other]]
+        assert not near(here, benefit, np.array([2]), 10, highest=part == HIGHEST)

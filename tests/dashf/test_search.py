@@ -1,8 +1,10 @@
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 
+from dashf.baselines import strongest_channel
 from dashf.budget import Budget
 from dashf.continuous import optimise_continuous
 from dashf.neighbours import Choice
@@ -21,6 +23,11 @@ from tests.dashf.cases import (
 
 def judge_of(s, budget=None):
     return Judge(s, OBJECTIVE, budget or Budget())
+
+
+def from_strongest(s):
+    """Where climbs begin under a limit: at the strongest channels that keep to it."""
+    return lambda room: [strongest_channel(dataclasses.replace(s, max_users=room))]
 
 
 def test_what_is_judged_is_feasible_and_near_what_block_2_finds():
@@ -86,7 +93,7 @@ def test_climbs_end_at_the_best_of_all_on_small_scenarios():
     for number in range(4):
         s = benchmark_scenario(number, "tiny-4x2")
         judge = judge_of(s)
-        found = explore(judge, 24)
+        found = explore(judge, from_strongest(s), 24)
         best = judge.best(
             [
                 choice
@@ -112,5 +119,5 @@ def test_without_time_nothing_is_judged():
     while not budget.spent():
         pass
     judge = judge_of(s, budget)
-    assert explore(judge, 24) is None
+    assert explore(judge, from_strongest(s), 24) is None
     assert judge.best(judge.either(start(s).association)) is None
