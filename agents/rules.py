@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dashf.baselines import average_allocation, random_association, strongest_channel
+from dashf.rules import average_allocation, random_association, strongest_channel
 from mec_llm_env import Allocation, Scenario
 from mec_llm_env.actions import RESOURCES, decode_resources
 from mec_llm_env.task import Task

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from dashf import SOLVERS, candidates, minorise, relax
-from dashf.baselines import starting_allocation, strongest_channel
-from dashf.split import pair_terms
+from dashf.alternating.split import pair_terms
+from dashf.rules import starting_allocation, strongest_channel
 from mec_llm_env import Scenario, ScenarioConfig, evaluate, sample_scenario
 
 FIRST_SEED = 20_000_000  # test scenarios

@@ -1,7 +1,7 @@
 """Solvers: DASHF, baselines and certified bounds for `mec_llm_env` scenarios."""
 
-from dashf.algorithm import DashfConfig, solve
-from dashf.association import (
+from dashf.alternating.algorithm import DashfConfig, solve
+from dashf.alternating.association import (
     AssociationProblem,
     Relaxation,
     candidates,
@@ -10,23 +10,24 @@ from dashf.association import (
     relax,
     round_assignment,
 )
-from dashf.bounds import Bound
-from dashf.continuous import optimise_continuous
-from dashf.dinkelbach import DinkelbachResult, dinkelbach
-from dashf.dual import gap, solve_dual, solve_dual_batch, upper_bound
-from dashf.exact import solve_exact
-from dashf.optimised_baselines import (
+from dashf.alternating.baselines import (
     solve_aauco,
     solve_edge,
     solve_gucro,
     solve_local,
 )
+from dashf.alternating.continuous import optimise_continuous
+from dashf.alternating.dinkelbach import DinkelbachResult, dinkelbach
+from dashf.alternating.resources import ResourceResult, allocate, shadow_prices
+from dashf.pair.best_response import BestResponse, best_response
+from dashf.pair.coefficients import local_frequency
 from dashf.policy import SolverPolicy
-from dashf.prices import BestResponse, best_response
+from dashf.pricing.bound import Bound
+from dashf.pricing.dual import gap, solve_dual, solve_dual_batch, upper_bound
+from dashf.pricing.exact import solve_exact
+from dashf.pricing.sharing import share_resources
 from dashf.registry import SOLVERS, decide
-from dashf.resources import ResourceResult, allocate, local_frequency, shadow_prices
 from dashf.result import Iteration, SolveResult, Status
-from dashf.sharing import share_resources
 
 __all__ = [
     "SOLVERS",

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from dashf.algorithm import solve
-from dashf.checks import check_callable, check_objective, check_scenario
-from dashf.dual import solve_dual, solve_dual_batch
-from dashf.optimised_baselines import (
+from dashf.alternating.algorithm import solve
+from dashf.alternating.baselines import (
     solve_aauco,
     solve_edge,
     solve_gucro,
     solve_local,
 )
+from dashf.common.checks import check_callable, check_objective, check_scenario
+from dashf.pricing.dual import solve_dual, solve_dual_batch
 from dashf.result import SolveResult
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.names import did_you_mean
@@ -115,12 +115,12 @@ def find_solver(name: str) -> Solver:
 #: Ids that are known, but not of a solver.
 _ELSEWHERE = {
     "exact": "call `dashf.solve_exact`",
-    "random": "it is a rule, `dashf.baselines.random_allocation`, and an agent of the "
+    "random": "it is a rule, `dashf.rules.random_allocation`, and an agent of the "
     "repository, `agents.make_agent`",
     "rucaa": "it is a rule, `average_allocation` of `random_association` in "
-    "`dashf.baselines`, and an agent of the repository, `agents.make_agent`",
+    "`dashf.rules`, and an agent of the repository, `agents.make_agent`",
     "gucaa": "it is a rule, `average_allocation` of `strongest_channel` in "
-    "`dashf.baselines`, and an agent of the repository, `agents.make_agent`",
+    "`dashf.rules`, and an agent of the repository, `agents.make_agent`",
 }
 
 

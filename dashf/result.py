@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dashf.budget import Budget
-from dashf.checks import check_single
+from dashf.common.budget import Budget
+from dashf.common.checks import check_single
 from mec_llm_env import Allocation, Outcome, Scenario
 
 

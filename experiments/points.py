@@ -18,7 +18,7 @@ import dashf
 import mec_llm_env
 from agents.cache import source_hash
 from dashf import SOLVERS
-from dashf.baselines import (
+from dashf.rules import (
     average_allocation,
     random_allocation,
     random_association,

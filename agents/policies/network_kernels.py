@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from agents.policies.set_network import LARGEST_EXPONENT, SMALLEST_SUM
-from dashf.jit import compile_function
+from dashf.pair.jit import compile_function
 
 Array = np.ndarray[Any, Any]
 

@@ -10,7 +10,7 @@ import cvxpy as cp
 import numpy as np
 from cvxpy.reductions.solvers.solving_chain import SolvingChain
 
-from dashf.baselines import starting_allocation, strongest_channel
+from dashf.rules import starting_allocation, strongest_channel
 from mec_llm_env import (
     Allocation,
     ObjectiveConfig,

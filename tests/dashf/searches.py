@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 from scipy.optimize import minimize
 
-from dashf.baselines import random_association
-from dashf.pairs import best_user_frequency
+from dashf.pair.coefficients import local_frequency
+from dashf.rules import random_association
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
 
@@ -29,7 +29,7 @@ def allocation_of(scenario, objective, association, z):
         local_fraction=low + (high - low) * fraction,
         transmit_power_w=(1e-3 + (1 - 1e-3) * power) * s.transmit_power_max_w,
         bandwidth_hz=band / used(band) * (association @ s.bandwidth_max_hz),
-        user_frequency_hz=best_user_frequency(s, objective)
+        user_frequency_hz=local_frequency(s, objective)
         + np.zeros(association.shape[:-1]),
         server_frequency_hz=compute
         / np.maximum(used(compute), 1)

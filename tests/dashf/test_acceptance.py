@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import minimize
 
 from dashf import SOLVERS, Status, solve, solve_dual, solve_gucro
-from dashf.baselines import (
+from dashf.rules import (
     average_allocation,
     random_allocation,
     random_association,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import dashf
-from dashf.bounds import NEAR
+from dashf.pricing.bound import NEAR
 from dashf.result import Status
 from mec_llm_env import Scenario, ScenarioConfig, sample_scenario, violations
 from tests.dashf.extremes import odd_scenario, random_configuration, random_objective

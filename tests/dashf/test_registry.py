@@ -55,7 +55,7 @@ def test_what_does_not_exist_is_refused():
             "rucaa",
             r"it is a rule, .*`random_association` .* an agent of the repository",
         ),
-        ("random", r"a rule, `dashf.baselines.random_allocation`, .* are aauco, dashf"),
+        ("random", r"a rule, `dashf.rules.random_allocation`, .* are aauco, dashf"),
         ("exact", r"'exact' is no solver of `decide`: call `dashf.solve_exact`"),
         ("ppo", r"There is no solver 'ppo'. Choose from aauco, dashf"),
         ("gucr", r"There is no solver 'gucr'. Did you mean 'gucro'\?"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dashf import solve_exact, upper_bound
-from dashf.pairs import best_user_frequency
+from dashf.pair.coefficients import local_frequency
 from mec_llm_env import ObjectiveConfig, ScenarioConfig, sample_scenario
 
 OBJECTIVE = ObjectiveConfig()
@@ -24,7 +24,7 @@ def scip_optimum(s, objective, gap, time_limit_s):
     model.setParam("limits/gap", gap)
     model.setParam("limits/time", time_limit_s)
     o, N, M = objective, s.n_users, s.n_servers
-    frequency = best_user_frequency(s, o)
+    frequency = local_frequency(s, o)
     y = model.addVar("y", lb=0, ub=2000)
     scores, costs = [], []
     x = {(n, m): model.addVar(vtype="B") for n in range(N) for m in range(M)}

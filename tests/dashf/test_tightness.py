@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dashf.dual import solve_dual, upper_bound
+from dashf.pricing.dual import solve_dual, upper_bound
 from dashf.result import Status
 from mec_llm_env import ObjectiveConfig, Scenario, ScenarioConfig, sample_scenario
 

@@ -1,0 +1,1 @@
+"""Checks of arguments, time limits and what else every solver asks for."""

@@ -1,0 +1,1 @@
+"""One user at one server at given prices: its terms, and its best response."""

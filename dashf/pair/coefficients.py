@@ -1,0 +1,163 @@
+"""What one user would cost and be worth at one server: the terms of every pair.
+
+Shares are dimensionless: b of the server's band, F of its frequency, p of the user's
+power. With them a pair costs
+
+    c = φ local + (up0 + up1 φ)(wt + e p) / (b L) + (1 − φ)(cs/F + es F² + cd/b),
+    L = ln(1 + snr p/b),
+
+and is worth v = ω1 ln(1 + ω2 q), q = w_p p + w_b b + w_c F + w_o (1 − φ²). It restates
+`objective.evaluate`, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dashf.common.checks import check_objective, check_scenario
+from dashf.pair.kernels import snr_at_full_band
+from mec_llm_env import ObjectiveConfig, Scenario
+
+Array = Any  # NumPy only
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pairs:
+    """Coefficients of the cost of every pair. Shapes: `...` batch, N users, M servers.
+
+    All are per unit of cost (dimensionless), so delay and energy are weighted.
+    """
+
+    local: Array  # [..., N, M] cost of training all layers on the device, at f*
+    upload_data: Array  # [..., N, M] s nat: ln 2 · D / B, the data at full band
+    upload_adapter: Array  # [..., N, M] s nat: ln 2 · A / B
+    snr: Array  # [..., N, M] signal to noise at full power over the full band
+    upload_energy: Array  # [..., N, M] 1/s: ω_e' p^max, cost a second at full power
+    server_delay: Array  # [..., N, M] cost of the delay of all layers at F = 1
+    server_energy: Array  # [..., N, M] cost of the energy of all layers at F = 1
+    download: Array  # [..., N, M] cost of the download of all adapters at b = 1
+    snr_full: Array  # [..., N, M] signal to noise at the best power for the full band
+    delay_cost: float  # 1/s: ω_t'
+    fraction_min: Array  # [..., N, M]
+    fraction_max: Array  # [..., N, M]
+
+    def arrays(self) -> tuple[Array, ...]:
+        """Returns the nine coefficients in the order that the kernels take."""
+        return (
+            self.local,
+            self.upload_data,
+            self.upload_adapter,
+            self.snr,
+            self.upload_energy,
+            self.server_delay,
+            self.server_energy,
+            self.download,
+            self.snr_full,
+        )
+
+    def least_cost(self) -> Array:
+        """Returns a lower bound of the cost of every pair, [..., N, M].
+
+        Every term at its own minimum: φ at the end that makes its factor least, the
+        upload with the whole band and full power for its delay, with none for its
+        energy (p/(b ln(1 + x)) ≥ 1/snr), the server at its best frequency.
+        """
+        low, rest = self.fraction_min, 1 - self.fraction_max
+        payload = self.upload_data + self.upload_adapter * low
+        delay = self.delay_cost / np.log1p(self.snr)
+        # cs/F + es F² at F = (cs/(2 es))^(1/3) < 1, else at F = 1.
+        inside = 1.5 * np.cbrt(2) * np.cbrt(self.server_delay) ** 2
+        server = np.where(
+            self.server_delay < 2 * self.server_energy,
+            inside * np.cbrt(self.server_energy),
+            self.server_delay + self.server_energy,
+        )
+        return (
+            low * self.local
+            + payload * (delay + self.upload_energy / self.snr)
+            + rest * (server + self.download)
+        ) * (1 - 1e-9)
+
+
+def score_constants(objective: ObjectiveConfig) -> tuple[float, ...]:
+    """Returns ω_t', ω1, ω2, w_p, w_b, w_c, w_o: what the kernels take."""
+    return (
+        objective.delay_cost_per_s,
+        objective.score_scale,
+        objective.score_sensitivity,
+        objective.score_weight_power,
+        objective.score_weight_bandwidth,
+        objective.score_weight_compute,
+        objective.score_weight_offload,
+    )
+
+
+def local_frequency(scenario: Scenario, objective: ObjectiveConfig) -> Array:
+    """Returns the best frequency of the users' GPUs, [..., N] Hz.
+
+    It minimises φ W/K (ω_t'/f + ω_e' κ f²), whose derivative −ω_t'/f² + 2 ω_e' κ f is
+    zero at f = (ω_t' / (2 ω_e' κ))^(1/3), below it negative: so that or the maximum,
+    whatever φ is; the maximum where ω_e = 0.
+    """
+    s, objective = check_scenario(scenario), check_objective(objective)
+    if objective.energy_weight == 0:
+        return s.user_frequency_max_hz.copy()
+    weights = objective.delay_cost_per_s / (2 * objective.energy_cost_per_j)
+    return np.minimum(
+        s.user_frequency_max_hz, np.cbrt(weights / s.user_power_coefficient)
+    )
+
+
+def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
+    """Returns the coefficients of every pair of a scenario, or of a batch."""
+    s = scenario
+    shape = s.channel_gain.shape
+    delay, energy = objective.delay_cost_per_s, objective.energy_cost_per_j
+
+    def by_user(value: Array) -> Array:
+        return np.broadcast_to(value[..., :, None], shape)
+
+    frequency = local_frequency(s, objective)
+    cycles = s.workload_flop / s.user_flop_per_cycle
+    local = cycles * (
+        delay / frequency + energy * s.user_power_coefficient * frequency**2
+    )
+    band = s.bandwidth_max_hz[..., None, :]
+    noise_w = s.noise_density_w_per_hz[..., None, None] * band
+    work = s.workload_flop[..., :, None] / s.server_flop_per_cycle[..., None, :]
+    maximum_hz = s.server_frequency_max_hz[..., None, :]
+    downlink = np.log1p(s.channel_gain * s.downlink_power_w[..., None, :] / noise_w)
+    adapter = math.log(2) * s.adapter_bit[..., :, None] / band
+    snr = s.channel_gain * s.transmit_power_max_w[..., :, None] / noise_w
+    power_cost = by_user(energy * s.transmit_power_max_w)
+    zero = np.zeros(shape)
+    return Pairs(
+        local=by_user(local),
+        upload_data=math.log(2) * s.data_bit[..., :, None] / band,
+        upload_adapter=adapter,
+        snr=snr,
+        upload_energy=power_cost,
+        server_delay=delay * work / maximum_hz,
+        server_energy=energy
+        * s.server_power_coefficient[..., None, :]
+        * maximum_hz**2
+        * work,
+        download=delay * adapter / downlink,
+        snr_full=snr_at_full_band(snr, delay, power_cost, zero, zero + 1),
+        delay_cost=delay,
+        fraction_min=by_user(s.local_fraction_min),
+        fraction_max=by_user(s.local_fraction_max),
+    )
+
+
+def part_edges(low: Array, high: Array, parts: int) -> Array:
+    """Cuts ranges of φ [..., 1] evenly in sqrt(1 − φ), [..., parts + 1]."""
+    first, last = np.sqrt(1 - low), np.sqrt(1 - high)
+    root = first + (last - first) * np.linspace(0, 1, parts + 1)
+    edges = np.clip(1 - root * root, low, high)
+    edges[..., :1], edges[..., -1:] = low, high
+    return edges

@@ -1,0 +1,266 @@
+"""Certified upper bounds on the SCR. The proof is in `docs/bounds.md`.
+
+For any ratio y and prices π ≥ 0, U = Σ cap·π + Σ_n max_j β_nj is at least Σ v − y Σ c
+of every feasible allocation; so no SCR exceeds y + max(U, 0)/C_min, with C_min at most
+the total cost of any allocation. `interior_point` finds good prices, in plain floating
+point; what certifies them is one evaluation of U from above (`compiled.certify`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dashf.common.clock import ENDLESS, Clock, OutOfTime
+from dashf.pair.backend import certify
+from dashf.pair.coefficients import make_pairs, part_edges, score_constants
+from dashf.pricing.options import Options, Prices, PriceSolution, chosen_cost
+from dashf.pricing.price_search import search_prices
+from dashf.result import Status
+from dashf.rules import average_allocation, strongest_channel
+from mec_llm_env import ObjectiveConfig, Scenario, evaluate
+
+Array = Any  # NumPy only
+
+#: Parts of the range of φ, each an option of a user at a server.
+PARTS = 2
+#: Estimated looseness of prices, and distance to an allocation, of a tight bound.
+TIGHT, NEAR = 1e-3, 0.01
+_ROOT_STEPS = 12  # of Newton's method for y; two to four are usual
+_CERTIFICATES = 4  # evaluations of U from above
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bound:
+    """An upper bound on the SCR of every allocation. Shapes: `...` batch, M servers.
+
+    It is valid whatever its status is; the status says whether it is tight. How far the
+    optimum may be below it is its `gap`; `solve_exact` closes that.
+    """
+
+    value: Array  # [...] the bound: no feasible allocation has a higher SCR
+    ratio: Array  # [...] y of the certificate
+    bandwidth_price: Array  # [..., M] score for the whole band of a server
+    compute_price: Array  # [..., M] score for the whole frequency of a server
+    slot_price: Array  # [..., M] score for a slot; 0 without finite `max_users`
+    gap: Array  # [...] value over the best SCR found, less one; inf if none was sought
+    residual: Array  # [...] primal-dual residual of the price search, relative
+    looseness: Array  # [...] estimate of value over the least bound of prices, less one
+    tolerance: float  # relative, of the inner maximum's certificate
+    time_s: float  # for the whole batch
+    out_of_time: bool = False  # whether a time limit ended the search
+
+    @property
+    def tight(self) -> Array:
+        """[...] whether the prices converged, and an allocation is near, if sought."""
+        converged = self.looseness <= TIGHT + 2 * self.tolerance
+        return converged & ((self.gap <= NEAR) | np.isinf(self.gap))
+
+    @property
+    def status(self) -> Status:
+        """How the search ended: `LOOSE_BOUND` if any bound of the batch is not tight.
+
+        A time limit that came after the bounds were tight is of no account.
+        """
+        if np.all(self.tight):
+            return Status.CONVERGED
+        return Status.TIME_LIMIT if self.out_of_time else Status.LOOSE_BOUND
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """A flat batch of scenarios with the options of their users."""
+
+    scenario: Scenario  # batch shape [S]
+    objective: ObjectiveConfig
+    batch_shape: tuple[int, ...]
+    options: Options
+    constants: tuple[float, ...]
+
+    @classmethod
+    def of(
+        cls, scenario: Scenario, objective: ObjectiveConfig, clock: Clock = ENDLESS
+    ) -> Problem:
+        """Builds the problem of a scenario, or of a batch of any shape."""
+        s = scenario.to_numpy()
+        batch = s.batch_shape
+        flat = s.map(lambda a: np.reshape(a, (-1, *np.shape(a)[len(batch) :])))
+        pairs, k = make_pairs(flat, objective), score_constants(objective)
+        S, N, M = pairs.local.shape
+
+        def spread(value: Array) -> Array:
+            full = np.broadcast_to(value, (S, N, M, PARTS))
+            return full.reshape(S, N, M * PARTS).copy()
+
+        low, high = pairs.fraction_min[..., None], pairs.fraction_max[..., None]
+        edges = part_edges(low, high, PARTS)
+        allowed = np.ones((S, N, M * PARTS), dtype=bool)
+        capacity = np.ones((S, M, 2))
+        if (flat.max_users < N).any():
+            slots = np.minimum(flat.max_users, N)
+            capacity = np.concatenate([capacity, slots[..., None]], axis=-1)
+            allowed &= np.repeat(slots > 0, PARTS, axis=-1)[:, None]
+        allowed &= spread((high > low) | (np.arange(PARTS) == 0))
+        options = Options(
+            low=spread(edges[..., :-1]),
+            high=spread(edges[..., 1:]),
+            coefficients=tuple(spread(a[..., None]) for a in pairs.arrays()),
+            allowed=allowed,
+            least_cost=spread(pairs.least_cost()[..., None]),
+            clock=clock,
+            capacity=capacity,
+        )
+        return cls(
+            scenario=flat,
+            objective=objective,
+            batch_shape=batch,
+            options=options,
+            constants=k,
+        )
+
+    def first_ratio(self) -> Array:
+        """Returns the SCR of a simple feasible allocation, [S]."""
+        average = average_allocation(self.scenario, strongest_channel(self.scenario))
+        return evaluate(self.scenario, average, self.objective).scr
+
+    def bound(self, tolerance: float) -> tuple[Bound, PriceSolution | None]:
+        """Returns certified bounds in the batch's shape, and the prices they are of.
+
+        Half of the time that is left is the search's, so that the rest is enough to
+        certify what it found. If it is not, bounds that need no search remain.
+        """
+        clock = self.options.clock
+        try:
+            limited = dataclasses.replace(self.options, clock=clock.part(0.5))
+            prices = search_prices(limited, self.constants, self.first_ratio())
+            value, ratio = self.certify(prices, tolerance)
+        except OutOfTime:
+            return self._coarse_bound(tolerance), None
+        mixture = np.maximum(prices.mixture, 1e-300)
+        price = np.maximum(prices.price, 0)
+        slot = price[..., 2] if price.shape[-1] == 3 else 0 * price[..., 0]
+        bound = Bound(
+            value=self.shaped(value),
+            ratio=self.shaped(ratio),
+            bandwidth_price=self.shaped(price[..., 0]),
+            compute_price=self.shaped(price[..., 1]),
+            slot_price=self.shaped(slot),
+            gap=self.shaped(np.full(len(value), np.inf)),
+            residual=self.shaped(prices.residual),
+            looseness=self.shaped(np.maximum(value / mixture - 1, 0)),
+            tolerance=tolerance,
+            time_s=clock.passed_s,
+            out_of_time=limited.clock.left_s < 0,
+        )
+        return bound, prices
+
+    def _coarse_bound(self, tolerance: float) -> Bound:
+        """Highest score of all users over their least cost: valid, and loose."""
+        N, M = self.scenario.n_users, self.scenario.n_servers
+        value = 100.0 * N / self.options.cost_floor() * (1 + 1e-9)
+        unknown, none = np.full(len(value), np.inf), np.zeros((len(value), M))
+        return Bound(
+            value=self.shaped(value),
+            ratio=self.shaped(value),
+            bandwidth_price=self.shaped(none),
+            compute_price=self.shaped(none),
+            slot_price=self.shaped(none),
+            gap=self.shaped(unknown),
+            residual=self.shaped(unknown),
+            looseness=self.shaped(unknown),
+            tolerance=tolerance,
+            time_s=self.options.clock.passed_s,
+            out_of_time=True,
+        )
+
+    def row(self, index: int) -> Problem:
+        """Returns the problem of one scenario of the batch, S = 1."""
+        only = slice(index, index + 1)
+        return dataclasses.replace(
+            self,
+            scenario=self.scenario[only],
+            batch_shape=(1,),
+            options=self.options.take(only),
+        )
+
+    def shaped(self, array: Array) -> Array:
+        """Returns values [S, …] with the batch shape of the scenario."""
+        return array.reshape((*self.batch_shape, *array.shape[1:]))[()]
+
+    def certify(
+        self, prices: Prices, tolerance: float, options: Options | None = None
+    ) -> tuple[Array, Array]:
+        """Returns a valid bound on the SCR and the ratio of its certificate, each [S].
+
+        `options` restricts the users' choice: then of allocations that respect it.
+        """
+        options = options or self.options
+        price, floor = np.maximum(prices.price, 0), options.cost_floor()
+        ratio, cost = self._root(options, price, prices.ratio, 1e-3 * tolerance)
+        best, best_ratio = np.full(len(ratio), np.inf), ratio
+        for _ in range(_CERTIFICATES):
+            slack = 0.5 * tolerance * ratio * cost
+            surplus = self._surplus(options, price, ratio, slack)
+            value = ratio + np.maximum(surplus, 0) / floor
+            better = value < best
+            best = np.where(better, value, best)
+            best_ratio = np.where(better, ratio, best_ratio)
+            if ((value - ratio) <= 0.1 * tolerance * ratio).all():
+                break
+            ratio = ratio + np.maximum(surplus, 0) / cost
+        return best * (1 + 1e-12), best_ratio
+
+    def _root(
+        self, options: Options, price: Array, ratio: Array, close: float
+    ) -> tuple[Array, Array]:
+        """Returns y with U(y, price) near 0, and the cost of what users choose, [S].
+
+        U is convex and falls with y, its slope being minus that cost: Newton's method
+        comes from the left after its first step, and never turns back.
+        """
+        rent = (options.capacity * price).sum(axis=(1, 2))
+        for _ in range(_ROOT_STEPS):
+            a = options.respond(ratio, price, self.constants)
+            cost = chosen_cost(a)
+            step = (rent + a.benefit.max(axis=-1).sum(axis=-1)) / cost
+            step = np.maximum(step, -0.9 * ratio)
+            ratio = ratio + step
+            if (np.abs(step) <= close * ratio).all():
+                break
+        return ratio, cost
+
+    def _surplus(
+        self, options: Options, price: Array, ratio: Array, slack: Array
+    ) -> Array:
+        """Returns U from above, [S], by at most `slack`."""
+        k = self.constants
+        answer = options.respond(ratio, price, k)
+        per_user = slack / answer.benefit.shape[1]
+        goal = answer.benefit.max(axis=-1) + per_user[:, None]  # [S, N]
+        at = np.broadcast_to(
+            options.of_server(price), (*options.low.shape, price.shape[-1])
+        )
+        slot = at[..., 2] if price.shape[-1] == 3 else np.zeros(options.low.shape)
+        target = goal[..., None] + slot
+        mask = options.allowed
+        y = np.broadcast_to(ratio[:, None, None], mask.shape)
+        top = np.full(mask.shape, -np.inf)
+        top[mask] = certify(
+            options.low[mask],
+            options.high[mask],
+            y[mask],
+            at[mask, 0],
+            at[mask, 1],
+            tuple(c[mask] for c in options.coefficients),
+            k,
+            target[mask],
+            np.broadcast_to(per_user[:, None, None], mask.shape)[mask],
+            options.clock,
+        )
+        benefit = (top - slot).max(axis=-1)
+        rent = (options.capacity * price).sum(axis=(1, 2))
+        size = rent + np.abs(benefit).sum(axis=1)
+        return rent + benefit.sum(axis=1) + 1e-12 * size

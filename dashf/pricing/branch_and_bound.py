@@ -1,0 +1,270 @@
+"""Branch and bound on the association, and on φ where needed.
+
+A node allows each user some servers and some range of φ. Its bound is the certified one
+of `bounds`, its prices give allocations as in `dual`. The user that the fractional
+choice splits most is branched on: between servers, then between halves of its range
+of φ (docs/bounds.md, 5).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from dashf.common.clock import OutOfTime
+from dashf.pair.coefficients import part_edges
+from dashf.pricing.bound import PARTS, Problem
+from dashf.pricing.options import Options, PriceSolution
+from dashf.pricing.price_search import search_prices
+from dashf.pricing.rounding import share_options
+from mec_llm_env import Allocation
+
+Array = Any  # NumPy only
+
+_BATCH = 16  # nodes that are bounded together
+_ACCURACY = 0.05  # of a node's bound, as part of the gap
+_SPLIT_SERVERS = 1e-3  # choice off a user's first server from which that is branched on
+_WIDTH_WEIGHT = 1e-3  # of a user's range of φ beside its split, in the order of users
+_NARROW = 1e-9  # range of φ that is not halved
+
+
+@dataclass(slots=True)
+class Node:
+    """Some of the allocations of a scenario."""
+
+    value: float  # none of them has a higher SCR
+    options: Options  # [1, N, J]
+
+
+class Search:
+    """The open nodes, the best allocation, and what bounds the nodes that are done."""
+
+    def __init__(
+        self,
+        problem: Problem,  # of one scenario
+        allocation: Allocation,  # batch shape ()
+        scr: float,
+        value: float,  # a bound on all allocations
+        *,
+        gap: float,
+    ) -> None:
+        self.problem, self.gap = problem, gap
+        self.allocation, self.scr = allocation, scr
+        self.done = 0.0  # the highest bound of a node that was not opened
+        self.open: list[Node] = []
+        self.nodes = 0
+        self._keep([Node(value, problem.options)])
+
+    @property
+    def value(self) -> float:
+        """The bound on all allocations."""
+        return max(self.scr, self.done, *(node.value for node in self.open), 0.0)
+
+    def run(
+        self, most: int | None = None, on_batch: Callable[[], None] | None = None
+    ) -> None:
+        """Goes on until all is within the gap, or for `most` nodes, or out of time.
+
+        Args:
+            most: nodes to bound, at most.
+            on_batch: called after each batch of nodes.
+        """
+        clock = self.problem.options.clock
+        count = 1
+        while self.open and (most is None or self.nodes < most):
+            begin = clock.passed_s
+            nodes = self._highest(count)
+            try:
+                clock.check()
+                children = self._expand(nodes)
+            except OutOfTime:
+                self._keep(nodes)
+                return
+            self._keep(children)
+            if on_batch is not None:
+                on_batch()
+            each = (clock.passed_s - begin) / len(nodes)
+            count = int(np.clip(clock.left_s / max(each, 1e-9), 1, _BATCH))
+            if most is not None:
+                count = min(count, max(most - self.nodes, 1))
+
+    def _keep(self, nodes: list[Node]) -> None:
+        """Opens nodes, and sets aside those that are within the gap."""
+        every = [*self.open, *nodes]
+        enough = self.scr * (1 + self.gap)
+        self.open = [node for node in every if node.value > enough]
+        self.done = max([self.done, *(n.value for n in every if n.value <= enough)])
+
+    def _highest(self, count: int) -> list[Node]:
+        self.open.sort(key=lambda node: -node.value)
+        nodes, self.open = self.open[:count], self.open[count:]
+        return nodes
+
+    def _expand(self, nodes: list[Node]) -> list[Node]:
+        """Bounds nodes, tries their allocations; returns what they are split into."""
+        options, count = _join([node.options for node in nodes]), len(nodes)
+        many = dataclasses.replace(
+            self.problem,
+            scenario=self.problem.scenario[np.zeros(count, dtype=int)],
+            options=options,
+        )
+        ratio = np.full(count, self.scr)
+        close = _ACCURACY * self.gap
+        enough = self.scr * (1 + self.gap)
+        prices = search_prices(
+            options, many.constants, ratio, close=close, target=enough
+        )
+        value, _ = many.certify(prices, close)
+        self.nodes += count
+        bounded = [
+            Node(min(node.value, float(one)), node.options)
+            for node, one in zip(nodes, value, strict=True)
+        ]
+        self._try(options, prices)
+        split: list[Node] = []
+        for i, node in enumerate(bounded):
+            if node.value <= self.scr * (1 + self.gap):
+                self.done = max(self.done, node.value)
+                continue
+            children = _branch(node, prices.choice[i])
+            split += children
+            if not children:  # as narrow as it can be
+                self.done = max(self.done, node.value)
+        return split
+
+    def _try(self, options: Options, prices: PriceSolution) -> None:
+        """Rounds the choices of nodes to allocations."""
+        option = prices.choice.argmax(axis=-1)
+        fits = np.ones(len(option), dtype=bool)
+        if options.capacity.shape[-1] == 3:
+            slots = options.capacity[..., 2]
+            for i, row in enumerate(option // PARTS):
+                fits[i] = (np.bincount(row, minlength=slots.shape[1]) <= slots[i]).all()
+        index = np.flatnonzero(fits)
+        if not len(index):
+            return
+        allocation, scr, _ = share_options(
+            self.problem,
+            np.zeros(len(index), dtype=int),
+            option[index],
+            start=prices.take(index, 2),
+            options=options.take(index),
+        )
+        best = int(scr.argmax())
+        if scr[best] > self.scr:
+            self.scr, self.allocation = float(scr[best]), allocation[best]
+
+
+def _join(options: list[Options]) -> Options:
+    def joined(name: str) -> Array:
+        return np.concatenate([getattr(o, name) for o in options])
+
+    columns = zip(*(o.coefficients for o in options), strict=True)
+    return Options(
+        low=joined("low"),
+        high=joined("high"),
+        coefficients=tuple(np.concatenate(column) for column in columns),
+        allowed=joined("allowed"),
+        least_cost=joined("least_cost"),
+        capacity=joined("capacity"),
+        clock=options[0].clock,
+    )
+
+
+def _branch(node: Node, choice: Array) -> list[Node]:
+    """Splits a node into two that together hold all its allocations, or into none."""
+    o = node.options
+    allowed = o.allowed[0]
+    by_server = choice.reshape(len(choice), -1, PARTS)
+    weight = by_server.sum(axis=-1)
+    loose = 1 - weight.max(axis=-1)
+    several = allowed.reshape(by_server.shape).any(axis=-1).sum(axis=-1) > 1
+
+    def between_servers(user: int) -> list[Node]:
+        """At the server that the user prefers, or nobody alike at any alike."""
+        server = int(weight[user].argmax())
+        option_server = np.arange(allowed.shape[1]) // PARTS
+        users, servers = _alike(o, user, server)
+        elsewhere = ~np.isin(option_server, servers)
+        halves = (
+            _restricted(node, [user], option_server == server),
+            _restricted(node, users, elsewhere),
+        )
+        return [half for half in halves if _possible(half)]
+
+    user = int(np.where(several, loose, -1).argmax())
+    if several[user] and loose[user] > _SPLIT_SERVERS:
+        return between_servers(user)
+    # Between parts of φ: the user with the most split choice, else the widest range.
+    width = np.where(allowed, o.high[0] - o.low[0], 0).sum(axis=-1)
+    split = 1 - choice.max(axis=-1)
+    score = np.where(width > _NARROW, split + _WIDTH_WEIGHT * width, -1)
+    if score.max() <= 0:
+        return between_servers(user) if several[user] else []
+    user = int(score.argmax())
+    first = np.arange(allowed.shape[1]) % PARTS == 0
+    return [
+        _halved(_restricted(node, [user], part), user)
+        for part in (first, ~first)
+        if (allowed[user] & part).any()
+    ]
+
+
+def _alike(o: Options, user: int, server: int) -> tuple[Array, Array]:
+    """Returns the users and servers that may change places with these, in a node.
+
+    Users are alike if their rows are equal, servers if their columns are, with what
+    the node allows. Who is at which of them does not matter then: orbital branching
+    (Ostrowski, Linderoth, Rossi and Smriglio 2011).
+    """
+    tables = [o.low[0], o.high[0], o.allowed[0], *(c[0] for c in o.coefficients)]
+    rows = np.stack(tables, axis=-1)  # [N, J, fields]
+    users = (rows == rows[user]).all(axis=(1, 2))
+    columns = rows.reshape(len(rows), -1, PARTS, rows.shape[-1])
+    servers = (columns == columns[:, [server]]).all(axis=(0, 2, 3))
+    servers &= (o.capacity[0] == o.capacity[0, server]).all(axis=-1)
+    return np.flatnonzero(users), np.flatnonzero(servers)
+
+
+def _possible(node: Node) -> bool:
+    """Whether every user can be at some server."""
+    o = node.options
+    at_server = o.allowed[0].reshape(len(o.allowed[0]), -1, PARTS).any(axis=-1)
+    if not at_server.any(axis=-1).all():
+        return False
+    if o.capacity.shape[-1] == 3:  # as many users as possible on slots: all?
+        slots = np.repeat(at_server, o.capacity[0, :, 2].astype(int), axis=-1)
+        return bool((maximum_bipartite_matching(csr_array(slots), "column") >= 0).all())
+    return True
+
+
+def _restricted(node: Node, users: Sequence[int] | Array, options: Array) -> Node:
+    allowed = node.options.allowed.copy()
+    allowed[0, users] &= options
+    return Node(node.value, dataclasses.replace(node.options, allowed=allowed))
+
+
+def _halved(node: Node, user: int) -> Node:
+    """Cuts the ranges of φ that a user is allowed in two again: they become options."""
+    o = node.options
+    shape = (-1, PARTS)
+    allowed = o.allowed[0, user].reshape(shape)
+    here = allowed.any(axis=-1)
+    part = allowed.argmax(axis=-1)[:, None]
+    low = np.take_along_axis(o.low[0, user].reshape(shape), part, axis=1)
+    high = np.take_along_axis(o.high[0, user].reshape(shape), part, axis=1)
+    edges = part_edges(low, high, PARTS)
+    new_low, new_high, new = o.low.copy(), o.high.copy(), o.allowed.copy()
+    new_low[0, user] = edges[:, :-1].reshape(-1)
+    new_high[0, user] = edges[:, 1:].reshape(-1)
+    new[0, user] = np.repeat(here, PARTS) & (
+        (new_high > new_low)[0, user] | (np.arange(new.shape[-1]) % PARTS == 0)
+    )
+    changed = dataclasses.replace(o, low=new_low, high=new_high, allowed=new)
+    return Node(node.value, changed)

@@ -1,0 +1,318 @@
+"""`dual`: near-optimal allocations with a certificate, from the prices of the bound.
+
+The prices leave a few users (about as many as there are prices) split between servers
+or values of φ. Rounding them in the most likely ways, then single moves in the order of
+their priced gain, gives the allocation; the bound is valid whatever that finds. Where
+the two are still apart, a limited branch and bound brings them together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import numpy as np
+
+from dashf.common.checks import (
+    check_allocation,
+    check_count,
+    check_kind,
+    check_objective,
+    check_scenario,
+    check_tolerance,
+)
+from dashf.common.clock import Clock, OutOfTime
+from dashf.pricing.bound import NEAR, Bound, Problem
+from dashf.pricing.branch_and_bound import Search
+from dashf.pricing.rounding import Best, best_moves, likely_choices
+from dashf.result import Iteration, SolveResult, Status, single
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
+
+Array = Any  # NumPy only
+
+_GAIN = 1e-6  # relative gain of SCR below which moves end
+#: Nodes of branch and bound for small scenarios, where bound and allocation are apart.
+_NODES_FOR_BOUND, _NODES_FOR_DECISION = 400, 100
+_NODES_TIMES_OPTIONS = 100_000  # where there are more options there are fewer nodes
+_POWER_FACTOR = 2  # fewer nodes where the score counts power, as options take longer
+
+
+def solve_dual(
+    scenario: Scenario,
+    objective: ObjectiveConfig | None = None,
+    *,
+    tolerance: float = 1e-5,
+    rounds: int = 4,
+    candidates: int = 6,
+    nodes: int | None = None,
+    time_limit_s: float | None = None,
+) -> tuple[SolveResult, Bound]:
+    """Returns a near-optimal allocation of one scenario and its certified bound.
+
+    The status is `TIME_LIMIT` where time ended the search, `LOOSE_BOUND` where the
+    bound's prices did not converge, `ITERATION_LIMIT` where `rounds` ended moves that
+    still gained.
+
+    Args:
+        scenario: a single one, batch shape ().
+        objective: weights and references; the default ones if None.
+        tolerance: relative slack of the bound's certificate.
+        rounds: of moves, at most.
+        candidates: allocations that are tried in a round.
+        nodes: of branch and bound, at most, where bound and SCR are more than 1 %
+            apart; 0 for the bound of prices alone. None: up to 100, by size.
+        time_limit_s: when to stop, s; then the best allocation and a valid bound.
+
+    Raises:
+        ValueError: the scenario is a batch (`solve_dual_batch` takes them), or an
+            option is out of range.
+    """
+    s, clock = single(scenario), Clock.limited(time_limit_s)
+    _check_effort(rounds, candidates, nodes)
+    search = PricedSearch(s, check_objective(objective), clock, tolerance=tolerance)
+    search.improve(clock, rounds=rounds, candidates=candidates)
+    search.branch(nodes, _NODES_FOR_DECISION)
+    rows = tuple(
+        Iteration(
+            block=block,
+            scr=float(scr[0]),
+            ratio=float(search.bound.ratio),
+            surplus=float((scr[0] - search.bound.ratio) * cost[0]),
+            moves=int(moves[0]),
+            time_s=at_s - clock.start,
+        )
+        for block, scr, cost, moves, at_s in search.history
+    )
+    result = SolveResult(
+        status=search.status(),
+        allocation=search.best.allocation()[0],
+        scr=float(search.best.scr[0]),
+        history=rows,
+        iterations=len(rows),
+        build_time_s=0.0,
+        solve_time_s=clock.passed_s,
+    )
+    return result, search.bound
+
+
+def solve_dual_batch(
+    scenario: Scenario,
+    objective: ObjectiveConfig | None = None,
+    *,
+    tolerance: float = 1e-5,
+    rounds: int = 4,
+    candidates: int = 6,
+    nodes: int | None = None,
+    time_limit_s: float | None = None,
+) -> tuple[Allocation, Array, Bound]:
+    """Returns allocations, their SCR `[...]` and certified bounds of a batch.
+
+    Arguments and errors are those of `solve_dual`; the time limit is the whole batch's.
+    """
+    clock = Clock.limited(time_limit_s)
+    _check_effort(rounds, candidates, nodes)
+    search = PricedSearch(
+        scenario, check_objective(objective), clock, tolerance=tolerance
+    )
+    search.improve(clock, rounds=rounds, candidates=candidates)
+    search.branch(nodes, _NODES_FOR_DECISION)
+    shaped = search.problem.shaped
+    return search.best.allocation().map(shaped), shaped(search.best.scr), search.bound
+
+
+def upper_bound(
+    scenario: Scenario,
+    objective: ObjectiveConfig | None = None,
+    tolerance: float = 1e-5,
+    *,
+    nodes: int | None = None,
+    time_limit_s: float | None = None,
+) -> Bound:
+    """Returns a certified upper bound on the SCR of every feasible allocation.
+
+    It is `solve_dual_batch`'s: an allocation is found on the way, because only beside
+    one can be seen where the bound of prices is not enough.
+
+    Args:
+        scenario: batch shape `[...]`.
+        objective: weights and references; the default ones if None.
+        tolerance: relative slack that the certificate of the inner maximum may add.
+        nodes: of branch and bound for a scenario, at most, where bound and allocation
+            are more than 1 % apart; 0 for the bound of prices alone. None: up to 400,
+            by size.
+        time_limit_s: when to stop, s; then the bound is valid, but `status` tells that
+            it may be loose.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+    clock = Clock.limited(time_limit_s)
+    _check_effort(0, 1, nodes)
+    search = PricedSearch(
+        scenario, check_objective(objective), clock, tolerance=tolerance
+    )
+    if nodes != 0:
+        search.improve(clock)
+        search.branch(nodes, _NODES_FOR_BOUND)
+    return search.bound
+
+
+def _check_effort(rounds: Any, candidates: Any, nodes: Any) -> None:
+    check_count("rounds", rounds, 0)
+    check_count("candidates", candidates, 1)
+    if nodes is not None:
+        check_count("nodes", nodes, 0)
+
+
+def gap(
+    scenario: Scenario,
+    allocation: Allocation,
+    bound: Bound | None = None,
+    objective: ObjectiveConfig | None = None,
+) -> Array:
+    """Returns upper bound over SCR, less one, [...]: at most so much is missing.
+
+    Args:
+        scenario: batch shape `[...]`.
+        allocation: feasible, of the same batch shape.
+        bound: of this scenario and objective; computed if None.
+        objective: weights and references; the default ones if None.
+
+    Raises:
+        ValueError: an argument is of another kind, or does not fit the scenario.
+    """
+    if isinstance(bound, ObjectiveConfig):
+        raise ValueError(
+            "`bound` must be a Bound or None; got ObjectiveConfig. The objective comes "
+            "after it: `gap(scenario, allocation, objective=objective)`."
+        )
+    s, objective = check_scenario(scenario), check_objective(objective)
+    scr = evaluate(s, check_allocation(s, allocation), objective).scr
+    if bound is None:
+        bound = upper_bound(s, objective)
+    if np.shape(check_kind("bound", bound, Bound).value) != s.batch_shape:
+        raise ValueError(
+            f"`bound` must be of the scenario's batch shape {s.batch_shape}; got "
+            f"{np.shape(bound.value)}."
+        )
+    return bound.value / scr - 1
+
+
+class PricedSearch:
+    """Bounds of a batch, the best allocations so far, and what makes both better."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        objective: ObjectiveConfig,
+        clock: Clock,
+        *,
+        tolerance: float,
+    ) -> None:
+        self.tolerance, self.clock = check_tolerance(tolerance), clock
+        self.problem = Problem.of(check_scenario(scenario), objective, clock)
+        self.best = Best(self.problem)
+        self.bound, self.prices = self.problem.bound(self.tolerance)
+        self.history: list[tuple[str, Array, Array, Array, float]] = []
+        self.limited = np.zeros(len(self.best.scr), dtype=bool)  # by `rounds`
+        self._record("start")
+
+    def _record(self, block: str, moves: Array | None = None) -> None:
+        none = np.zeros(len(self.best.scr), dtype=int)
+        now = time.perf_counter()
+        self.history.append(
+            (block, *self.best.state(), none if moves is None else moves, now)
+        )
+
+    def improve(self, clock: Clock, *, rounds: int = 4, candidates: int = 6) -> None:
+        """Rounds the fractional choice, then makes single moves and polishes."""
+        if self.prices is None:
+            return
+        problem = self.problem
+        limited = dataclasses.replace(problem.options, clock=clock)
+        self.problem = self.best.problem = dataclasses.replace(problem, options=limited)
+        try:
+            self._improve(rounds, candidates)
+        except OutOfTime:
+            self.limited[:] = True
+        self.problem = self.best.problem = problem
+
+    def _improve(self, rounds: int, candidates: int) -> None:
+        problem, best, prices = self.problem, self.best, self.prices
+        assert prices is not None
+        best.offer(*likely_choices(problem.options, prices, candidates), prices)
+        self._record("rounding")
+        value = np.reshape(self.bound.value, -1)
+        open_rows = np.flatnonzero(value > best.scr * (1 + self.tolerance))
+        tried: set[bytes] = set()
+        for _ in range(rounds):
+            if not len(open_rows):
+                break
+            before = best.scr.copy()
+            rows, option = best_moves(
+                problem, prices, best, open_rows, candidates, tried
+            )
+            if not len(rows):
+                open_rows = rows
+                break
+            best.offer(rows, option, prices)
+            gained = best.scr > before * (1 + _GAIN)
+            self._record("move", gained.astype(int))
+            closed = value <= best.scr * (1 + self.tolerance)
+            open_rows = np.flatnonzero(gained & ~closed)
+        self.limited[open_rows] = True
+        best.polish(prices)
+        self._record("polish")
+
+    def branch(self, nodes: int | None, most: int) -> None:
+        """Lowers bounds that are more than `bounds.NEAR` above their allocation.
+
+        Args:
+            nodes: for each of them, at most.
+            most: where `nodes` is None, so many or fewer, by size.
+        """
+        if nodes is None:
+            power = self.problem.objective.score_weight_power > 0
+            size = self.problem.options.low[0].size * (_POWER_FACTOR if power else 1)
+            nodes = min(most, _NODES_TIMES_OPTIONS // size)
+        value = np.array(np.reshape(self.bound.value, -1))
+        apart = np.flatnonzero(value > self.best.scr * (1 + NEAR))
+        if self.prices is None or nodes == 0 or not len(apart):
+            self._settle(value)
+            return
+        for row in map(int, apart):
+            search = Search(
+                self.problem.row(row),
+                self.best.allocation()[row],
+                *(float(self.best.scr[row]), float(value[row])),
+                gap=NEAR,
+            )
+            search.run(nodes)
+            value[row] = search.value
+            self.best.put(row, search.allocation, search.scr)
+        self._record("branch")
+        self._settle(value)
+
+    def _settle(self, value: Array) -> None:
+        """Puts the values into the bound: it is no looser than its gap is wide."""
+        shaped = self.problem.shaped
+        gap = np.maximum(value / self.best.scr - 1, 0)
+        looseness = np.minimum(np.reshape(self.bound.looseness, -1), gap)
+        self.bound = dataclasses.replace(
+            self.bound,
+            value=shaped(value),
+            gap=shaped(gap),
+            looseness=shaped(looseness),
+            time_s=self.clock.passed_s,
+            out_of_time=self.bound.out_of_time or self.clock.left_s <= 0,
+        )
+
+    def status(self) -> Status:
+        """How it ended, for the batch as a whole."""
+        if self.bound.status != Status.CONVERGED:
+            return self.bound.status
+        if not self.limited.any():
+            return Status.CONVERGED
+        over = self.clock.left_s < 0
+        return Status.TIME_LIMIT if over else Status.ITERATION_LIMIT

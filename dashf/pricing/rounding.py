@@ -1,0 +1,330 @@
+"""From prices to allocations: rounding of fractional choices, and moves.
+
+A candidate gives each user one option, a server and a part of the range of φ. For given
+φ the problem is concave in the shares (docs/bounds.md), so its two prices a server
+decide: no relaxation, no CVXPY. All candidates of a batch are one solve.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dashf.pair.coefficients import local_frequency
+from dashf.pricing.bound import PARTS, Problem
+from dashf.pricing.clearing import clear
+from dashf.pricing.fast_sharing import share_fast, some_of_each
+from dashf.pricing.options import Options, Prices, PriceSolution
+from dashf.pricing.price_search import mixed
+from dashf.rules import average_allocation, strongest_channel
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
+from mec_llm_env.assignment import round_assignment
+
+Array = Any  # NumPy only
+
+
+def share_options(
+    problem: Problem,
+    rows: Array,
+    option: Array,
+    *,
+    start: Prices | None = None,
+    fraction: Array | None = None,
+    options: Options | None = None,
+) -> tuple[Allocation, Array, Prices]:
+    """Shares resources where each user has one option.
+
+    Args:
+        problem: of scenarios.
+        rows: [C] the scenario of each candidate.
+        option: [C, N] the option of each user.
+        start: prices to start from, of each candidate.
+        fraction: [C, N] φ, instead of the option's range.
+        options: of the problem, or of C candidates in place of it.
+
+    Returns:
+        allocation [C], SCR [C] and prices [C].
+    """
+    given = options or problem.options
+    row = rows[:, None] if options is None else np.arange(len(rows))[:, None]
+    user = np.arange(option.shape[1])[None, :]
+
+    def pick(value: Array) -> Array:
+        return value[row, user, option][..., None]
+
+    server = option // PARTS
+    single = Options(
+        low=pick(given.low) if fraction is None else fraction[..., None],
+        high=pick(given.high) if fraction is None else fraction[..., None],
+        coefficients=tuple(pick(c) for c in given.coefficients),
+        allowed=np.ones((*option.shape, 1), dtype=bool),
+        least_cost=pick(given.least_cost),
+        capacity=given.capacity[row[:, 0]][..., :2],
+        server=server[..., None],
+    )
+    ratio = problem.first_ratio()[rows] if start is None else start.ratio
+    prices = clear(single, problem.constants, ratio, start=start)
+    allocation = _fitted(problem, rows, single, prices)
+    scr = evaluate(problem.scenario[rows], allocation, problem.objective).scr
+    return allocation, scr, prices
+
+
+def _fitted(
+    problem: Problem, rows: Array, single: Options, prices: Prices
+) -> Allocation:
+    """Returns the response to prices, with shares scaled to fit each server."""
+    assert single.server is not None
+    answer = some_of_each(single.respond(prices.ratio, prices.price, problem.constants))
+    server = single.server[..., 0]
+    s = problem.scenario[rows]
+    association = (server[..., None] == np.arange(s.n_servers)).astype(np.float64)
+
+    def fit(share: Array, fill: bool) -> Array:
+        used = np.einsum("cnm,cn->cm", association, share)
+        used = np.maximum(used, 1e-300) if fill else np.maximum(used, 1.0)
+        return share / np.take_along_axis(used, server, axis=1)
+
+    band, compute = fit(answer.band[..., 0], True), fit(answer.compute[..., 0], False)
+
+    def at_server(value: Array) -> Array:
+        return np.take_along_axis(value, server, axis=1)
+
+    return Allocation.unchecked(
+        association=association,
+        local_fraction=answer.fraction[..., 0],
+        transmit_power_w=answer.power[..., 0] * s.transmit_power_max_w,
+        bandwidth_hz=band * at_server(s.bandwidth_max_hz),
+        user_frequency_hz=local_frequency(s, problem.objective),
+        server_frequency_hz=compute * at_server(s.server_frequency_max_hz),
+    )
+
+
+def polish(
+    problem: Problem,
+    rows: Array,
+    option: Array,
+    allocation: Allocation,
+    start: Prices,
+    *,
+    passes: int,
+) -> tuple[Allocation, Array]:
+    """Improves φ and the shares in turn, each at its optimum given the other.
+
+    Where a user's best φ jumps at the prices, no prices share out everything: this
+    finds the φ between. The SCR never falls.
+    """
+    s, o = problem.scenario[rows], problem.objective
+    best, scr = allocation, evaluate(s, allocation, o).scr
+    fraction = allocation.local_fraction
+    for i in range(passes):
+        wanted = _best_fraction(s, o, best, scr)
+        step = 1.0 if i % 2 == 0 else 3.0  # longer steps where the turns are slow
+        low, high = s.local_fraction_min, s.local_fraction_max
+        fraction = best.local_fraction + step * (wanted - best.local_fraction)
+        fraction = np.clip(fraction, low, high)
+        found, value, start = share_options(
+            problem, rows, option, start=start, fraction=fraction
+        )
+        better = value > scr
+        scr = np.where(better, value, scr)
+
+        def mix(new: Array, old: Array, better: Array = better) -> Array:
+            return np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        best = Allocation.unchecked(
+            **{
+                name: mix(getattr(found, name), getattr(best, name))
+                for name in Allocation.field_names()
+            }
+        )
+    return best, scr
+
+
+def _best_fraction(s: Scenario, o: ObjectiveConfig, z: Allocation, y: Array) -> Array:
+    """Returns the best φ of every user at ratio y and given shares, [C, N].
+
+    Cost is linear in φ and the score is ω1 ln(C − a φ²): a quadratic equation.
+    """
+    no_local = dict(z.to_dict(), local_fraction=np.zeros_like(z.local_fraction))
+    all_local = dict(z.to_dict(), local_fraction=np.ones_like(z.local_fraction))
+    at_0, at_1 = (
+        evaluate(s, Allocation.unchecked(**fields), o, check=False)
+        for fields in (no_local, all_local)
+    )
+    saving = y[:, None] * (at_0.cost - at_1.cost)
+    C = np.exp(at_0.score / o.score_scale)
+    a = o.score_sensitivity * o.score_weight_offload
+    w1 = o.score_scale
+    gain = np.maximum(saving, 1e-300)
+    # g a φ² + 2 ω1 a φ − g C = 0, in the form without cancellation.
+    bend = w1 * a + np.sqrt((w1 * a) ** 2 + gain * gain * a * C)
+    root = gain * C / np.maximum(bend, 1e-200)  # far beyond the range where a = 0
+    fraction = np.where(saving > 0, root, 0.0)
+    return np.clip(fraction, s.local_fraction_min, s.local_fraction_max)
+
+
+class Best:
+    """The best allocation of each scenario so far."""
+
+    def __init__(self, problem: Problem, association: Array | None = None) -> None:
+        self.problem = problem
+        s = problem.scenario
+        x = strongest_channel(s) if association is None else association
+        # In a hurry this may be the answer; else the prices will give a better one.
+        hurry = problem.options.clock.limits
+        first = (
+            share_fast(s, problem.objective, x) if hurry else average_allocation(s, x)
+        )
+        self.scr = evaluate(s, first, problem.objective).scr
+        self.limit = np.zeros(len(self.scr))  # of the SCR with the options it has
+        self.option = first.server * PARTS
+        self._allocations = [first[i] for i in range(len(self.scr))]
+
+    def put(self, row: int, allocation: Allocation, scr: float) -> None:
+        """Sets the allocation of a scenario, which is as good as can be."""
+        self._allocations[row], self.scr[row], self.limit[row] = allocation, scr, 0.0
+
+    def offer(self, rows: Array, option: Array, prices: Prices) -> None:
+        """Shares resources for candidates and keeps what is better."""
+        start = prices.take(rows, 2)
+        allocation, scr, found = share_options(self.problem, rows, option, start=start)
+        for i in np.argsort(scr, kind="stable"):
+            row = rows[i]
+            if scr[i] > self.scr[row]:
+                self.scr[row], self.option[row] = scr[i], option[i]
+                self.limit[row] = found.ratio[i]
+                self._allocations[row] = allocation[int(i)]
+
+    def polish(self, prices: Prices, passes: int = 12) -> None:
+        """Polishes those whose SCR is below what the prices of their options allow."""
+        rows = np.flatnonzero(self.scr < self.limit * (1 - 1e-5))
+        if not len(rows):
+            return
+        option = self.option[rows]
+        found, scr = polish(
+            self.problem,
+            rows,
+            option,
+            self.allocation()[rows],
+            prices.take(rows, 2),
+            passes=passes,
+        )
+        self.scr[rows] = scr
+        for i, row in enumerate(rows):
+            self._allocations[row] = found[i]
+
+    def state(self) -> tuple[Array, Array]:
+        """Returns SCR and total cost of the best allocations, each [S]."""
+        problem = self.problem
+        outcome = evaluate(problem.scenario, self.allocation(), problem.objective)
+        return self.scr.copy(), outcome.cost.sum(axis=-1)
+
+    def allocation(self) -> Allocation:
+        """Returns the best allocations, batch shape [S]."""
+        return Allocation.stack(self._allocations)
+
+
+def likely_choices(
+    options: Options, prices: PriceSolution, count: int
+) -> tuple[Array, Array]:
+    """Returns the most likely roundings of the fractional choice.
+
+    Users that the choice does not split keep their option. The others take, together,
+    the combinations of highest product of their choices.
+
+    Returns:
+        rows [C] of the scenarios, options [C, N].
+    """
+    rows: list[int] = []
+    found: list[Array] = []
+    limited = options.capacity.shape[-1] == 3
+    for row, choice in enumerate(prices.choice):
+        order = np.argsort(-choice, axis=-1, kind="stable")
+        first = order[:, 0]
+        if limited:
+            by_server = choice.reshape(len(choice), -1, PARTS)
+            slots = options.capacity[row, :, 2]
+            server = round_assignment(by_server.max(axis=-1), slots).argmax(axis=-1)
+            users = np.arange(len(choice))
+            first = server * PARTS + by_server[users, server].argmax(axis=-1)
+        split = np.flatnonzero(mixed(choice))
+        log_choice = np.log(np.maximum(choice, 1e-12))
+        beam = [(0.0, first)]
+        for user in split:
+            second = order[user, 0] if order[user, 0] != first[user] else order[user, 1]
+            loss = log_choice[user, first[user]] - log_choice[user, second]
+            other = []
+            for total, option in beam:
+                changed = option.copy()
+                changed[user] = second
+                other.append((total + loss, changed))
+            beam = sorted(beam + other, key=lambda item: item[0])[:count]
+        fitting = [
+            option for _, option in beam if not limited or _fits(options, row, option)
+        ]
+        for option in fitting or [first]:
+            rows.append(row)
+            found.append(option)
+    return np.array(rows, dtype=int), np.stack(found)
+
+
+def _fits(options: Options, row: int, option: Array) -> bool:
+    slots = options.capacity[row, :, 2]
+    load = np.bincount(option // PARTS, minlength=len(slots))
+    return bool((load <= slots).all())
+
+
+def best_moves(
+    problem: Problem,
+    prices: Prices,
+    best: Best,
+    open_rows: Array,
+    count: int,
+    tried: set[bytes],
+) -> tuple[Array, Array]:
+    """Returns the single moves that lose least at the prices, not tried before.
+
+    With finite `max_users` a move into a full server takes a user of it along: a swap.
+    """
+    options = problem.options.take(open_rows)
+    answer = options.respond(
+        prices.ratio[open_rows], prices.price[open_rows], problem.constants
+    )
+    rows: list[int] = []
+    found: list[Array] = []
+    for row, benefit in zip(open_rows, answer.benefit, strict=True):
+        current, n_options = best.option[row], benefit.shape[1]
+        kinds = problem.options.kinds(row)
+        users = np.arange(len(current))
+        loss = benefit[users, current][:, None] - benefit
+        loss[users, current] = np.inf
+        taken = 0
+        for index in np.argsort(loss, axis=None, kind="stable")[: 8 * count]:
+            user, option = np.unravel_index(index, loss.shape)
+            if not np.isfinite(loss[user, option]):
+                break
+            moved = current.copy()
+            moved[user] = option
+            if options.capacity.shape[-1] == 3 and not _fits(
+                problem.options, row, moved
+            ):
+                inside = np.flatnonzero(current // PARTS == option // PARTS)
+                swaps = loss[inside][:, current[user]]
+                if not len(inside):
+                    continue
+                moved[inside[swaps.argmin()]] = current[user]
+                if not _fits(problem.options, row, moved):
+                    continue
+            key = np.append(np.sort(kinds * n_options + moved), row).tobytes()
+            if key in tried:
+                continue
+            tried.add(key)
+            rows.append(row)
+            found.append(moved)
+            taken += 1
+            if taken == count:
+                break
+    if not found:
+        return np.array([], dtype=int), np.zeros((0, len(best.option[0])), dtype=int)
+    return np.array(rows, dtype=int), np.stack(found)

@@ -1,0 +1,115 @@
+"""Split, power, bandwidth and frequency for a given association.
+
+The prices of the association's bound decide. Where they leave a user between two parts
+of the range of φ, the likeliest combinations of parts are tried.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dashf.common.checks import (
+    check_array,
+    check_association,
+    check_choice,
+    check_objective,
+    check_scenario,
+)
+from dashf.pricing.bound import PARTS, Problem
+from dashf.pricing.fast_sharing import share_fast
+from dashf.pricing.options import Options
+from dashf.pricing.price_search import search_prices
+from dashf.pricing.rounding import Best, likely_choices, share_options
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario
+from mec_llm_env.objective import TOLERANCE
+from mec_llm_env.record import describe_index, first_index
+
+Array = Any  # NumPy only
+
+_COMBINATIONS = 8  # of parts of φ, at most
+EFFORTS = ("full", "fast")
+
+
+def share_resources(
+    scenario: Scenario,
+    objective: ObjectiveConfig,
+    association: Array,
+    *,
+    local_fraction: Array | None = None,
+    effort: str = "full",
+) -> Allocation:
+    """Returns the best allocation found for a given association.
+
+    For a given `local_fraction` too, and a score that does not count power, the problem
+    is concave, and this is its optimum to 1e-6, relative, where the prices clear. They
+    may not where users hardly mind whether they get bandwidth or frequency, so that
+    demand all but jumps with the prices: in 5 of 3000 scenarios far beyond the
+    presets, where at most 1.7 % was missing.
+
+    Effort "fast" finds about as good a one ten to twenty times sooner, for learning.
+
+    Args:
+        scenario: batch shape `[...]`.
+        objective: weights and references.
+        association: [..., N, M] 0 or 1, one server a user.
+        local_fraction: [..., N] φ; chosen as well if None.
+        effort: "full" or "fast".
+
+    Raises:
+        ValueError: the association is of another shape than the scenario or not
+            feasible, φ is outside of its range, or there is no such effort.
+    """
+    check_choice("effort", effort, EFFORTS)
+    s, objective = check_scenario(scenario), check_objective(objective)
+    batch, (N, M) = s.batch_shape, s.channel_gain.shape[-2:]
+    flat = check_association(s, association).reshape(-1, N, M)
+    fraction = local_fraction
+    if fraction is not None:
+        fraction = _check_fraction(s, fraction).reshape(-1, N)
+    if effort == "fast":
+        rows = s.map(lambda a: np.reshape(a, (-1, *np.shape(a)[len(batch) :])))
+        found = share_fast(rows, objective, flat, fraction)
+        return found.map(lambda a: a.reshape((*batch, *a.shape[1:])))
+    problem = Problem.of(s, objective)
+    S = len(flat)
+    if fraction is not None:
+        option = flat.argmax(axis=-1) * PARTS
+        found, _, _ = share_options(problem, np.arange(S), option, fraction=fraction)
+    else:
+        options = restrict(problem.options, np.repeat(flat > 0.5, PARTS, axis=-1))
+        prices = search_prices(options, problem.constants, problem.first_ratio())
+        best = Best(problem, flat)
+        best.offer(*likely_choices(options, prices, _COMBINATIONS), prices)
+        best.polish(prices, passes=20)
+        found = best.allocation()
+    return found.map(lambda a: a.reshape((*batch, *a.shape[1:])))
+
+
+def _check_fraction(scenario: Scenario, fraction: Any) -> Array:
+    """Returns φ [..., N] within the scenario's range."""
+    s = scenario
+    phi = check_array("local_fraction", fraction, s.local_fraction_min.shape)
+    low, high = s.local_fraction_min, s.local_fraction_max
+    wrong = (phi < low * (1 - TOLERANCE)) | (phi > high * (1 + TOLERANCE))
+    if wrong.any():
+        index = first_index(wrong)
+        raise ValueError(
+            f"`local_fraction` must be from {low[index]:g} to {high[index]:g}; got "
+            f"{phi[index]:g} for {describe_index(index, 'N')}."
+        )
+    return phi
+
+
+def restrict(options: Options, allowed: Array) -> Options:
+    """Returns the options with some of them only."""
+    return Options(
+        low=options.low,
+        high=options.high,
+        coefficients=options.coefficients,
+        allowed=options.allowed & allowed,
+        least_cost=options.least_cost,
+        clock=options.clock,
+        capacity=options.capacity[..., :2],
+    )

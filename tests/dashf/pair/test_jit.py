@@ -1,0 +1,95 @@
+"""A cache of compiled functions that is absent, damaged or full costs time alone."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from numba.core import caching, config
+
+from dashf.pair.jit import compile_function
+
+SOURCE = """
+def weighted(values, k):
+    total = 0.0
+    for i in range(len(values)):
+        total += k * i * values[i]
+    return total
+"""
+VALUES = np.array([3.0, 5.0, 7.0])  # 2·(0·3 + 1·5 + 2·7) = 38
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+    """Returns what compiles the function anew, as another process would."""
+    (tmp_path / "source.py").write_text(SOURCE)
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "cache"))
+
+    def make() -> Any:
+        spec = importlib.util.spec_from_file_location("source", tmp_path / "source.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return compile_function(module.weighted, nogil=True)
+
+    return make
+
+
+def hits(dispatcher: Any) -> int:
+    return sum(dispatcher.stats.cache_hits.values())
+
+
+def test_it_is_compiled_once(compiled: Callable[[], Any]) -> None:
+    first, second = compiled(), compiled()
+    assert first(VALUES, 2) == 38
+    assert hits(first) == 0
+    assert second(VALUES, 2) == 38
+    assert hits(second) == 1
+
+
+def test_no_place_for_a_cache() -> None:
+    names: dict[str, Any] = {}
+    exec(SOURCE, names)  # from no file, so that numba finds no place beside it
+    assert compile_function(names["weighted"])(VALUES, 2) == 38
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_damaged_cache(
+    suffix: str, compiled: Callable[[], Any], tmp_path: Path
+) -> None:
+    compiled()(VALUES, 2)
+    (path,) = (tmp_path / "cache").rglob(f"*.{suffix}")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    damaged = [b"", whole[:-1], whole[: len(whole) // 2], b"\x80\x04garbage"]
+    for place in rng.integers(len(whole), size=8):
+        damaged.append(
+            whole[:place] + bytes([whole[place] ^ 0x40]) + whole[place + 1 :]
+        )
+    for content in damaged:
+        path.write_bytes(content)
+        again = compiled()
+        assert again(VALUES, 2) == 38
+        mended = compiled()
+        assert mended(VALUES, 2) == 38
+        assert hits(again) + hits(mended) > 0  # unharmed, or written anew
+
+
+def test_a_full_disk(
+    compiled: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Any, path: str) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "_open_for_write", full)
+    assert compiled()(VALUES, 2) == 38
+    assert hits(compiled()) == 0

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from dashf.pricing.bound import PARTS, Problem
+from dashf.pricing.branch_and_bound import Node, Search, _alike, _branch
+from dashf.pricing.dual import solve_dual
+from dashf.pricing.price_search import search_prices
+from mec_llm_env import ObjectiveConfig, Scenario, ScenarioConfig, sample_scenario
+from tests.dashf.extremes import random_configuration
+from tests.dashf.searches import associations
+
+
+def allowed_associations(scenario, nodes):
+    """For every association, in how many of the nodes it is allowed."""
+    counts = []
+    for x in associations(scenario):
+        server = x.argmax(axis=-1)
+        counts.append(
+            sum(
+                all(
+                    node.options.allowed[0, user].reshape(-1, PARTS)[m].any()
+                    for user, m in enumerate(server)
+                )
+                for node in nodes
+            )
+        )
+    return counts
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_children_hold_every_association_once(seed):
+    rng = np.random.default_rng(seed)
+    s = sample_scenario(ScenarioConfig(users=4, servers=3), rng)
+    p = Problem.of(s, ObjectiveConfig())
+    nodes = [Node(np.inf, p.options)]
+    for _ in range(5):
+        node = nodes.pop(0)
+        choice = rng.dirichlet(np.ones(3 * PARTS), 4) * node.options.allowed[0]
+        choice /= choice.sum(axis=-1, keepdims=True)
+        nodes += _branch(node, choice)
+    assert set(allowed_associations(s, nodes)) == {1}
+
+
+def alike(users, servers):
+    s = sample_scenario(ScenarioConfig(users=1, servers=1), np.random.default_rng(0))
+    fields = s.to_dict() | {"user_position_m": None, "server_position_m": None}
+    for name, value in fields.items():
+        if value is not None and value.shape == (1,):
+            count = servers if "server" in name or "max" in name[:13] else users
+            fields[name] = np.repeat(value, count)
+    for name in ("bandwidth_max_hz", "downlink_power_w"):
+        fields[name] = np.repeat(s.to_dict()[name], servers)
+    for name in ("user_frequency_max_hz", "transmit_power_max_w"):
+        fields[name] = np.repeat(s.to_dict()[name], users)
+    fields["max_users"] = np.full(servers, users)
+    fields["channel_gain"] = np.full((users, servers), s.channel_gain[0, 0])
+    return Scenario(**fields)
+
+
+def test_users_and_servers_alike_are_recognised():
+    o = Problem.of(alike(4, 3), ObjectiveConfig()).options
+    users, servers = _alike(o, 1, 2)
+    assert users.tolist() == [0, 1, 2, 3]
+    assert servers.tolist() == [0, 1, 2]
+    s, objective = random_configuration(2)
+    users, servers = _alike(Problem.of(s, objective).options, 3, 1)
+    assert (users.tolist(), servers.tolist()) == ([3], [1])
+
+
+def test_alike_users_and_servers_need_few_nodes():
+    s = alike(5, 3)
+    p = Problem.of(s, ObjectiveConfig())
+    result, bound = solve_dual(s, nodes=0)
+    search = Search(p, result.allocation, result.scr, float(bound.value), gap=1e-3)
+    search.run(200)
+    assert not search.open
+    assert search.value <= search.scr * (1 + 1e-3)
+    assert sorted(search.allocation.association.sum(axis=0)) == [1, 2, 2]
+
+
+def test_nodes_without_an_allocation_are_left_out():
+    s = sample_scenario(
+        ScenarioConfig().with_overrides(
+            {"users": 3, "servers": 3, "server.max_users": 1}
+        ),
+        np.random.default_rng(0),
+    )
+    p = Problem.of(s, ObjectiveConfig())
+    node = Node(np.inf, p.options)
+    # All but one user may be at server 0 alone, or not at all.
+    node.options.allowed[0, 1:, PARTS:] = False
+    choice = np.full((3, 3 * PARTS), 1 / (3 * PARTS))
+    assert _branch(node, choice) == []
+
+
+@pytest.mark.parametrize("seed", [7, 45, 145])
+def test_more_nodes_never_loosen_the_bound(seed):
+    s, objective = random_configuration(seed)
+    values = [float(solve_dual(s, objective, nodes=n)[1].value) for n in (0, 10, 100)]
+    assert values[0] >= values[1] >= values[2] * (1 - 1e-9)
+
+
+def test_a_node_is_bounded_like_the_root():
+    s, objective = random_configuration(7)
+    p = Problem.of(s, objective)
+    prices = search_prices(p.options, p.constants, p.first_ratio())
+    root, _ = p.certify(prices, 1e-5)
+    result, bound = solve_dual(s, objective, nodes=0)
+    assert root[0] == pytest.approx(float(bound.value), rel=1e-4)
+    assert result.scr <= root[0]
