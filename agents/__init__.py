@@ -1,9 +1,6 @@
 """Agents: everything that decides, behind one protocol. Application, not installed."""
 
-from agents.association import register
 from agents.base import Agent
 from agents.registry import agent_names, make_agent
 
 __all__ = ["Agent", "agent_names", "make_agent"]
-
-register()

@@ -6,29 +6,18 @@ A trained policy that comes with the repository is `<agent>:pretrained`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import dashf
 from agents.algorithms import ALGORITHMS
 from agents.base import Agent
-from agents.rules import GucaaAgent, RandomAgent, RucaaAgent
 from agents.solvers import SolverAgent
 from agents.training.runs import TrainingConfig, is_run, load_config
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 
-
-def _solver(name: str) -> Callable[[Task, int], Agent]:
-    return lambda task, seed: SolverAgent(name, task)
-
-
-#: Agents that need no training: name → maker(task, seed). A new one is an entry here;
-#: a new solver comes by itself.
-UNTRAINED: dict[str, Callable[[Task, int], Agent]] = {
-    **{agent.name: agent for agent in (RandomAgent, RucaaAgent, GucaaAgent)},
-    **{name: _solver(name) for name in dashf.SOLVERS},
-}
+#: Agents that need no training. A new solver of `dashf` comes by itself.
+UNTRAINED = dashf.SOLVERS
 
 #: Policies that come with the repository, a folder each, made by `agents.export`.
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -68,7 +57,7 @@ def make_agent(name: str, task: Task | None = None, *, seed: int = 0) -> Agent:
     """
     task = task or Task()
     if name in UNTRAINED:
-        return UNTRAINED[name](task, seed)
+        return SolverAgent(name, task, seed)
     folder = run_folder(name)
     if is_run(folder):
         from agents.learned import LearnedAgent

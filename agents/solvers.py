@@ -1,25 +1,34 @@
-"""The solvers of `dashf` as agents."""
+"""Solvers and rules of `dashf` as agents."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import dashf
 from mec_llm_env import Allocation, Scenario
 from mec_llm_env.task import Task
+
+_RANDOM = ("random", "rucaa")  # those that take a seed
 
 
 class SolverAgent:
     """Decides with a solver; acts on observations through `dashf.SolverPolicy`.
 
     Args:
-        name: key of `dashf.SOLVERS`.
+        name: one of `dashf.SOLVERS`.
         task: gives sizes, encodings and the objective.
+        seed: of the agent's own randomness, if it has any.
     """
 
-    def __init__(self, name: str, task: Task) -> None:
+    def __init__(self, name: str, task: Task, seed: int = 0) -> None:
         self.name = name
-        self._policy = dashf.SolverPolicy(task, solver=name)
+        # A generator goes on from one decision to the next; a number would not.
+        options: dict[str, Any] = {}
+        if name in _RANDOM:
+            options["seed"] = np.random.default_rng(seed)
+        self._policy = dashf.SolverPolicy(task, solver=name, **options)
 
     def decide(self, scenario: Scenario) -> Allocation:
         """Returns the solver's allocation, of the scenario's batch shape."""

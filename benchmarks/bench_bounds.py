@@ -19,17 +19,17 @@ import time
 
 import numpy as np
 
-from dashf import solve_dual, solve_dual_batch
+import dashf
 from mec_llm_env import Scenario, ScenarioConfig, sample_scenario
 from mec_llm_env.bank import FIRST_SEED
 
 COMPILE = """
 import time, numpy as np
-from dashf import solve_dual
+from dashf import solve
 from mec_llm_env import ScenarioConfig, sample_scenario
 s = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
 start = time.process_time()
-solve_dual(s)
+solve(s, solver="dual")
 print(time.process_time() - start)
 """
 
@@ -64,17 +64,17 @@ def row(preset: str, count: int, mode: str) -> str:
     gaps, walls, cpus = [], [], []
     if mode == "batch":
         wall, cpu = time.perf_counter(), time.process_time()
-        _, scr, bound = solve_dual_batch(s)
+        result = dashf.solve_batch(s, solver="dual")
         walls = [(time.perf_counter() - wall) / count]
         cpus = [(time.process_time() - cpu) / count]
-        gaps = list(bound.value / scr - 1)
+        gaps = list(result.gap)
     else:
         for i in range(count):
             wall, cpu = time.perf_counter(), time.process_time()
-            result, bound = solve_dual(s[i])
+            gap = dashf.solve(s[i], solver="dual").gap
             walls.append(time.perf_counter() - wall)
             cpus.append(time.process_time() - cpu)
-            gaps.append(bound.value / result.scr - 1)
+            gaps.append(gap)
     times = f"{1e3 * np.median(walls):.1f} | {1e3 * np.median(cpus):.1f}"
     return (
         f"| {preset} | {mode} | {count} | {times} | "
@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="large-1000x50 too")
     arguments = parser.parse_args()
-    solve_dual(scenarios("tiny-4x2", 1)[0])
+    dashf.solve(scenarios("tiny-4x2", 1)[0], solver="dual")
     print(f"{platform.machine()}, {os.cpu_count()} processors. ", end="")
     print(f"Compilation, once a machine: {compile_time_s():.0f} s of CPU time.\n")
     print("| preset | mode | instances | ms a scenario | CPU ms | ", end="")

@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from dashf import SOLVERS, candidates, minorise, relax
+from dashf import SOLVERS, solve
+from dashf.alternating.association import candidates, minorise, relax
 from dashf.alternating.split import pair_terms
 from dashf.rules import starting_allocation, strongest_channel
 from mec_llm_env import Scenario, ScenarioConfig, evaluate, sample_scenario
@@ -69,8 +70,8 @@ def draw(size: str, count: int) -> list[Scenario]:
 
 def bench_solver(size: str, name: str, scenarios: list[Scenario]) -> None:
     """Prints a row: a solver on the scenarios of a size."""
-    first, _, _ = timed(lambda: SOLVERS[name](scenarios[0]))
-    rows = [timed(lambda s=s: SOLVERS[name](s)) for s in scenarios]
+    first, _, _ = timed(lambda: solve(scenarios[0], solver=name))
+    rows = [timed(lambda s=s: solve(s, solver=name)) for s in scenarios]
     wall, cpu, results = zip(*rows, strict=True)
     low, median, high = np.percentile(wall, [25, 50, 75])
     scr = np.mean([result.scr for result in results])

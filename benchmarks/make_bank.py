@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dashf import solve_dual, solve_exact
+import dashf
 from mec_llm_env import PRESETS, Allocation, ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env.bank import FIRST_SEED, save_bank
 from mec_llm_env.files import write_whole
@@ -36,15 +36,17 @@ def solve(preset: str, seed: int, gap: float, limit_s: float | None, path: Path)
     scenario = sample_scenario(config, np.random.default_rng(seed))
     start = time.perf_counter()
     if limit_s is None:
-        result, bound = solve_dual(scenario, config.objective)
+        result = dashf.solve(scenario, config.objective, solver="dual")
     else:
-        result, bound = solve_exact(
-            scenario, config.objective, gap=gap, time_limit_s=limit_s
+        result = dashf.solve(
+            scenario, config.objective, solver="exact", gap=gap, time_limit_s=limit_s
         )
+    bound = result.bound
+    assert bound is not None
     fields = result.allocation.to_dict()
     line = (
         f"{preset} {seed} scr {result.scr:.6f} "
-        f"gap {100 * (bound.value / result.scr - 1):.3f} % "
+        f"gap {100 * result.gap:.3f} % "
         f"{time.perf_counter() - start:.2f} s {bound.status.value}"
     )
     temporary = path.with_suffix(".tmp.npz")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dashf.registry import check_options, decide
+from dashf.registry import check_options, solve_batch
 from mec_llm_env import Allocation, Scenario
 
 Array = Any
@@ -23,8 +23,9 @@ class SolverPolicy:
         env: where to act: `MecLlm-v0`, scalar or vector, a Gymnasium wrapper that
             leaves observations and actions as they are, a Stable-Baselines3 `VecEnv`
             of it, or its `Task`. Only sizes, encodings and the objective are read.
-        solver: key of `dashf.SOLVERS`.
-        **options: of the solver, such as `config=dashf.DashfConfig(restarts=2)`.
+        solver: one of `dashf.SOLVERS`.
+        time_limit_s: for a decision, s; see `dashf.solve`.
+        **options: of the solver, such as `restarts=2` for "dashf".
 
     Attributes:
         name: the solver's id.
@@ -37,12 +38,19 @@ class SolverPolicy:
             an environment.
     """
 
-    def __init__(self, env: Any, solver: str = "dashf", **options: Any) -> None:
+    def __init__(
+        self,
+        env: Any,
+        solver: str = "dashf",
+        *,
+        time_limit_s: float | None = None,
+        **options: Any,
+    ) -> None:
         check_options(solver, options)
         task = _task(env)
         self.name = solver
         self.projection_distance: Array | None = None
-        self._options = options
+        self._options = {**options, "time_limit_s": time_limit_s}
         self._objective = task.config.objective
         self._observations = task.observation_codec
         self._actions = task.action_codec
@@ -52,7 +60,9 @@ class SolverPolicy:
 
     def decide(self, scenario: Scenario) -> Allocation:
         """Returns the solver's allocation, of the scenario's batch shape."""
-        return decide(self.name, scenario, self._objective, **self._options)
+        return solve_batch(
+            scenario, self._objective, solver=self.name, **self._options
+        ).allocation
 
     def predict(
         self,

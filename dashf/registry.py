@@ -1,139 +1,316 @@
-"""Every solver under its id, and batches of scenarios for all of them."""
+"""The front door: every solver by its id, for one scenario and for batches."""
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import inspect
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dashf.alternating.algorithm import solve
+from dashf.alternating.algorithm import DashfConfig, solve_dashf
 from dashf.alternating.baselines import (
     solve_aauco,
     solve_edge,
     solve_gucro,
     solve_local,
 )
-from dashf.common.checks import check_callable, check_objective, check_scenario
-from dashf.pricing.dual import solve_dual, solve_dual_batch
-from dashf.result import SolveResult
-from mec_llm_env import Allocation, ObjectiveConfig, Scenario
+from dashf.common.checks import (
+    check_callable,
+    check_count,
+    check_flag,
+    check_objective,
+    check_scenario,
+    check_single,
+)
+from dashf.common.clock import Clock
+from dashf.pricing.dual import solve_dual, solve_dual_batch, upper_bound
+from dashf.pricing.exact import solve_exact
+from dashf.result import BatchResult, Bound, Iteration, SolveResult, Status
+from dashf.rules import (
+    average_allocation,
+    random_allocation,
+    random_association,
+    strongest_channel,
+)
+from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.ranges import shorten
 
-Solver = Callable[..., SolveResult]
+Array = Any  # NumPy only
+Seed = int | np.random.Generator
 
 
-@functools.wraps(solve_dual)
-def _dual(*arguments: Any, **options: Any) -> SolveResult:
-    return solve_dual(*arguments, **options)[0]
+def _random(scenario: Scenario, *, seed: Seed = 0) -> Allocation:
+    return random_allocation(scenario, _generator(seed))
 
 
-@functools.wraps(solve_dual_batch)
-def _dual_batch(*arguments: Any, **options: Any) -> Allocation:
-    return solve_dual_batch(*arguments, **options)[0]
+def _rucaa(scenario: Scenario, *, seed: Seed = 0) -> Allocation:
+    association = random_association(scenario, _generator(seed))
+    return average_allocation(scenario, association)
 
 
-#: `(scenario, objective) -> SolveResult` by id, for a single scenario.
-SOLVERS: dict[str, Solver] = {
-    "aauco": solve_aauco,
-    "dashf": solve,
-    "dual": _dual,
-    "edge": solve_edge,
+def _gucaa(scenario: Scenario) -> Allocation:
+    return average_allocation(scenario, strongest_channel(scenario))
+
+
+def _generator(seed: Seed) -> np.random.Generator:
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng(check_count("seed", seed, 0))
+
+
+#: Solvers that search, and take a time limit: `(scenario, objective, …)`.
+_SEARCHES: dict[str, Callable[..., SolveResult]] = {
+    "dashf": solve_dashf,
+    "dual": solve_dual,
+    "exact": solve_exact,
     "gucro": solve_gucro,
+    "aauco": solve_aauco,
     "local": solve_local,
+    "edge": solve_edge,
 }
+#: Rules that decide at once, on batches of any shape: `(scenario, …) -> Allocation`.
+_RULES: dict[str, Callable[..., Allocation]] = {
+    "gucaa": _gucaa,
+    "rucaa": _rucaa,
+    "random": _random,
+}
+#: Ids of all solvers.
+SOLVERS = (*_SEARCHES, *_RULES)
 
-#: `(scenarios, objective) -> Allocation` of the solvers that take a whole batch.
-BATCHED: dict[str, Callable[..., Allocation]] = {"dual": _dual_batch}
 
-
-def decide(
-    name: str,
+def solve(
     scenario: Scenario,
     objective: ObjectiveConfig | None = None,
     *,
-    progress: Callable[[int], Any] | None = None,
+    solver: str = "dashf",
+    bound: bool = False,
+    time_limit_s: float | None = None,
     **options: Any,
-) -> Allocation:
-    """Returns a solver's allocations for a scenario or a batch.
+) -> SolveResult:
+    """Maximises the SCR of one scenario.
 
-    One scenario after another, unless the solver takes a batch as a whole.
+    | solver | what it is | options |
+    |---|---|---|
+    | `dashf` | the paper's algorithm, made near-optimal | fields of `DashfConfig` |
+    | `dual` | prices, rounding, moves; with a bound | `tolerance`, `rounds`, … |
+    | `exact` | branch and bound to a `gap`; with a bound | `gap` |
+    | `gucro` | strongest channel, all else optimised | `tolerance` |
+    | `aauco` | association optimised, average resources | `sdr`, `max_iterations` |
+    | `local`, `edge` | as `gucro`, with φ at its limit | |
+    | `gucaa` | strongest channel, average resources | |
+    | `rucaa` | random servers, average resources | `seed` |
+    | `random` | a random action, decoded | `seed` |
 
     Args:
-        name: key of `SOLVERS`.
+        scenario: a single one, batch shape (); `solve_batch` takes many.
+        objective: weights and references; the default ones if None.
+        solver: one of `SOLVERS`.
+        bound: whether to certify an upper bound too. `dual` and `exact` come with one.
+        time_limit_s: when the solver is to stop, s; None for its own limit, which is
+            60 s for `exact` and none for the others. Rules need none.
+        **options: of the solver. A seed is an integer or a NumPy generator.
+
+    Returns:
+        A feasible allocation, its SCR, how the search ended, and the bound.
+
+    Raises:
+        ValueError: there is no such solver, it has no such option, the scenario is a
+            batch, or an argument is of another kind.
+    """
+    check_options(solver, options)
+    s, o = check_single(scenario), check_objective(objective)
+    wanted = check_flag("bound", bound)
+    clock = Clock.limited(time_limit_s)
+    if solver in _RULES:
+        result = _decided(_RULES[solver](s, **options), s, o, clock)
+    else:
+        result = _search(solver, time_limit_s, options)(s, o)
+    if wanted and result.bound is None:
+        return dataclasses.replace(result, bound=upper_bound(s, o))
+    return result
+
+
+def solve_batch(
+    scenario: Scenario,
+    objective: ObjectiveConfig | None = None,
+    *,
+    solver: str = "dashf",
+    bound: bool = False,
+    time_limit_s: float | None = None,
+    progress: Callable[[int], Any] | None = None,
+    **options: Any,
+) -> BatchResult:
+    """Maximises the SCR of each scenario of a batch.
+
+    `dual` and the rules take the batch as a whole; the other solvers take one scenario
+    after another.
+
+    Args:
         scenario: batch shape `[...]`, any.
         objective: weights and references; the default ones if None.
+        solver: one of `SOLVERS`; see `solve` for them and their options.
+        bound: whether to certify upper bounds too.
+        time_limit_s: when the solver is to stop, s: for the whole batch with `dual`,
+            for each scenario with the others.
         progress: called with the number of scenarios done, after each if it can be.
-        **options: passed on to the solver, such as `config` for "dashf".
+        **options: of the solver.
+
+    Returns:
+        Feasible allocations, their SCR, how each search ended, and the bounds.
 
     Raises:
-        ValueError: there is no such solver, it has no such option, or an argument is
-            of another kind.
+        ValueError: there is no such solver, it has no such option, the batch is empty,
+            or an argument is of another kind.
     """
-    check_options(name, options)
-    solver, s = find_solver(name), check_scenario(scenario)
-    objective = check_objective(objective)
-    if progress is not None:
-        check_callable("progress", progress)
-    if s.batch_shape == ():
-        return solver(s, objective, **options).allocation
-    if name in BATCHED:
-        whole = BATCHED[name](s, objective, **options)
-        if progress is not None:
-            progress(math.prod(s.batch_shape))
-        return whole
-    allocations = []
+    check_options(solver, options)
+    s, o = check_scenario(scenario), check_objective(objective)
+    wanted = check_flag("bound", bound)
+    done = check_callable("progress", _ignore if progress is None else progress)
+    clock = Clock.limited(time_limit_s)
+    if solver in _RULES:
+        result = _all_decided(_RULES[solver](s, **options), s, o, clock)
+    elif solver == "dual":
+        result = solve_dual_batch(s, o, time_limit_s=time_limit_s, **options)
+    else:
+        search = _search(solver, time_limit_s, options)
+        result = _one_by_one(search, s, o, done)
+    if solver in _RULES or solver == "dual":
+        done(math.prod(s.batch_shape))
+    if wanted and result.bound is None:
+        return dataclasses.replace(result, bound=upper_bound(s, o))
+    return result
+
+
+def _ignore(count: int) -> None:
+    """Is called with the progress that nobody asked for."""
+
+
+def _search(
+    solver: str, time_limit_s: float | None, options: dict[str, Any]
+) -> Callable[..., SolveResult]:
+    """Returns `(scenario, objective) -> SolveResult` with the options in place."""
+    given: dict[str, Any] = (
+        {} if time_limit_s is None else {"time_limit_s": time_limit_s}
+    )
+    if solver == "dashf":
+        return partial(solve_dashf, config=DashfConfig(**options), **given)
+    return partial(_SEARCHES[solver], **options, **given)
+
+
+def _decided(
+    allocation: Allocation, s: Scenario, o: ObjectiveConfig, clock: Clock
+) -> SolveResult:
+    """Returns what a rule decided on one scenario: its history is its only point."""
+    outcome = evaluate(s, allocation, o)
+    scr, passed_s = float(outcome.scr), clock.passed_s
+    start = Iteration(
+        block="start", scr=scr, ratio=scr, surplus=0.0, moves=0, time_s=passed_s
+    )
+    return SolveResult(
+        status=Status.CONVERGED,
+        scenario=s,
+        allocation=allocation,
+        scr=scr,
+        history=(start,),
+        iterations=0,
+        build_time_s=0.0,
+        solve_time_s=passed_s,
+    )
+
+
+def _all_decided(
+    allocation: Allocation, s: Scenario, o: ObjectiveConfig, clock: Clock
+) -> BatchResult:
+    scr = evaluate(s, allocation, o).scr
+    return BatchResult(
+        status=np.full(s.batch_shape, Status.CONVERGED),
+        scenario=s,
+        allocation=allocation,
+        scr=scr,
+        time_s=clock.passed_s,
+    )
+
+
+def _one_by_one(
+    search: Callable[..., SolveResult],
+    s: Scenario,
+    o: ObjectiveConfig,
+    done: Callable[[int], Any],
+) -> BatchResult:
+    begin = time.perf_counter()
+    results: list[SolveResult] = []
     for index in np.ndindex(*s.batch_shape):
-        allocations.append(solver(s[index], objective, **options).allocation)
-        if progress is not None:
-            progress(len(allocations))
-    flat = Allocation.stack(allocations)
-    return flat.map(lambda field: field.reshape(*s.batch_shape, *field.shape[1:]))
+        results.append(search(s[index], o))
+        done(len(results))
+
+    def shaped(values: Any) -> Array:
+        return np.reshape(values, (*s.batch_shape, *np.shape(values)[1:]))[()]
+
+    bounds = [result.bound for result in results if result.bound is not None]
+    return BatchResult(
+        status=np.array([r.status for r in results]).reshape(s.batch_shape),
+        scenario=s,
+        allocation=Allocation.stack([r.allocation for r in results]).map(shaped),
+        scr=shaped([r.scr for r in results]),
+        time_s=time.perf_counter() - begin,
+        bound=_stacked(bounds, shaped) if bounds else None,
+    )
 
 
-def find_solver(name: str) -> Solver:
-    """Returns the solver of an id.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if isinstance(name, str) and name in SOLVERS:
-        return SOLVERS[name]
-    if isinstance(name, str) and name in _ELSEWHERE:
-        raise ValueError(
-            f"{name!r} is no solver of `decide`: {_ELSEWHERE[name]}. The solvers are "
-            f"{', '.join(SOLVERS)}."
-        )
-    hint = did_you_mean(name, SOLVERS) or f" Choose from {', '.join(SOLVERS)}."
-    raise ValueError(f"There is no solver {shorten(name)}.{hint}")
+def _stacked(bounds: Sequence[Bound], shaped: Callable[[Any], Array]) -> Bound:
+    """Returns the bounds of single scenarios as that of a batch."""
+    arrays = {
+        field.name: shaped([getattr(bound, field.name) for bound in bounds])
+        for field in dataclasses.fields(Bound)
+    }
+    of_all = {
+        "tolerance": max(bound.tolerance for bound in bounds),
+        "time_s": sum(bound.time_s for bound in bounds),
+        "out_of_time": any(bound.out_of_time for bound in bounds),
+    }
+    return Bound(**arrays | of_all)
 
 
-#: Ids that are known, but not of a solver.
-_ELSEWHERE = {
-    "exact": "call `dashf.solve_exact`",
-    "random": "it is a rule, `dashf.rules.random_allocation`, and an agent of the "
-    "repository, `agents.make_agent`",
-    "rucaa": "it is a rule, `average_allocation` of `random_association` in "
-    "`dashf.rules`, and an agent of the repository, `agents.make_agent`",
-    "gucaa": "it is a rule, `average_allocation` of `strongest_channel` in "
-    "`dashf.rules`, and an agent of the repository, `agents.make_agent`",
-}
-
-
-def check_options(name: str, options: dict[str, Any]) -> None:
+def check_options(solver: str, options: dict[str, Any]) -> None:
     """Refuses options that a solver does not have.
 
     Raises:
         ValueError: it has one of them not, or there is no such solver.
     """
-    known = list(inspect.signature(find_solver(name)).parameters)[2:]
+    known = options_of(check_solver(solver))
     for option in options:
         if option not in known:
+            hint = did_you_mean(option, known)
             raise ValueError(
-                f"The solver {name!r} has no option {option!r}; it has "
+                f"The solver {solver!r} has no option {option!r}.{hint} It has "
                 f"{', '.join(known) or 'none'}."
             )
+
+
+def check_solver(solver: str) -> str:
+    """Returns the id of a solver.
+
+    Raises:
+        ValueError: there is none of that id.
+    """
+    if isinstance(solver, str) and solver in SOLVERS:
+        return solver
+    hint = did_you_mean(solver, SOLVERS) or f" Choose from {', '.join(SOLVERS)}."
+    raise ValueError(f"There is no solver {shorten(solver)}.{hint}")
+
+
+def options_of(solver: str) -> tuple[str, ...]:
+    """Returns the names of a solver's options, beside those that all have."""
+    if solver == "dashf":
+        return tuple(field.name for field in dataclasses.fields(DashfConfig))
+    signature = inspect.signature({**_SEARCHES, **_RULES}[solver])
+    keywords = [
+        p.name for p in signature.parameters.values() if p.kind == p.KEYWORD_ONLY
+    ]
+    return tuple(name for name in keywords if name != "time_limit_s")

@@ -7,10 +7,17 @@ import enum
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from dashf.common.budget import Budget
-from dashf.common.checks import check_single
-from mec_llm_env import Allocation, Outcome, Scenario
+from mec_llm_env import Allocation, Outcome, Scenario, violations
+
+Array = Any  # NumPy only
+
+#: Estimated looseness of prices, and distance to an allocation, of a tight bound.
+TIGHT, NEAR = 1e-3, 0.01
 
 
 class Status(enum.Enum):
@@ -38,7 +45,7 @@ _REMEDIES = {
     "feasible point known; check the scenario for extreme magnitudes, or choose "
     "another solver.",
     Status.LOOSE_BOUND: "The bound is valid but may be above the optimum by as much as "
-    "its `gap`; more `nodes`, or `solve_exact`, make it tighter.",
+    "its `gap`; more `nodes`, or the solver `exact`, make it tighter.",
 }
 
 
@@ -56,10 +63,48 @@ class Iteration:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Bound:
+    """An upper bound on the SCR of every allocation. Shapes: `...` batch, M servers.
+
+    It is valid whatever its status is; the status says whether it is tight. How far the
+    optimum may be below it is its `gap`; the solver `exact` closes that.
+    """
+
+    value: Array  # [...] the bound: no feasible allocation has a higher SCR
+    ratio: Array  # [...] y of the certificate
+    bandwidth_price: Array  # [..., M] score for the whole band of a server
+    compute_price: Array  # [..., M] score for the whole frequency of a server
+    slot_price: Array  # [..., M] score for a slot; 0 without finite `max_users`
+    gap: Array  # [...] value over the best SCR found, less one; inf if none was sought
+    residual: Array  # [...] primal-dual residual of the price search, relative
+    looseness: Array  # [...] estimate of value over the least bound of prices, less one
+    tolerance: float  # relative, of the inner maximum's certificate
+    time_s: float  # for the whole batch
+    out_of_time: bool = False  # whether a time limit ended the search
+
+    @property
+    def tight(self) -> Array:
+        """[...] whether the prices converged, and an allocation is near, if sought."""
+        converged = self.looseness <= TIGHT + 2 * self.tolerance
+        return converged & ((self.gap <= NEAR) | np.isinf(self.gap))
+
+    @property
+    def status(self) -> Status:
+        """How the search ended: `LOOSE_BOUND` if any bound of the batch is not tight.
+
+        A time limit that came after the bounds were tight is of no account.
+        """
+        if np.all(self.tight):
+            return Status.CONVERGED
+        return Status.TIME_LIMIT if self.out_of_time else Status.LOOSE_BOUND
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SolveResult:
     """A solver's answer to one scenario."""
 
     status: Status
+    scenario: Scenario  # that was solved, batch shape ()
     allocation: Allocation  # feasible, batch shape ()
     scr: float  # from `evaluate`
     history: tuple[Iteration, ...]  # one row an iteration
@@ -67,18 +112,56 @@ class SolveResult:
     build_time_s: float  # construction of optimisation problems
     solve_time_s: float  # everything else
     programs: int = 0  # convex programs solved, also in vain
+    bound: Bound | None = None  # certified, where it was asked for or came by itself
 
     @property
     def time_s(self) -> float:
-        """Build and solve time, s."""
+        """Build and solve time, s; without that of a bound that was asked for."""
         return self.build_time_s + self.solve_time_s
+
+    @property
+    def gap(self) -> float | None:
+        """Bound over SCR, less one: so much is missing at most; None without bound."""
+        return None if self.bound is None else float(self.bound.value) / self.scr - 1
+
+    def max_violation(self) -> float:
+        """Returns the largest relative violation of a constraint, by `violations`.
+
+        Solvers keep it below 1e-6.
+        """
+        return float(_worst(self.scenario, self.allocation))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchResult:
+    """A solver's answers to a batch of scenarios, of shape `[...]`."""
+
+    status: Array  # [...] of `Status`
+    scenario: Scenario  # that were solved, [...]
+    allocation: Allocation  # feasible, [...]
+    scr: Array  # [...] from `evaluate`
+    time_s: float  # for the whole batch; without that of bounds that were asked for
+    bound: Bound | None = None  # [...] where they were asked for or came by themselves
+
+    @property
+    def gap(self) -> Array | None:
+        """[...] bound over SCR, less one; None without bounds."""
+        return None if self.bound is None else self.bound.value / self.scr - 1
+
+    def max_violation(self) -> Array:
+        """Returns the largest relative violation of a constraint, [...]."""
+        return _worst(self.scenario, self.allocation)
+
+
+def _worst(scenario: Scenario, allocation: Allocation) -> Array:
+    return np.max(list(violations(scenario, allocation).values()), axis=0)
 
 
 class Recorder:
     """Keeps a solver's history, its time and its programs, from its construction on."""
 
-    def __init__(self, budget: Budget | None = None) -> None:
-        self.budget = budget or Budget()
+    def __init__(self, scenario: Scenario, budget: Budget) -> None:
+        self.scenario, self.budget = scenario, budget
         self._build_time_s = 0.0
         self._rows: list[Iteration] = []
 
@@ -117,6 +200,7 @@ class Recorder:
         total = self.budget.clock.passed_s
         return SolveResult(
             status=status,
+            scenario=self.scenario,
             allocation=allocation,
             scr=float(outcome.scr),
             history=tuple(self._rows),
@@ -125,12 +209,3 @@ class Recorder:
             solve_time_s=total - self._build_time_s,
             programs=self.budget.programs,
         )
-
-
-def single(scenario: Scenario) -> Scenario:
-    """Returns a NumPy scenario that is not a batch.
-
-    Raises:
-        ValueError: it is a batch, or no scenario.
-    """
-    return check_single(scenario)

@@ -6,7 +6,7 @@
 | rucaa | random | average: equal shares, φ = 0.5, full power and frequency |
 | gucaa | greedy: strongest channel | average |
 
-Those that optimise are in `optimised_baselines`. All functions here take a batch of
+Those that optimise are in `alternating.baselines`. All functions here take a batch of
 scenarios of any shape and treat it as a whole.
 """
 
@@ -115,15 +115,15 @@ def average_allocation(scenario: Scenario, association: Array) -> Allocation:
 
 
 def random_allocation(scenario: Scenario, rng: np.random.Generator) -> Allocation:
-    """Returns what a uniform sample of the action space decodes to, a batch as a whole.
+    """Returns uniform resources at random servers, decoded, a batch as a whole.
 
-    With finite `max_users` the association is the Hungarian assignment of uniform
-    scores, as the decoder of box actions has it.
+    Without finite `max_users` that is what a uniform sample of the action space decodes
+    to. With it, users draw slots, as in `random_association`.
     """
     s = scenario.to_numpy()
-    scores = rng.uniform(-1, 1, s.channel_gain.shape)
+    association = random_association(s, rng)
     resources = rng.uniform(-1, 1, (*s.batch_shape, s.n_users, len(RESOURCES)))
-    return decode_resources(s, round_assignment(scores, s.max_users), resources)
+    return decode_resources(s, association, resources)
 
 
 def starting_allocation(

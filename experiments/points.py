@@ -17,14 +17,7 @@ import numpy as np
 import dashf
 import mec_llm_env
 from agents.cache import source_hash
-from dashf import SOLVERS
-from dashf.rules import (
-    average_allocation,
-    random_allocation,
-    random_association,
-    strongest_channel,
-)
-from mec_llm_env import Allocation, ScenarioConfig, evaluate, sample_scenario
+from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env.files import write_whole
 
 CACHE = Path(".cache/experiments")
@@ -55,29 +48,17 @@ def solved_point(
         return dict(json.loads(path.read_text()))
     rng = np.random.default_rng(FIRST_SEED + number)
     scenario = sample_scenario(config, rng)
-    rules = {
-        "gucaa": lambda: average_allocation(scenario, strongest_channel(scenario)),
-        "rucaa": lambda: average_allocation(
-            scenario, random_association(scenario, rng)
-        ),
-        "random": lambda: random_allocation(scenario, rng),
-    }
     point = {}
     for name in names:
-        history: list[list[float]] = []
-        if name in rules:
-            allocation: Allocation = rules[name]()
-        else:
-            _warm_up(name, scenario.n_users, scenario.n_servers)
-            result = SOLVERS[name](scenario, config.objective)
-            allocation = result.allocation
-            history = [[row.scr, row.programs, row.time_s] for row in result.history]
-        outcome = evaluate(scenario, allocation, config.objective)
+        _warm_up(name, scenario.n_users, scenario.n_servers)
+        options = {"seed": rng} if name in ("random", "rucaa") else {}
+        result = dashf.solve(scenario, config.objective, solver=name, **options)
+        outcome = evaluate(scenario, result.allocation, config.objective)
         point[name] = {
-            "scr": float(outcome.scr),
+            "scr": result.scr,
             "delay_s": float(outcome.delay_s.mean()),
             "energy_j": float(outcome.energy_j.mean()),
-            "history": history or [[float(outcome.scr), 0, 0.0]],
+            "history": [[row.scr, row.programs, row.time_s] for row in result.history],
         }
     CACHE.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(point))
@@ -88,7 +69,7 @@ def solved_point(
 def _warm_up(name: str, users: int, servers: int) -> None:
     """Compiles what a solver needs for a size, so that times are without it."""
     config = ScenarioConfig(users=users, servers=servers)
-    SOLVERS[name](sample_scenario(config, np.random.default_rng(0)))
+    dashf.solve(sample_scenario(config, np.random.default_rng(0)), solver=name)
 
 
 @functools.cache

@@ -305,6 +305,7 @@ def choose_association(server: Any, scenario: Scenario, name: str) -> Any:
     return assign(scores, scenario.max_users)
 
 
+_WITH_DASHF = " It comes with the solvers: `import dashf`."
 _REGISTERED: dict[str, Callable[[ScenarioConfig], ActionCodec]] = {}
 
 
@@ -346,7 +347,7 @@ def make_codec(config: ScenarioConfig, encoding: str) -> ActionCodec:
     if not isinstance(encoding, str) or encoding not in known:
         raise ValueError(
             f"`action_encoding` must be one of {', '.join(known)}; got "
-            f"{shorten(encoding)}."
+            f"{shorten(encoding)}.{_WITH_DASHF if encoding == 'association' else ''}"
         )
     if encoding in _REGISTERED:
         return _REGISTERED[encoding](config)

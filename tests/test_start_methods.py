@@ -25,7 +25,7 @@ def answer(job):
     name, seed = job
     config = ScenarioConfig.preset("tiny-4x2")
     scenario = sample_scenario(config, np.random.default_rng(seed))
-    result = dashf.SOLVERS[name](scenario)
+    result = dashf.solve(scenario, solver=name)
     z = result.allocation
     return result.scr, [getattr(z, field).tobytes() for field in z.field_names()]
 

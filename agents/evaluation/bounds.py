@@ -14,7 +14,7 @@ import dashf
 import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
 from agents.cache import Arrays, cached_arrays, source_hash
-from dashf.pricing.bound import NEAR
+from dashf.result import NEAR
 from mec_llm_env import ObjectiveConfig, Scenario
 from mec_llm_env.bank import bank_presets, load_bank
 

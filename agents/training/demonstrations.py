@@ -20,7 +20,7 @@ import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
 from agents.cache import Arrays, cached_arrays, source_hash
 from agents.evaluation.instances import demonstration_instances
-from dashf.registry import find_solver
+from dashf.registry import check_solver
 from mec_llm_env import evaluate
 from mec_llm_env.actions import ActionCodec
 from mec_llm_env.observations import ObservationCodec
@@ -61,14 +61,14 @@ def demonstrate(
 
     Args:
         task: what is decided, whatever its encodings.
-        solver: key of `dashf.SOLVERS`.
+        solver: one of `dashf.SOLVERS`.
         count: K.
         advance: called with the number of scenarios that are there.
 
     Raises:
         ValueError: there is no such solver.
     """
-    find_solver(solver)
+    check_solver(solver)
     key = _key(task, solver)
     parts: list[Arrays] = []
     for first in range(0, count, CHUNK):
@@ -94,7 +94,7 @@ def _solve(task: Task, solver: str, first: int) -> Arrays:
     size = config.users, config.servers
     scenario = demonstration_instances(config, first, CHUNK)
     tokens = ObservationCodec(*size, "tokens").encode(scenario)
-    allocation = dashf.decide(solver, scenario, config.objective)
+    allocation = dashf.solve_batch(scenario, config.objective, solver=solver).allocation
     codec = ActionCodec(*size, "dict")
     action, distance = codec.project(allocation, scenario)
     decoded = codec.decode(action, scenario)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Self
 
-from dashf.registry import find_solver
+from dashf.registry import check_solver
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,7 +16,7 @@ class WarmStart:
         ValueError: a number is out of range, or there is no such solver.
     """
 
-    solver: str  # key of `dashf.SOLVERS`
+    solver: str  # one of `dashf.SOLVERS`
     scenarios: int  # that it demonstrates
     steps: int = 3000  # of Adam, of the actor
     critic_steps: int = 500  # of Adam, of the critic
@@ -25,7 +25,7 @@ class WarmStart:
     log_std: float = -3.5  # of the actions, where reinforcement learning begins
 
     def __post_init__(self) -> None:
-        find_solver(self.solver)
+        check_solver(self.solver)
         lowest = {"scenarios": 2, "steps": 1, "critic_steps": 0, "batch_size": 1}
         for name, least in lowest.items():
             value = getattr(self, name)

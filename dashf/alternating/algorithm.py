@@ -40,7 +40,7 @@ from dashf.alternating.continuous import (
     optimise_continuous,
     split_alone,
 )
-from dashf.alternating.convex import SOLVERS
+from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.neighbours import Choice
 from dashf.alternating.reach import reach
 from dashf.alternating.resource_program import prepare
@@ -53,8 +53,9 @@ from dashf.common.checks import (
     check_kind,
     check_number,
     check_objective,
+    check_single,
 )
-from dashf.result import Recorder, SolveResult, Status, single
+from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import (
     balanced_association,
     compute_greedy,
@@ -97,7 +98,7 @@ class DashfConfig:
     start: str = "strongest"  # first association: one of `STARTS`
     restarts: int | None = None  # further starts, the rest of `STARTS`, then random
     seed: int = 0  # of the random starts
-    solver: str = "CLARABEL"  # CVXPY solver of block 2 and SDR; SCS is the fallback
+    convex_solver: str = "CLARABEL"  # of block 2 and SDR; SCS is the fallback
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "final_tolerance"):
@@ -114,7 +115,8 @@ class DashfConfig:
     @property
     def solvers(self) -> tuple[str, ...]:
         """The solver and the ones that take over when it fails."""
-        return (self.solver, *(name for name in SOLVERS if name != self.solver))
+        first = self.convex_solver
+        return (first, *(name for name in CONVEX_SOLVERS if name != first))
 
     def formulation(self, scenario: Scenario) -> str:
         """Returns the formulation of the SDR for a scenario's size."""
@@ -133,7 +135,7 @@ _CHOICES = {
     "sdr": ("auto", *FORMULATIONS),
     "candidates": CANDIDATES,
     "start": STARTS,
-    "solver": SOLVERS,
+    "convex_solver": CONVEX_SOLVERS,
 }
 #: Further starts where `restarts` is None, and N·M up to which they are tried: beyond,
 #: climbs from elsewhere than near equal numbers of users take long and end no higher.
@@ -143,17 +145,17 @@ _RESTARTS, _LARGEST_RESTART = 2, 200
 _AS_GOOD, _ALIKE = 1e-6, 1e-5
 
 
-def solve(
+def solve_dashf(
     scenario: Scenario,
     objective: ObjectiveConfig | None = None,
-    config: DashfConfig | None = None,
     *,
+    config: DashfConfig | None = None,
     time_limit_s: float | None = None,
 ) -> SolveResult:
     """Maximises the SCR of a scenario by DASHF.
 
     Args:
-        scenario: a single one, batch shape (). For a batch see `dashf.decide`.
+        scenario: a single one, batch shape ().
         objective: weights and references; the default ones if None.
         config: tolerances, limits and options; the default ones if None.
         time_limit_s: when to stop, s; None for no limit.
@@ -166,13 +168,13 @@ def solve(
     Raises:
         ValueError: the scenario is a batch, or an argument is of another kind.
     """
-    s, o = single(scenario), check_objective(objective)
+    s, o = check_single(scenario), check_objective(objective)
     c = DashfConfig() if config is None else check_kind("config", config, DashfConfig)
-    return _Run(s, o, c, Recorder(Budget(time_limit_s))).result()
+    return _Run(s, o, c, Recorder(s, Budget(time_limit_s))).result()
 
 
 class _Run:
-    """One call of `solve`."""
+    """One call of `solve_dashf`."""
 
     def __init__(
         self, s: Scenario, o: ObjectiveConfig, c: DashfConfig, recorder: Recorder

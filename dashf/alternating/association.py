@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from scipy.special import lambertw
 
-from dashf.alternating.convex import SOLVERS
+from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.resources import fit_capacity, shadow_prices
 from dashf.alternating.sdr import solve_relaxation
 from dashf.alternating.split import Candidates, PairTerms, pair_terms
@@ -154,7 +154,7 @@ def relax(
     problem: AssociationProblem,
     formulation: str = "sparse",
     *,
-    solvers: tuple[str, ...] = SOLVERS,
+    solvers: tuple[str, ...] = CONVEX_SOLVERS,
     budget: Budget | None = None,
 ) -> Relaxation | None:
     """Solves the semidefinite relaxation of block 1's program.
@@ -175,7 +175,7 @@ def relax(
     """
     p = check_kind("problem", problem, AssociationProblem)
     check_choice("sdr", formulation, FORMULATIONS)
-    solvers = check_solvers(solvers, SOLVERS)
+    solvers = check_solvers(solvers, CONVEX_SOLVERS)
     if formulation == "closed_form":
         value, split = p.pair_optimum()
         association = round_assignment(value, p.max_users)
@@ -236,7 +236,7 @@ def propose(
     options: Candidates,
     *,
     sdr: str = "sparse",
-    solvers: tuple[str, ...] = SOLVERS,
+    solvers: tuple[str, ...] = CONVEX_SOLVERS,
     budget: Budget | None = None,
 ) -> Proposal:
     """Runs block 1 once from an allocation at y = `ratio`, given the candidates.
@@ -248,7 +248,7 @@ def propose(
     allocation, ratio = check_allocation(s, allocation), check_ratio(ratio)
     options = check_kind("options", options, Candidates)
     check_choice("sdr", sdr, FORMULATIONS)
-    solvers = check_solvers(solvers, SOLVERS)
+    solvers = check_solvers(solvers, CONVEX_SOLVERS)
     x = allocation.association
     terms = pair_terms(s, options, allocation.user_frequency_hz, objective)
     box = s.local_fraction_min[:, None], s.local_fraction_max[:, None]
@@ -293,7 +293,7 @@ def candidates(
     z, ratio = check_allocation(s, allocation), check_ratio(ratio)
     check_choice("candidates", kind, CANDIDATES)
     x = z.association
-    band_price, compute_price = shadow_prices(s, z, objective, ratio)
+    band_price, compute_price = shadow_prices(s, z, objective, ratio=ratio)
     # An empty server is free.
     band_price, compute_price = np.nan_to_num(band_price), np.nan_to_num(compute_price)
 
@@ -307,7 +307,13 @@ def candidates(
         ),
     }
     if kind == "price":
-        wish = best_response(s, objective, ratio, band_price, compute_price)
+        wish = best_response(
+            s,
+            objective,
+            ratio=ratio,
+            bandwidth_price=band_price,
+            compute_price=compute_price,
+        )
         offers = {name: getattr(wish, name) for name in offers}
     chosen = {
         name: np.where(x > 0, getattr(z, name)[:, None], offer)
@@ -333,9 +339,15 @@ def other_split(
         An allocation of the same association; None where nobody would change.
     """
     s, z, x = scenario, allocation, allocation.association
-    prices = map(np.nan_to_num, shadow_prices(s, z, objective, ratio))
+    prices = map(np.nan_to_num, shadow_prices(s, z, objective, ratio=ratio))
     band_price, compute_price = prices
-    wish = best_response(s, objective, ratio, band_price, compute_price)
+    wish = best_response(
+        s,
+        objective,
+        ratio=ratio,
+        bandwidth_price=band_price,
+        compute_price=compute_price,
+    )
     outcome = evaluate(s, z, objective)
     paid = z.bandwidth_hz * (
         x @ (band_price / s.bandwidth_max_hz)

@@ -27,9 +27,10 @@ from dashf.common.checks import (
     check_choice,
     check_count,
     check_objective,
+    check_single,
     check_tolerance,
 )
-from dashf.result import Recorder, SolveResult, Status, single
+from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import average_allocation, starting_allocation, strongest_channel
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.allocation import one_hot
@@ -60,12 +61,12 @@ def solve_gucro(
     Raises:
         ValueError: the scenario is a batch, or an argument is out of range.
     """
-    s, o = single(scenario), check_objective(objective)
+    s, o = check_single(scenario), check_objective(objective)
     fixed = {"local": s.local_fraction_max, "edge": s.local_fraction_min}
     check_choice("split", split, ("optimised", *fixed))
     tolerance = check_tolerance(tolerance, 1e-15)
     budget = Budget(time_limit_s)
-    recorder = Recorder(budget)
+    recorder = Recorder(s, budget)
     start = starting_allocation(s, strongest_channel(s), o)
     if split in fixed:
         start = dataclasses.replace(start, local_fraction=fixed[split])
@@ -131,11 +132,11 @@ def solve_aauco(
     Raises:
         ValueError: the scenario is a batch, or an argument is out of range.
     """
-    s, o = single(scenario), check_objective(objective)
+    s, o = check_single(scenario), check_objective(objective)
     check_choice("sdr", sdr, ("auto", *FORMULATIONS))
     max_iterations = check_count("max_iterations", max_iterations, 0)
     budget = Budget(time_limit_s)
-    recorder = Recorder(budget)
+    recorder = Recorder(s, budget)
     best = evaluated(s, average_allocation(s, strongest_channel(s)), o)
     recorder.start(best)
     split = best[0].local_fraction
@@ -167,7 +168,7 @@ def _equal_offers(
     """Returns equal shares at every server, one user more where it is not yet."""
     load = z.association.sum(axis=0) + (1 - z.association)  # [N, M]
     bandwidth, compute = s.bandwidth_max_hz / load, s.server_frequency_max_hz / load
-    band_price, compute_price = map(np.nan_to_num, shadow_prices(s, z, o, ratio))
+    band_price, compute_price = map(np.nan_to_num, shadow_prices(s, z, o, ratio=ratio))
     return Candidates(
         transmit_power_w=np.broadcast_to(s.transmit_power_max_w[:, None], load.shape),
         bandwidth_hz=bandwidth,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dashf.alternating.convex import SOLVERS
+from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.dinkelbach import dinkelbach
 from dashf.alternating.resources import improve_once, surplus
 from dashf.alternating.split import optimal_split
@@ -64,7 +64,7 @@ def optimise_continuous(
     fixed_split: bool = False,
     tolerance: float = 1e-5,
     max_passes: int = 50,
-    solvers: tuple[str, ...] = SOLVERS,
+    solvers: tuple[str, ...] = CONVEX_SOLVERS,
     hopeless_below: float | None = None,
     on_pass: Callable[[Point, float], None] | None = None,
     budget: Budget | None = None,
@@ -96,7 +96,7 @@ def optimise_continuous(
     )
     check_tolerance(tolerance, 0)
     check_count("max_passes", max_passes, 1)
-    solvers = check_solvers(solvers, SOLVERS)
+    solvers = check_solvers(solvers, CONVEX_SOLVERS)
     if hopeless_below is not None:
         check_number("hopeless_below", hopeless_below, -np.inf, np.inf)
     if on_pass is not None:

@@ -21,7 +21,7 @@ import numpy as np
 Program = TypeVar("Program")
 
 #: Tried in this order; the second is slower and less exact, and seldom fails.
-SOLVERS = ("CLARABEL", "SCS")
+CONVEX_SOLVERS = ("CLARABEL", "SCS")
 
 _SETTINGS: dict[str, dict[str, Any]] = {
     "SCS": {"eps_abs": 1e-7, "eps_rel": 1e-7, "max_iters": 5_000},
@@ -46,7 +46,7 @@ class ConvexProgram:
         self._parameters = self.problem.parameters()
         # One a solver: CVXPY keeps what it compiled for the last solver only.
         self._compiled: dict[str, cp.Problem] = {}
-        self.compile(SOLVERS[0])
+        self.compile(CONVEX_SOLVERS[0])
 
     def compile(self, solver: str) -> cp.Problem:
         """Returns the program as compiled for a solver, now if it is not yet."""

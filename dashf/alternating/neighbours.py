@@ -67,13 +67,13 @@ def neighbours(
         there = association.argmax(axis=-1)
         parts = np.where(there == server, choice.part, best[user, there])
         choices.append(Choice(association=association, part=parts))
+    # The other half of the range of φ; and within the upper one φ_max, or below it.
     at_own = upper[user, server]
-    other = np.where(part == LOWER, at_own, LOWER)
+    half = np.where(part == LOWER, at_own, LOWER)
     gain = benefit[user, server, 1 - part] - own
-    # Within the upper part the other of φ_max and what is below it is better there.
     turned = (part == UPPER) & (choice.part != at_own)
-    other, gain = np.where(turned, at_own, other), np.where(turned, np.inf, gain)
-    choices += _other_parts(choice, other, gain, width)
+    choices += _other_parts(choice, half, gain, width)
+    choices += _other_parts(choice, at_own, np.where(turned, 1.0, 0.0), width)
     return choices
 
 

@@ -55,7 +55,7 @@ def _certified(
     tolerance: float,
     clock: Clock,
 ) -> float:
-    prices = shadow_prices(scenario, allocation, objective, ratio)
+    prices = shadow_prices(scenario, allocation, objective, ratio=ratio)
     band, compute = (np.nan_to_num(price) for price in prices)
     problem = Problem.of(scenario, objective, clock)
     own = np.repeat(allocation.association[None] > 0.5, PARTS, axis=-1)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from dashf.alternating.convex import SOLVERS
+from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.resource_program import PROGRAMS
 from dashf.common.budget import Budget
 from dashf.common.checks import (
@@ -71,7 +71,7 @@ def allocate(
     ratio: float | None = None,
     tolerance: float = 1e-9,
     max_passes: int = 100,
-    solvers: tuple[str, ...] = SOLVERS,
+    solvers: tuple[str, ...] = CONVEX_SOLVERS,
 ) -> ResourceResult:
     """Optimises power, bandwidth and server frequency at a fixed y.
 
@@ -96,7 +96,7 @@ def allocate(
     ratio = None if ratio is None else check_ratio(ratio)
     check_tolerance(tolerance, 0)
     max_passes = check_count("max_passes", max_passes, 0)
-    solvers = check_solvers(solvers, SOLVERS)
+    solvers = check_solvers(solvers, CONVEX_SOLVERS)
     outcome = evaluate(s, z, objective)
     y = float(outcome.scr) if ratio is None else float(ratio)
     build_time_s = PROGRAMS.prepare(s.n_users)
@@ -127,7 +127,7 @@ def improve_once(
     outcome: Outcome,  # of `allocation`
     objective: ObjectiveConfig,
     ratio: float,
-    solvers: tuple[str, ...] = SOLVERS,
+    solvers: tuple[str, ...] = CONVEX_SOLVERS,
     budget: Budget | None = None,
 ) -> tuple[Allocation, Outcome] | None:
     """One pass: tight z, convex program, projection; judged by `evaluate`.
@@ -200,8 +200,9 @@ def fit_capacity(scenario: Scenario, allocation: Allocation) -> Allocation:
 def shadow_prices(
     scenario: Scenario,
     allocation: Allocation,
-    objective: ObjectiveConfig,
-    ratio: Array,
+    objective: ObjectiveConfig | None = None,
+    *,
+    ratio: Array | None = None,
 ) -> tuple[Array, Array]:
     """Returns the prices of bandwidth and server frequency, λ_m and μ_m, [..., M].
 
@@ -209,10 +210,21 @@ def shadow_prices(
     central differences of `evaluate`. At a stationary point of block 2 all users of a
     server agree and it is the multiplier of the capacity. Zero where more would not
     help, NaN where nobody is served.
+
+    Args:
+        scenario: batch shape `[...]`.
+        allocation: feasible, of the same batch shape.
+        objective: weights and references; the default ones if None.
+        ratio: [...] y of the surplus; the allocation's SCR if None.
+
+    Raises:
+        ValueError: an argument is of another kind, or does not fit the scenario.
     """
     s, objective = check_scenario(scenario), check_objective(objective)
     z = check_allocation(s, allocation)
     x = z.association
+    if ratio is None:
+        ratio = evaluate(s, z, objective).scr
     if s.batch_shape and isinstance(ratio, np.ndarray):
         ratio = check_array("ratio", ratio, s.batch_shape)
     else:

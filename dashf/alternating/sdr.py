@@ -23,7 +23,7 @@ from typing import Any
 import cvxpy as cp
 import numpy as np
 
-from dashf.alternating.convex import SOLVERS, ConvexProgram, ProgramPool, assign
+from dashf.alternating.convex import CONVEX_SOLVERS, ConvexProgram, ProgramPool, assign
 from dashf.common.budget import Budget
 
 Array = Any
@@ -115,7 +115,7 @@ def solve_relaxation(
     linear: Array,  # [N, M] β
     curvature: Array,  # [N] L ≥ 0
     max_users: Array,  # [M]
-    solvers: tuple[str, ...] = SOLVERS,
+    solvers: tuple[str, ...] = CONVEX_SOLVERS,
     budget: Budget | None = None,
 ) -> tuple[float, Array, Array] | None:
     """Returns value, association [N, M] and split t [N]; None if no solver could.

@@ -129,7 +129,7 @@ class Judge:
         shape = (*s.channel_gain.shape, _PARTS)
         band, compute = (
             np.broadcast_to(np.nan_to_num(price)[:, None], shape)
-            for price in shadow_prices(s, allocation, o, ratio)
+            for price in shadow_prices(s, allocation, o, ratio=ratio)
         )
         answer = respond(
             np.broadcast_to(self._edges[:, None, :-1], shape),
@@ -160,7 +160,7 @@ class Judge:
         many = s.map(lambda field: np.broadcast_to(field, (count, *field.shape)))
         z = Allocation.stack([j.allocation for j in judged if j.allocation])
         y = np.array([j.scr for j in judged])
-        prices = [np.nan_to_num(price) for price in shadow_prices(many, z, o, y)]
+        prices = [np.nan_to_num(price) for price in shadow_prices(many, z, o, ratio=y)]
         x, server = z.association, z.association.argmax(axis=-1)
         shape = (*server.shape, _PARTS)
         user = np.arange(s.n_users)

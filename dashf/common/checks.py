@@ -58,7 +58,7 @@ def check_single(scenario: Any) -> Scenario:
     if s.batch_shape != ():
         raise ValueError(
             "`scenario` must be a single one, batch shape (); got batch shape "
-            f"{s.batch_shape}. Solve `scenario[i]`, or use `dashf.decide`."
+            f"{s.batch_shape}. Solve `scenario[i]`, or all by `dashf.solve_batch`."
         )
     return s
 

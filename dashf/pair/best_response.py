@@ -47,11 +47,11 @@ class BestResponse:
 
 def best_response(
     scenario: Scenario,
-    objective: ObjectiveConfig,
+    objective: ObjectiveConfig | None = None,
+    *,
     ratio: Array,
     bandwidth_price: Array,
     compute_price: Array,
-    *,
     fraction_min: Array | None = None,
     fraction_max: Array | None = None,
 ) -> BestResponse:
@@ -62,7 +62,7 @@ def best_response(
 
     Args:
         scenario: batch shape `[...]`, NumPy.
-        objective: weights and references.
+        objective: weights and references; the default ones if None.
         ratio: [...] y ≥ 0 (positive where a price is 0), the price of cost in score.
         bandwidth_price: [..., M] λ_m ≥ 0, score for the whole band of a server.
         compute_price: [..., M] μ_m ≥ 0, score for the whole frequency of a server.

@@ -96,7 +96,9 @@ def score_constants(objective: ObjectiveConfig) -> tuple[float, ...]:
     )
 
 
-def local_frequency(scenario: Scenario, objective: ObjectiveConfig) -> Array:
+def local_frequency(
+    scenario: Scenario, objective: ObjectiveConfig | None = None
+) -> Array:
     """Returns the best frequency of the users' GPUs, [..., N] Hz.
 
     It minimises φ W/K (ω_t'/f + ω_e' κ f²), whose derivative −ω_t'/f² + 2 ω_e' κ f is

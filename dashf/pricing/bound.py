@@ -19,7 +19,7 @@ from dashf.pair.backend import certify
 from dashf.pair.coefficients import make_pairs, part_edges, score_constants
 from dashf.pricing.options import Options, Prices, PriceSolution, chosen_cost
 from dashf.pricing.price_search import search_prices
-from dashf.result import Status
+from dashf.result import Bound
 from dashf.rules import average_allocation, strongest_channel
 from mec_llm_env import ObjectiveConfig, Scenario, evaluate
 
@@ -27,47 +27,8 @@ Array = Any  # NumPy only
 
 #: Parts of the range of φ, each an option of a user at a server.
 PARTS = 2
-#: Estimated looseness of prices, and distance to an allocation, of a tight bound.
-TIGHT, NEAR = 1e-3, 0.01
 _ROOT_STEPS = 12  # of Newton's method for y; two to four are usual
 _CERTIFICATES = 4  # evaluations of U from above
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bound:
-    """An upper bound on the SCR of every allocation. Shapes: `...` batch, M servers.
-
-    It is valid whatever its status is; the status says whether it is tight. How far the
-    optimum may be below it is its `gap`; `solve_exact` closes that.
-    """
-
-    value: Array  # [...] the bound: no feasible allocation has a higher SCR
-    ratio: Array  # [...] y of the certificate
-    bandwidth_price: Array  # [..., M] score for the whole band of a server
-    compute_price: Array  # [..., M] score for the whole frequency of a server
-    slot_price: Array  # [..., M] score for a slot; 0 without finite `max_users`
-    gap: Array  # [...] value over the best SCR found, less one; inf if none was sought
-    residual: Array  # [...] primal-dual residual of the price search, relative
-    looseness: Array  # [...] estimate of value over the least bound of prices, less one
-    tolerance: float  # relative, of the inner maximum's certificate
-    time_s: float  # for the whole batch
-    out_of_time: bool = False  # whether a time limit ended the search
-
-    @property
-    def tight(self) -> Array:
-        """[...] whether the prices converged, and an allocation is near, if sought."""
-        converged = self.looseness <= TIGHT + 2 * self.tolerance
-        return converged & ((self.gap <= NEAR) | np.isinf(self.gap))
-
-    @property
-    def status(self) -> Status:
-        """How the search ended: `LOOSE_BOUND` if any bound of the batch is not tight.
-
-        A time limit that came after the bounds were tight is of no account.
-        """
-        if np.all(self.tight):
-            return Status.CONVERGED
-        return Status.TIME_LIMIT if self.out_of_time else Status.LOOSE_BOUND
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,13 +20,14 @@ from dashf.common.checks import (
     check_kind,
     check_objective,
     check_scenario,
+    check_single,
     check_tolerance,
 )
 from dashf.common.clock import Clock, OutOfTime
-from dashf.pricing.bound import NEAR, Bound, Problem
+from dashf.pricing.bound import Problem
 from dashf.pricing.branch_and_bound import Search
 from dashf.pricing.rounding import Best, best_moves, likely_choices
-from dashf.result import Iteration, SolveResult, Status, single
+from dashf.result import NEAR, BatchResult, Bound, Iteration, SolveResult, Status
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
 Array = Any  # NumPy only
@@ -47,8 +48,8 @@ def solve_dual(
     candidates: int = 6,
     nodes: int | None = None,
     time_limit_s: float | None = None,
-) -> tuple[SolveResult, Bound]:
-    """Returns a near-optimal allocation of one scenario and its certified bound.
+) -> SolveResult:
+    """Finds a near-optimal allocation of one scenario, with its certified bound.
 
     The status is `TIME_LIMIT` where time ended the search, `LOOSE_BOUND` where the
     bound's prices did not converge, `ITERATION_LIMIT` where `rounds` ended moves that
@@ -68,7 +69,7 @@ def solve_dual(
         ValueError: the scenario is a batch (`solve_dual_batch` takes them), or an
             option is out of range.
     """
-    s, clock = single(scenario), Clock.limited(time_limit_s)
+    s, clock = check_single(scenario), Clock.limited(time_limit_s)
     _check_effort(rounds, candidates, nodes)
     search = PricedSearch(s, check_objective(objective), clock, tolerance=tolerance)
     search.improve(clock, rounds=rounds, candidates=candidates)
@@ -84,16 +85,17 @@ def solve_dual(
         )
         for block, scr, cost, moves, at_s in search.history
     )
-    result = SolveResult(
-        status=search.status(),
+    return SolveResult(
+        status=search.status().item(),
+        scenario=s,
         allocation=search.best.allocation()[0],
         scr=float(search.best.scr[0]),
         history=rows,
         iterations=len(rows),
         build_time_s=0.0,
         solve_time_s=clock.passed_s,
+        bound=search.bound,
     )
-    return result, search.bound
 
 
 def solve_dual_batch(
@@ -105,27 +107,32 @@ def solve_dual_batch(
     candidates: int = 6,
     nodes: int | None = None,
     time_limit_s: float | None = None,
-) -> tuple[Allocation, Array, Bound]:
-    """Returns allocations, their SCR `[...]` and certified bounds of a batch.
+) -> BatchResult:
+    """Finds near-optimal allocations of a batch `[...]`, with certified bounds.
 
     Arguments and errors are those of `solve_dual`; the time limit is the whole batch's.
     """
-    clock = Clock.limited(time_limit_s)
+    s, clock = check_scenario(scenario), Clock.limited(time_limit_s)
     _check_effort(rounds, candidates, nodes)
-    search = PricedSearch(
-        scenario, check_objective(objective), clock, tolerance=tolerance
-    )
+    search = PricedSearch(s, check_objective(objective), clock, tolerance=tolerance)
     search.improve(clock, rounds=rounds, candidates=candidates)
     search.branch(nodes, _NODES_FOR_DECISION)
     shaped = search.problem.shaped
-    return search.best.allocation().map(shaped), shaped(search.best.scr), search.bound
+    return BatchResult(
+        status=search.status(),
+        scenario=s,
+        allocation=search.best.allocation().map(shaped),
+        scr=shaped(search.best.scr),
+        time_s=clock.passed_s,
+        bound=search.bound,
+    )
 
 
 def upper_bound(
     scenario: Scenario,
     objective: ObjectiveConfig | None = None,
-    tolerance: float = 1e-5,
     *,
+    tolerance: float = 1e-5,
     nodes: int | None = None,
     time_limit_s: float | None = None,
 ) -> Bound:
@@ -168,25 +175,21 @@ def _check_effort(rounds: Any, candidates: Any, nodes: Any) -> None:
 def gap(
     scenario: Scenario,
     allocation: Allocation,
-    bound: Bound | None = None,
     objective: ObjectiveConfig | None = None,
+    *,
+    bound: Bound | None = None,
 ) -> Array:
     """Returns upper bound over SCR, less one, [...]: at most so much is missing.
 
     Args:
         scenario: batch shape `[...]`.
         allocation: feasible, of the same batch shape.
-        bound: of this scenario and objective; computed if None.
         objective: weights and references; the default ones if None.
+        bound: of this scenario and objective; computed if None.
 
     Raises:
         ValueError: an argument is of another kind, or does not fit the scenario.
     """
-    if isinstance(bound, ObjectiveConfig):
-        raise ValueError(
-            "`bound` must be a Bound or None; got ObjectiveConfig. The objective comes "
-            "after it: `gap(scenario, allocation, objective=objective)`."
-        )
     s, objective = check_scenario(scenario), check_objective(objective)
     scr = evaluate(s, check_allocation(s, allocation), objective).scr
     if bound is None:
@@ -308,11 +311,12 @@ class PricedSearch:
             out_of_time=self.bound.out_of_time or self.clock.left_s <= 0,
         )
 
-    def status(self) -> Status:
-        """How it ended, for the batch as a whole."""
-        if self.bound.status != Status.CONVERGED:
-            return self.bound.status
-        if not self.limited.any():
-            return Status.CONVERGED
+    def status(self) -> Array:
+        """Returns how it ended, [...] of `Status`."""
+        status = np.full(np.shape(self.bound.value), Status.CONVERGED)
         over = self.clock.left_s < 0
-        return Status.TIME_LIMIT if over else Status.ITERATION_LIMIT
+        limited = Status.TIME_LIMIT if over else Status.ITERATION_LIMIT
+        status[self.problem.shaped(self.limited)] = limited
+        loose = Status.TIME_LIMIT if self.bound.out_of_time else Status.LOOSE_BOUND
+        status[~self.bound.tight] = loose
+        return status

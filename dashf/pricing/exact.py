@@ -7,12 +7,11 @@ import math
 
 import numpy as np
 
-from dashf.common.checks import check_number, check_objective
+from dashf.common.checks import check_number, check_objective, check_single
 from dashf.common.clock import Clock
-from dashf.pricing.bound import Bound
 from dashf.pricing.branch_and_bound import Search
 from dashf.pricing.dual import PricedSearch
-from dashf.result import Iteration, SolveResult, Status, single
+from dashf.result import Iteration, SolveResult, Status
 from mec_llm_env import ObjectiveConfig, Scenario, evaluate
 
 _ROOT_SHARE = 0.5  # of the time: what the search for a first allocation may take
@@ -24,8 +23,8 @@ def solve_exact(
     *,
     gap: float = 1e-3,
     time_limit_s: float | None = 60.0,
-) -> tuple[SolveResult, Bound]:
-    """Returns an allocation within `gap` of the optimum, and the bound that proves it.
+) -> SolveResult:
+    """Finds an allocation within `gap` of the optimum, and the bound that proves it.
 
     On the time limit: the best allocation and the best valid bound so far, with status
     `TIME_LIMIT`. The prices of the bound are those of the root.
@@ -40,7 +39,7 @@ def solve_exact(
         ValueError: the scenario is a batch, or a number is out of range.
     """
     clock = Clock.limited(time_limit_s)
-    s, o = single(scenario), check_objective(objective)
+    s, o = check_single(scenario), check_objective(objective)
     gap = check_number("gap", gap, 1e-6, 1)
     root = PricedSearch(s, o, clock, tolerance=gap / 20)
     root.improve(clock.part(_ROOT_SHARE))
@@ -76,16 +75,17 @@ def solve_exact(
         looseness=np.minimum(root.bound.looseness, search.value / search.scr - 1),
         time_s=clock.passed_s,
     )
-    result = SolveResult(
+    return SolveResult(
         status=Status.CONVERGED if closed else _open_status(clock),
+        scenario=s,
         allocation=search.allocation,
         scr=search.scr,
         history=tuple(history),
         iterations=search.nodes + 1,
         build_time_s=0.0,
         solve_time_s=clock.passed_s,
+        bound=bound,
     )
-    return result, bound
 
 
 def _open_status(clock: Clock) -> Status:

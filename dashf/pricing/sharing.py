@@ -34,8 +34,8 @@ EFFORTS = ("full", "fast")
 
 def share_resources(
     scenario: Scenario,
-    objective: ObjectiveConfig,
     association: Array,
+    objective: ObjectiveConfig | None = None,
     *,
     local_fraction: Array | None = None,
     effort: str = "full",
@@ -52,8 +52,8 @@ def share_resources(
 
     Args:
         scenario: batch shape `[...]`.
-        objective: weights and references.
         association: [..., N, M] 0 or 1, one server a user.
+        objective: weights and references; the default ones if None.
         local_fraction: [..., N] φ; chosen as well if None.
         effort: "full" or "fast".
 

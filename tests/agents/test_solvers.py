@@ -18,7 +18,7 @@ TINY = Task(preset="tiny-4x2")
 def test_decides_as_the_solver_does(name: str) -> None:
     scenario = sample_scenario(TINY.config, np.random.default_rng(0), (2,))
     allocation = make_agent(name, TINY).decide(scenario)
-    wanted = dashf.decide(name, scenario)
+    wanted = dashf.solve_batch(scenario, solver=name).allocation
     np.testing.assert_array_equal(allocation.association, wanted.association)
     np.testing.assert_allclose(
         evaluate(scenario, allocation).scr, evaluate(scenario, wanted).scr, rtol=1e-9

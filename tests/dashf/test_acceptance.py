@@ -8,13 +8,9 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from dashf import SOLVERS, Status, solve, solve_dual, solve_gucro
-from dashf.rules import (
-    average_allocation,
-    random_allocation,
-    random_association,
-    strongest_channel,
-)
+from dashf import Status, solve
+from dashf.alternating.baselines import solve_gucro
+from dashf.pricing.dual import solve_dual
 from experiments.convergence import reached
 from mec_llm_env import (
     Allocation,
@@ -75,14 +71,9 @@ def test_against_every_baseline_on_100_default_scenarios():
     scr = {name: np.zeros(100) for name in names}
     for i in range(100):
         s, rng = benchmark_scenario(i), np.random.default_rng(i)
-        for name in SOLVERS.keys() & set(names):
-            scr[name][i] = SOLVERS[name](s, OBJECTIVE).scr
-        for name, z in {
-            "random": random_allocation(s, rng),
-            "rucaa": average_allocation(s, random_association(s, rng)),
-            "gucaa": average_allocation(s, strongest_channel(s)),
-        }.items():
-            scr[name][i] = evaluate(s, z, OBJECTIVE).scr
+        for name in names:
+            options = {"seed": rng} if name in ("random", "rucaa") else {}
+            scr[name][i] = solve(s, OBJECTIVE, solver=name, **options).scr
     best = scr["dashf"]
     print()
     for name in names:
@@ -192,7 +183,7 @@ def test_near_the_best_known_on_1000_varied_configurations():
         assert result.status == Status.CONVERGED
         greedy = solve_gucro(s, objective).scr
         assert result.scr >= greedy * (1 - 2e-6)
-        dual = solve_dual(s, objective, nodes=0, time_limit_s=10)[0].scr
+        dual = solve_dual(s, objective, nodes=0, time_limit_s=10).scr
         part[i] = result.scr / max(result.scr, greedy, dual)
         if part[i] < 0.995:
             print(f"\n{i}: {part[i]:.5f}")
@@ -220,7 +211,7 @@ def test_above_every_baseline_at_equal_numbers_of_programs():
     for name in names:
         histories = []
         for i in range(100):
-            result = SOLVERS[name](bank.scenario[i], OBJECTIVE)
+            result = solve(bank.scenario[i], OBJECTIVE, solver=name)
             rows = [[row.scr, row.programs, row.time_s] for row in result.history]
             histories.append(np.array(rows))
         scr[name] = reached(histories, 1, np.arange(most)).mean(axis=-1)

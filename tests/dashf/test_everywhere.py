@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import dashf
-from dashf.pricing.bound import NEAR
-from dashf.result import Status
+from dashf.pricing.dual import solve_dual, solve_dual_batch
+from dashf.pricing.exact import solve_exact
+from dashf.result import NEAR, Status
 from mec_llm_env import Scenario, ScenarioConfig, sample_scenario, violations
 from tests.dashf.extremes import odd_scenario, random_configuration, random_objective
 
@@ -44,13 +45,13 @@ def measured(seed: int) -> Row:
         warnings.simplefilter("error")
         s, objective = random_configuration(seed)
         bound = dashf.upper_bound(s, objective)
-        found, dual_bound = dashf.solve_dual(s, objective)
+        found = solve_dual(s, objective)
+        dual_bound = found.bound
         ours = dashf.solve(s, objective)
         best, exact, proven = max(found.scr, ours.scr), 0.0, float(bound.value)
         if bound.value > best * 1.015 or ours.scr < 0.995 * best:
-            result, closed = dashf.solve_exact(
-                s, objective, gap=5e-3, time_limit_s=_EXACT_S
-            )
+            result = solve_exact(s, objective, gap=5e-3, time_limit_s=_EXACT_S)
+            closed = result.bound
             exact, proven = result.scr, min(proven, float(closed.value))
             assert max(best, exact) <= closed.value * (1 + 1e-9), seed
     for limit in (bound.value, dual_bound.value):
@@ -111,7 +112,8 @@ def test_many_scenarios_of_a_size(
             for i in range(count)
         ]
     )
-    _, scr, bound = dashf.solve_dual_batch(s, nodes=0)
+    batch = solve_dual_batch(s, nodes=0)
+    scr, bound = batch.scr, batch.bound
     gaps = bound.value / scr - 1
     print(f"\n{changes}: gap mean {gaps.mean():.6f}, worst {gaps.max():.5f}")
     assert gaps.min() >= 0
@@ -124,7 +126,8 @@ def test_no_crash_where_slots_bind(seed: int) -> None:
     changes = {"users": 4, "servers": 4, "server.max_users": 1}
     config = ScenarioConfig().with_overrides(changes)
     s = sample_scenario(config, np.random.default_rng(seed))
-    result, bound = dashf.solve_dual(s)
+    result = solve_dual(s)
+    bound = result.bound
     assert result.allocation.association.sum(axis=0).tolist() == [1, 1, 1, 1]
     assert result.scr <= bound.value <= result.scr * (1 + NEAR)
     if seed == 0:  # the best of all 24 associations, each with optimal resources
@@ -136,7 +139,8 @@ def test_a_batch_with_binding_slots() -> None:
         changes = {"users": users, "servers": servers, "server.max_users": slots}
         config = ScenarioConfig().with_overrides(changes)
         s = sample_scenario(config, np.random.default_rng(0), (12,))
-        allocation, scr, bound = dashf.solve_dual_batch(s, nodes=0)
+        batch = solve_dual_batch(s, nodes=0)
+        allocation, scr, bound = batch.allocation, batch.scr, batch.bound
         assert (allocation.association.sum(axis=-2) <= slots).all()
         assert (scr <= bound.value).all()
 
@@ -157,7 +161,8 @@ def check_odd(seed: int) -> None:
     s = odd_scenario(seed)
     objective = random_objective(np.random.default_rng(seed)) if seed % 2 else None
     begin = time.perf_counter()
-    result, bound = dashf.solve_dual(s, objective, time_limit_s=5.0)
+    result = solve_dual(s, objective, time_limit_s=5.0)
+    bound = result.bound
     assert time.perf_counter() - begin < 1.1 * 5.0 + 0.3 + 5.0  # a busy machine
     assert 0 < result.scr <= bound.value * (1 + 1e-9)
     assert np.isfinite(bound.value)
@@ -167,14 +172,14 @@ def check_odd(seed: int) -> None:
 @pytest.mark.parametrize("limit", [0.01, 0.5])
 @pytest.mark.parametrize("size", [(4, 2), (50, 10), (1000, 50)])
 def test_time_limits_hold(size: tuple[int, int], limit: float) -> None:
-    dashf.solve_dual(random_configuration(0)[0])  # compiles
+    solve_dual(random_configuration(0)[0])  # compiles
     users, servers = size
     config = ScenarioConfig(users=users, servers=servers)
     s = sample_scenario(config, np.random.default_rng(0))
-    for solve in (dashf.solve_dual, dashf.solve_exact):
+    for solve in (solve_dual, solve_exact):
         begin = time.process_time()
-        result, bound = solve(s, time_limit_s=limit)
+        result = solve(s, time_limit_s=limit)
         # Processor time, as others may use the machine too.
         assert time.process_time() - begin < 1.1 * limit + 0.3
-        assert 0 < result.scr <= bound.value
+        assert 0 < result.scr <= result.bound.value
         assert max(np.max(v) for v in violations(s, result.allocation).values()) <= 1e-6

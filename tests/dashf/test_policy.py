@@ -118,11 +118,9 @@ def test_what_it_cannot_act_in_is_refused():
 
 
 def test_options_reach_the_solver():
-    from dashf import DashfConfig
-
     s = benchmark_scenario(5)
     env = gym.make("MecLlm-v0")
-    policy = SolverPolicy(env, config=DashfConfig(max_iterations=0))
+    policy = SolverPolicy(env, max_iterations=0)
     assert np.array_equal(policy.decide(s).server, s.channel_gain.argmax(axis=-1))
     full = SolverPolicy(env).decide(s)
     assert not np.array_equal(full.server, s.channel_gain.argmax(axis=-1))

@@ -2,8 +2,9 @@ import time
 
 import pytest
 
-from dashf.result import Recorder, Status, single
-from mec_llm_env import Scenario, evaluate
+from dashf.common.budget import Budget
+from dashf.result import Recorder, Status
+from mec_llm_env import evaluate
 from tests.dashf.cases import OBJECTIVE, benchmark_scenario, start
 
 
@@ -16,7 +17,7 @@ def test_the_recorder_keeps_rows_and_times():
     s = benchmark_scenario(0)
     point = start(s), evaluate(s, start(s), OBJECTIVE)
     scr = float(point[1].scr)
-    recorder = Recorder()
+    recorder = Recorder(s, Budget())
     with recorder.building():
         time.sleep(0.02)
     recorder.start(point)
@@ -32,10 +33,3 @@ def test_the_recorder_keeps_rows_and_times():
     assert result.iterations == 1
     assert result.build_time_s >= 0.02
     assert result.time_s >= second.time_s
-
-
-def test_a_batch_is_not_single():
-    s = benchmark_scenario(0)
-    assert single(s).batch_shape == ()
-    with pytest.raises(ValueError, match=r"batch shape \(1,\)"):
-        single(Scenario.stack([s]))

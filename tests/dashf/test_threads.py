@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashf import SOLVERS, solve_dual, solve_dual_batch, solve_exact, upper_bound
+from dashf import SOLVERS, solve, upper_bound
+from dashf.pricing.dual import solve_dual, solve_dual_batch
+from dashf.pricing.exact import solve_exact
 from mec_llm_env import Scenario
 from tests.dashf.cases import OBJECTIVE, benchmark_scenario
 
@@ -18,11 +20,12 @@ THREADS = 8
 # Eight threads meet where nothing has been compiled yet.
 AT_ONCE = """
 import threading
-from dashf import solve_dual
+from dashf import solve
 from tests.dashf.cases import benchmark_scenario
 
 def answer(i):
-    result, bound = solve_dual(benchmark_scenario(i, "tiny-4x2"))
+    result = solve(benchmark_scenario(i, "tiny-4x2"), solver="dual")
+    bound = result.bound
     z = result.allocation
     parts = [getattr(z, field).tobytes() for field in z.field_names()]
     return result.scr, float(bound.value), parts
@@ -42,7 +45,7 @@ assert found == [answer(i) for i in range(8)]
 
 
 def answer(name, number, preset):
-    result = SOLVERS[name](benchmark_scenario(number, preset), OBJECTIVE)
+    result = solve(benchmark_scenario(number, preset), OBJECTIVE, solver=name)
     z = result.allocation
     return (
         result.status,
@@ -78,14 +81,17 @@ def certificate(job):
     kind, number = job
     s = benchmark_scenario(number, "tiny-4x2")
     if kind == "dual":
-        result, bound = solve_dual(s, OBJECTIVE)
+        result = solve_dual(s, OBJECTIVE)
+        bound = result.bound
         scr = result.scr
     elif kind == "exact":
-        result, bound = solve_exact(s, OBJECTIVE)
+        result = solve_exact(s, OBJECTIVE)
+        bound = result.bound
         scr = result.scr
     elif kind == "batch":
         two = Scenario.stack([s, benchmark_scenario(number + 1, "tiny-4x2")])
-        _, scr, bound = solve_dual_batch(two, OBJECTIVE)
+        batch = solve_dual_batch(two, OBJECTIVE)
+        scr, bound = batch.scr, batch.bound
     else:
         scr, bound = 0.0, upper_bound(s, OBJECTIVE)
     values = (scr, bound.value, bound.gap, bound.looseness)

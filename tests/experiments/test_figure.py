@@ -4,7 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from dashf import SOLVERS, Status
+import dashf
+from dashf import Status, solve
 from experiments import convergence, figure, points, tradeoff
 from experiments.bandwidth import SWEEP as BANDWIDTH
 from experiments.server_frequency import SWEEP as SERVER_FREQUENCY
@@ -55,13 +56,14 @@ def test_a_sweep_writes_a_table_and_a_picture(tiny, capsys):
     by_solver = {row[1]: float(row[2]) for row in rows[1:]}
     expected = np.mean(
         [
-            SOLVERS["gucro"](
+            solve(
                 sample_scenario(
                     ScenarioConfig.preset("tiny-4x2").with_overrides(
                         {"radio.bandwidth_mhz": 5.0}
                     ),
                     np.random.default_rng(20_000_000 + i),
-                )
+                ),
+                solver="gucro",
             ).scr
             for i in range(2)
         ]
@@ -74,11 +76,10 @@ def test_a_second_run_takes_everything_from_the_disk(tiny, monkeypatch):
     config = ScenarioConfig.preset("tiny-4x2")
     first = points.solved_point(config, 0)
 
-    def refuse(*arguments):
+    def refuse(*arguments, **options):
         raise AssertionError("solved again")
 
-    for name in SOLVERS:
-        monkeypatch.setitem(SOLVERS, name, refuse)
+    monkeypatch.setattr(dashf, "solve", refuse)
     assert points.solved_point(config, 0) == first
     with pytest.raises(AssertionError, match="solved again"):
         points.solved_point(config, 1)
@@ -87,10 +88,10 @@ def test_a_second_run_takes_everything_from_the_disk(tiny, monkeypatch):
 
 
 def test_an_interrupted_point_leaves_nothing_behind(tiny, monkeypatch):
-    def interrupt(*arguments):
+    def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(SOLVERS, "local", interrupt)
+    monkeypatch.setattr(dashf, "solve", interrupt)
     with pytest.raises(KeyboardInterrupt):
         points.solved_point(ScenarioConfig.preset("tiny-4x2"), 0)
     assert not list(points.CACHE.glob("*"))
@@ -100,7 +101,7 @@ def test_points_hold_what_the_solvers_found(tiny):
     config = ScenarioConfig.preset("tiny-4x2")
     point = points.solved_point(config, 3)
     scenario = sample_scenario(config, np.random.default_rng(20_000_003))
-    result = SOLVERS["dashf"](scenario, config.objective)
+    result = solve(scenario, config.objective, solver="dashf")
     assert result.status == Status.CONVERGED
     assert point["dashf"]["scr"] == pytest.approx(result.scr, rel=1e-12)
     scr, programs, time_s = point["dashf"]["history"][-1]

@@ -12,6 +12,7 @@ import dashf
 from agents.evaluation import bounds
 from agents.evaluation.bounds import InstanceBounds, certified_bounds
 from agents.evaluation.instances import held_out_instances, validation_instances
+from dashf.pricing.dual import solve_dual_batch
 from mec_llm_env import ObjectiveConfig, ScenarioConfig
 from mec_llm_env.bank import load_bank
 
@@ -90,5 +91,6 @@ def test_loose_bounds_are_told_of() -> None:
 def test_gaps_are_those_to_an_allocation(cache: Path) -> None:
     scenario = validation_instances(TINY, 3)
     found = certified_bounds(scenario, TINY.objective)
-    _, scr, bound = dashf.solve_dual_batch(scenario, TINY.objective)
+    batch = solve_dual_batch(scenario, TINY.objective)
+    scr, bound = batch.scr, batch.bound
     np.testing.assert_allclose(found.gap, bound.value / scr - 1, rtol=1e-9)

@@ -45,7 +45,9 @@ def test_they_are_the_decisions_of_the_solver_in_scenarios_of_their_own() -> Non
     for other in (0, RUNS * ENVIRONMENTS_PER_RUN - 1, VALIDATION_SEED, TEST_SEED):
         assert not first <= other < last
     assert len(shown) == 6
-    allocation = dashf.decide("dual", scenario[:4], TINY.config.objective)
+    allocation = dashf.solve_batch(
+        scenario[:4], TINY.config.objective, solver="dual"
+    ).allocation
     np.testing.assert_array_equal(shown.server[:4], allocation.association.argmax(-1))
     table = np.concatenate([np.eye(2)[shown.server] * 2 - 1, shown.resources], axis=-1)
     _, outcome = TINY.decide(table.reshape(6, -1), scenario)

@@ -43,7 +43,7 @@ def test_a_user_keeps_what_it_has_and_pays_for_it(kind):
     options, here = candidates(s, z, OBJECTIVE, y, kind=kind), z.association > 0
     assert np.array_equal(options.bandwidth_hz[here], z.bandwidth_hz)
     assert np.array_equal(options.transmit_power_w[here], z.transmit_power_w)
-    band_price, compute_price = shadow_prices(s, z, OBJECTIVE, y)
+    band_price, compute_price = shadow_prices(s, z, OBJECTIVE, ratio=y)
     rent = (
         band_price * options.bandwidth_hz / s.bandwidth_max_hz
         + compute_price * options.server_frequency_hz / s.server_frequency_max_hz

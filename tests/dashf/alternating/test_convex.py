@@ -5,7 +5,7 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from dashf.alternating.convex import SOLVERS, ConvexProgram, ProgramPool, assign
+from dashf.alternating.convex import CONVEX_SOLVERS, ConvexProgram, ProgramPool, assign
 from tests.dashf.cases import failing_solver
 
 
@@ -14,7 +14,7 @@ def program(*extra):
     return ConvexProgram(cp.Minimize(cp.sum_squares(x - 1)), [x >= 2, *extra]), x
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", CONVEX_SOLVERS)
 def test_solves(solver):
     p, x = program()
     assert p.solve(solver)

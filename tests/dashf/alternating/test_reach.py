@@ -20,7 +20,7 @@ def test_it_bounds_what_others_find_for_the_association():
         z = start(s, o)
         bound = reach(s, z, o, float(evaluate(s, z, o).scr))
         for found in (
-            share_resources(s, o, x),
+            share_resources(s, x, o),
             optimise_continuous(s, start(s, o), o).point[0],
         ):
             assert evaluate(s, found, o).scr <= bound

@@ -62,7 +62,7 @@ def test_the_surrogate_touches_the_surplus_from_below(objective):
 def test_prices_are_the_multipliers_of_the_capacities():
     s = benchmark_scenario(1)
     result = allocate(s, start(s), OBJECTIVE, tolerance=1e-12)
-    found = shadow_prices(s, result.allocation, OBJECTIVE, result.ratio)
+    found = shadow_prices(s, result.allocation, OBJECTIVE, ratio=result.ratio)
     with PROGRAMS.lend(s.n_users) as program:  # as `allocate` left it
         multipliers = program.prices(OBJECTIVE)
     for price, multiplier in zip(found, multipliers, strict=True):

@@ -125,7 +125,7 @@ def test_an_empty_server_has_no_price():
     z = start(s)
     everyone_at_0 = np.eye(2)[np.zeros(10, dtype=int)]
     z = fit_capacity(s, dataclasses.replace(z, association=everyone_at_0))
-    for price in shadow_prices(s, z, OBJECTIVE, 80.0):
+    for price in shadow_prices(s, z, OBJECTIVE, ratio=80.0):
         assert np.isfinite(price[0])
         assert np.isnan(price[1])
 
@@ -135,10 +135,13 @@ def test_prices_of_a_batch_are_those_of_its_members():
     allocations = [start(s) for s in scenarios]
     ratios = np.array([80.0, 90.0, 100.0])
     together = shadow_prices(
-        Scenario.stack(scenarios), Allocation.stack(allocations), OBJECTIVE, ratios
+        Scenario.stack(scenarios),
+        Allocation.stack(allocations),
+        OBJECTIVE,
+        ratio=ratios,
     )
     for i in range(3):
-        alone = shadow_prices(scenarios[i], allocations[i], OBJECTIVE, ratios[i])
+        alone = shadow_prices(scenarios[i], allocations[i], OBJECTIVE, ratio=ratios[i])
         for price, expected in zip(together, alone, strict=True):
             assert price[i] == pytest.approx(expected, rel=1e-9)
 

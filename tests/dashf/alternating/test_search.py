@@ -71,8 +71,10 @@ def test_benefits_are_those_of_the_best_responses():
     judge = judge_of(s)
     z = judge.best(judge.either(start(s).association)).allocation
     y = float(evaluate(s, z, OBJECTIVE).scr)
-    prices = shadow_prices(s, z, OBJECTIVE, y)
-    expected = best_response(s, OBJECTIVE, y, *prices).benefit
+    band, compute = shadow_prices(s, z, OBJECTIVE, ratio=y)
+    expected = best_response(
+        s, OBJECTIVE, ratio=y, bandwidth_price=band, compute_price=compute
+    ).benefit
     benefit, highest = judge.benefit(z, y)
     assert benefit.max(axis=-1) == pytest.approx(expected, rel=1e-7)
     assert not highest.any()

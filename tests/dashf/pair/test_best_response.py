@@ -62,11 +62,18 @@ def evaluate_pair(scenario, objective, response, n, m):
     return evaluate(scenario, z, objective, check=False), z
 
 
+def respond_at(scenario, objective, prices, **options):
+    names = ("ratio", "bandwidth_price", "compute_price")
+    return best_response(
+        scenario, objective, **dict(zip(names, prices, strict=True)), **options
+    )
+
+
 @pytest.mark.parametrize("objective", [DEFAULT, POWER])
 def test_benefit_and_cost_are_those_of_evaluate(objective, backend):
     s = default_scenario(3)
     prices = random_prices(np.random.default_rng(0), s)
-    r = best_response(s, objective, *prices)
+    r = respond_at(s, objective, prices)
     for n in range(s.n_users):
         for m in range(s.n_servers):
             benefit, cost = priced(s, objective, prices, r, n, m)
@@ -123,7 +130,7 @@ def test_no_multi_start_search_finds_more(seed):
     objective = [DEFAULT, POWER, random_objective(rng)][seed % 3]
     s = default_scenario(seed) if seed < 6 else random_scenario(rng, 4, 2)
     prices = random_prices(rng, s)
-    r = best_response(s, objective, *prices)
+    r = respond_at(s, objective, prices)
     n, m = int(rng.integers(s.n_users)), int(rng.integers(s.n_servers))
     found = multi_start(s, objective, prices, n, m, rng)
     scale = abs(found) + 1
@@ -139,7 +146,7 @@ def test_both_backends_give_the_same_numbers():
         prices = random_prices(rng, s)
         for name in ("numba", "numpy"):
             use_backend(name)
-            answers.append(best_response(s, objective, *prices).benefit)
+            answers.append(respond_at(s, objective, prices).benefit)
         use_backend("auto")
         compiled, plain = answers[-2:]
         np.testing.assert_allclose(compiled, plain, rtol=1e-9, atol=1e-9)
@@ -148,8 +155,8 @@ def test_both_backends_give_the_same_numbers():
 def test_a_batch_is_its_members():
     s = default_scenario(5, (2, 3))
     prices = random_prices(np.random.default_rng(1), s)
-    whole = best_response(s, DEFAULT, *prices)
-    part = best_response(s[1, 2], DEFAULT, *(value[1, 2] for value in prices))
+    whole = respond_at(s, DEFAULT, prices)
+    part = respond_at(s[1, 2], DEFAULT, [value[1, 2] for value in prices])
     np.testing.assert_allclose(whole.benefit[1, 2], part.benefit, rtol=1e-12)
 
 
@@ -157,9 +164,9 @@ def test_response_at_a_given_split():
     s = default_scenario(2)
     prices = random_prices(np.random.default_rng(2), s)
     given = np.full((10, 2), 0.4)
-    r = best_response(s, DEFAULT, *prices, fraction_min=given, fraction_max=given)
+    r = respond_at(s, DEFAULT, prices, fraction_min=given, fraction_max=given)
     assert np.array_equal(r.local_fraction, given)
-    assert (r.benefit <= best_response(s, DEFAULT, *prices).benefit + 1e-9).all()
+    assert (r.benefit <= respond_at(s, DEFAULT, prices).benefit + 1e-9).all()
 
 
 @pytest.mark.parametrize("low", [0.0625, 0.3])
@@ -195,7 +202,7 @@ def test_a_wrong_price_is_refused(wrong):
     with pytest.raises(
         ValueError, match=f"`compute_price` .* got {wrong} for server 1"
     ):
-        best_response(s, DEFAULT, 20.0, np.ones(2), np.array([1.0, wrong]))
+        respond_at(s, DEFAULT, (20.0, np.ones(2), np.array([1.0, wrong])))
 
 
 def test_an_unknown_backend_is_refused():

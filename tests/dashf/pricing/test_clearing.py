@@ -65,7 +65,7 @@ def test_the_optimum_far_beyond_the_presets():
         gaps.append(gap[0])
         x = np.eye(s.n_servers)[server]
         fast, full = (
-            share_resources(s, objective, x, local_fraction=fraction, effort=effort)
+            share_resources(s, x, objective, local_fraction=fraction, effort=effort)
             for effort in ("fast", "full")
         )
         fast_scr, full_scr = (evaluate(s, z, objective).scr for z in (fast, full))

@@ -21,7 +21,7 @@ DEFAULT = ObjectiveConfig()
 def enumerated(scenario, objective):
     every = associations(scenario)
     batch = Scenario.stack([scenario] * len(every))
-    found = share_resources(batch, objective, np.stack(every))
+    found = share_resources(batch, np.stack(every), objective)
     return evaluate(batch, found, objective).scr.max()
 
 
@@ -29,7 +29,8 @@ def enumerated(scenario, objective):
 def test_equal_to_enumeration_of_all_associations(seed):
     config = ScenarioConfig.preset("tiny-4x2")
     s = sample_scenario(config, np.random.default_rng(20_000_000 + seed))
-    result, bound = solve_exact(s, DEFAULT, gap=1e-3)
+    result = solve_exact(s, DEFAULT, gap=1e-3)
+    bound = result.bound
     assert result.status is Status.CONVERGED
     best = enumerated(s, DEFAULT)
     assert best <= bound.value
@@ -42,15 +43,17 @@ def test_equal_to_enumeration_of_all_associations(seed):
 def test_random_scenarios_are_closed(seed):
     rng = np.random.default_rng(seed)
     s, objective = random_scenario(rng, 3, 2), random_objective(rng)
-    result, bound = solve_exact(s, objective, gap=5e-3, time_limit_s=5)
+    result = solve_exact(s, objective, gap=5e-3, time_limit_s=5)
+    bound = result.bound
     assert enumerated(s, objective) <= bound.value * (1 + 1e-9)
     assert result.scr <= bound.value
 
 
 def test_time_limit_leaves_a_valid_bound():
     s = sample_scenario(ScenarioConfig(), np.random.default_rng(20_000_000))
-    known, _ = solve_exact(s, DEFAULT)
-    result, bound = solve_exact(s, DEFAULT, gap=1e-6, time_limit_s=1e-6)
+    known = solve_exact(s, DEFAULT)
+    result = solve_exact(s, DEFAULT, gap=1e-6, time_limit_s=1e-6)
+    bound = result.bound
     assert result.status is Status.TIME_LIMIT
     assert result.scr <= known.scr * (1 + 1e-3)
     assert known.scr <= bound.value
@@ -71,7 +74,7 @@ def test_no_more_nodes_are_opened_than_the_time_is_enough_for(monkeypatch):
     monkeypatch.setattr("dashf.common.clock.time.perf_counter", lambda: now)
     config = ScenarioConfig.preset("medium-50x10")
     s = sample_scenario(config, np.random.default_rng(20_000_000))
-    result, _ = solve_exact(s, DEFAULT, gap=1e-6, time_limit_s=5.0)
+    result = solve_exact(s, DEFAULT, gap=1e-6, time_limit_s=5.0)
     assert result.status is Status.TIME_LIMIT
     assert batches == [1, 2, 2]  # of four that are open in the end
     assert result.solve_time_s == 5.0
@@ -80,7 +83,8 @@ def test_no_more_nodes_are_opened_than_the_time_is_enough_for(monkeypatch):
 def test_slots_are_respected():
     s = sample_scenario(ScenarioConfig.preset("tiny-4x2"), np.random.default_rng(5))
     s = Scenario(**s.to_dict() | {"max_users": [1, 3]})
-    result, bound = solve_exact(s, DEFAULT, gap=2e-3, time_limit_s=20)
+    result = solve_exact(s, DEFAULT, gap=2e-3, time_limit_s=20)
+    bound = result.bound
     assert result.allocation.association.sum(axis=0).tolist() == [1, 3]
     assert enumerated(s, DEFAULT) <= bound.value
 

@@ -27,7 +27,7 @@ def case(batch, seed=0, **config):
 
 
 def scr_of(s, x, objective=DEFAULT, **options):
-    z = share_resources(s, objective, x, **options)
+    z = share_resources(s, x, objective, **options)
     assert max(v.max() for v in violations(s, z).values()) < 1e-9
     assert np.array_equal(z.association, x)
     return evaluate(s, z, objective).scr
@@ -43,8 +43,8 @@ def test_it_is_near_the_full_effort(size):
 
 def test_a_batch_is_decided_as_its_members_are():
     s, x = case((2, 3))
-    together = share_resources(s, DEFAULT, x, effort="fast")
-    alone = share_resources(s[1, 2], DEFAULT, x[1, 2], effort="fast")
+    together = share_resources(s, x, DEFAULT, effort="fast")
+    alone = share_resources(s[1, 2], x[1, 2], DEFAULT, effort="fast")
     for name, value in alone.to_dict().items():
         np.testing.assert_allclose(getattr(together, name)[1, 2], value, rtol=1e-6)
 
@@ -53,7 +53,7 @@ def test_a_given_split_is_kept():
     s, x = case((20,), users=4)
     fraction = np.random.default_rng(1).uniform(0.1, 0.9, (20, 4))
     options = {"local_fraction": fraction}
-    z = share_resources(s, DEFAULT, x, effort="fast", **options)
+    z = share_resources(s, x, DEFAULT, effort="fast", **options)
     assert np.array_equal(z.local_fraction, fraction)
     fast, full = (scr_of(s, x, effort=e, **options) for e in ("fast", "full"))
     assert (fast >= full * (1 - 1e-3)).all()
@@ -63,7 +63,7 @@ def test_a_given_split_is_kept():
 def test_compute_is_left_idle_where_energy_costs():
     s, x = case((), users=1, servers=1)
     s = type(s)(**s.to_dict() | {"server_power_coefficient": [1e-24]})
-    z = share_resources(s, DEFAULT, x, effort="fast")
+    z = share_resources(s, x, DEFAULT, effort="fast")
     assert z.server_frequency_hz[0] < 0.5 * s.server_frequency_max_hz[0]
     assert z.bandwidth_hz[0] == pytest.approx(s.bandwidth_max_hz[0])
 
@@ -83,4 +83,4 @@ def test_extreme_scenarios_and_objectives_are_shared_feasibly():
 def test_an_unknown_effort_is_refused():
     s, x = case(())
     with pytest.raises(ValueError, match="`effort` must be one of full, fast; got 'a'"):
-        share_resources(s, DEFAULT, x, effort="a")
+        share_resources(s, x, DEFAULT, effort="a")

@@ -2,7 +2,7 @@
 
 The hybrid of learning and optimisation: an action is the server of every user, and
 split, power, bandwidth and compute are those of `dashf.share_resources` for it. With
-`agents` imported it is an `action_encoding` like the others:
+`dashf` imported it is an `action_encoding` like the others:
 
     env = gymnasium.make("MecLlm-v0", action_encoding="association")
 """
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-import dashf
+from dashf.pricing.sharing import share_resources
 from mec_llm_env import Allocation, Scenario, ScenarioConfig
-from mec_llm_env.actions import ActionCodec, choose_association, register_encoding
+from mec_llm_env.actions import ActionCodec, choose_association
 
 ENCODING = "association"
 
@@ -49,9 +49,7 @@ class AssociationCodec(ActionCodec):
                 the index.
         """
         association = choose_association(action, scenario, "action")
-        return dashf.share_resources(
-            scenario, self.objective, association, effort="fast"
-        )
+        return share_resources(scenario, association, self.objective, effort="fast")
 
     def encode(self, allocation: Allocation, scenario: Scenario) -> Any:
         """Returns the servers of an allocation; its resources are left to the codec."""
@@ -59,8 +57,3 @@ class AssociationCodec(ActionCodec):
 
     def _join(self, association: Any, resources: Any) -> Any:
         return association.argmax(axis=-1).astype(np.int64)
-
-
-def register() -> None:
-    """Makes the encoding known to `MecLlm-v0`."""
-    register_encoding(ENCODING, AssociationCodec)

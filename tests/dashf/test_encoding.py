@@ -10,7 +10,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import dashf
-from agents.association import AssociationCodec
+from dashf import AssociationCodec
+from dashf.pricing.exact import solve_exact
 from mec_llm_env import ObjectiveConfig, evaluate, sample_scenario, violations
 from mec_llm_env.actions import register_encoding
 from mec_llm_env.task import Task
@@ -26,7 +27,7 @@ def test_an_action_gets_the_resources_of_the_allocator() -> None:
     action = np.random.default_rng(1).integers(0, 2, (5, 4))
     allocation, outcome = task.decide(action, scenario)
     np.testing.assert_array_equal(allocation.server, action)
-    best = dashf.share_resources(scenario, task.config.objective, np.eye(2)[action])
+    best = dashf.share_resources(scenario, np.eye(2)[action], task.config.objective)
     np.testing.assert_allclose(outcome.scr, evaluate(scenario, best).scr, rtol=1e-3)
 
 
@@ -37,7 +38,7 @@ def test_the_best_action_is_the_optimum() -> None:
     every = np.array(list(itertools.product(range(2), repeat=4)))
     many = scenario.map(lambda a: np.broadcast_to(a, (16, *np.shape(a))))
     _, outcome = task.decide(every, many)
-    exact = dashf.solve_exact(scenario)[0]
+    exact = solve_exact(scenario)
     np.testing.assert_array_equal(every[outcome.scr.argmax()], exact.allocation.server)
 
 
