@@ -25,7 +25,7 @@ import numpy as np
 
 from dashf import SOLVERS, solve
 from dashf.alternating.association import candidates, minorise, relax
-from dashf.alternating.split import pair_terms
+from dashf.pair.split import pair_terms
 from dashf.rules import starting_allocation, strongest_channel
 from mec_llm_env import Scenario, ScenarioConfig, evaluate, sample_scenario
 

@@ -256,7 +256,9 @@ def _one_by_one(
     return BatchResult(
         status=np.array([r.status for r in results]).reshape(s.batch_shape),
         scenario=s,
-        allocation=Allocation.stack([r.allocation for r in results]).map(shaped),
+        allocation=Allocation.stack([r.allocation for r in results]).unflatten(
+            s.batch_shape
+        ),
         scr=shaped([r.scr for r in results]),
         time_s=time.perf_counter() - begin,
         bound=_stacked(bounds, shaped) if bounds else None,

@@ -50,6 +50,37 @@ class ArrayRecord:
         index = index if isinstance(index, tuple) else (index,)
         return self.map(lambda value: value[(*index, ...)])
 
+    def flatten(self, axes: int) -> Self:
+        """Returns the record with its first `axes` axes joined to one."""
+        return self.map(lambda value: value.reshape((-1, *value.shape[axes:])))
+
+    def unflatten(self, batch_shape: tuple[int, ...]) -> Self:
+        """Returns the record with its first axis split; undoes `flatten`."""
+        return self.map(lambda value: value.reshape((*batch_shape, *value.shape[1:])))
+
+    def repeat(self, count: int) -> Self:
+        """Returns the record `count` times along a new first axis; NumPy, no copy."""
+        return self.map(lambda value: np.broadcast_to(value, (count, *value.shape)))
+
+    @classmethod
+    def where(cls, condition: Array, yes: Self, no: Self) -> Self:
+        """Returns the batch members of one record where a mask holds, else another's.
+
+        Args:
+            condition: of the batch shape, NumPy.
+            yes: taken where it is True.
+            no: taken elsewhere, of the same shapes.
+        """
+
+        def choose(name: str) -> Array:
+            one, other = getattr(yes, name), getattr(no, name)
+            if one is None:
+                return None
+            extra = (1,) * (one.ndim - condition.ndim)
+            return np.where(condition.reshape(condition.shape + extra), one, other)
+
+        return cls.unchecked(**{name: choose(name) for name in cls.field_names()})
+
     @classmethod
     def stack(cls, records: Sequence[Self]) -> Self:
         """Joins records of equal shapes along a new leading batch axis."""

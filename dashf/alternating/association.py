@@ -26,10 +26,10 @@ import numpy as np
 from scipy.special import lambertw
 
 from dashf.alternating.convex import CONVEX_SOLVERS
-from dashf.alternating.resources import fit_capacity, shadow_prices
+from dashf.alternating.resources import shadow_prices
 from dashf.alternating.sdr import solve_relaxation
-from dashf.alternating.split import Candidates, PairTerms, pair_terms
 from dashf.common.budget import Budget
+from dashf.common.capacity import fit_capacity
 from dashf.common.checks import (
     check_allocation,
     check_array,
@@ -41,6 +41,7 @@ from dashf.common.checks import (
     check_solvers,
 )
 from dashf.pair.best_response import best_response
+from dashf.pair.split import Candidates, PairTerms, pair_terms
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.assignment import round_assignment
 from mec_llm_env.record import as_floats

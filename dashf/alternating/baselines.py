@@ -21,7 +21,6 @@ from dashf.alternating.association import FORMULATIONS, formulation_of, propose
 from dashf.alternating.continuous import evaluated, optimise_continuous
 from dashf.alternating.resource_program import prepare
 from dashf.alternating.resources import shadow_prices
-from dashf.alternating.split import Candidates
 from dashf.common.budget import Budget
 from dashf.common.checks import (
     check_choice,
@@ -30,6 +29,7 @@ from dashf.common.checks import (
     check_single,
     check_tolerance,
 )
+from dashf.pair.split import Candidates
 from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import average_allocation, starting_allocation, strongest_channel
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
@@ -209,9 +209,7 @@ def _best_average(
     s: Scenario, associations: Array, o: ObjectiveConfig
 ) -> tuple[Allocation, Any]:
     """Returns the best of some associations with average resources, and its outcome."""
-    many = s.map(
-        lambda field: np.broadcast_to(field, (len(associations), *field.shape))
-    )
+    many = s.repeat(len(associations))
     allocations = average_allocation(many, associations)
     best = int(evaluate(many, allocations, o, check=False).scr.argmax())
     return evaluated(s, allocations[best], o)

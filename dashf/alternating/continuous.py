@@ -17,7 +17,6 @@ import numpy as np
 from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.dinkelbach import dinkelbach
 from dashf.alternating.resources import improve_once, surplus
-from dashf.alternating.split import optimal_split
 from dashf.common.budget import Budget
 from dashf.common.checks import (
     check_allocation,
@@ -31,6 +30,7 @@ from dashf.common.checks import (
     check_tolerance,
 )
 from dashf.pair.coefficients import local_frequency
+from dashf.pair.split import optimal_split
 from dashf.result import Status
 from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario, evaluate
 

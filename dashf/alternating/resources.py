@@ -25,6 +25,7 @@ import numpy as np
 from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.resource_program import PROGRAMS
 from dashf.common.budget import Budget
+from dashf.common.capacity import fit_capacity
 from dashf.common.checks import (
     check_allocation,
     check_array,
@@ -181,22 +182,6 @@ def _attempts(solvers: tuple[str, ...]) -> list[tuple[str, float]]:
     return [(first, 1.0), (first, _PERTURBATION), *((name, 1.0) for name in others)]
 
 
-def fit_capacity(scenario: Scenario, allocation: Allocation) -> Allocation:
-    """Returns the allocation scaled so that no server gives more than it has.
-
-    Bandwidth is scaled to use every server's band, because more of it never hurts;
-    server frequency only down, because idle compute saves energy.
-    """
-    s, z, x = scenario, allocation, allocation.association
-    band_used = x @ (x.T @ z.bandwidth_hz / s.bandwidth_max_hz)
-    compute_used = x @ (x.T @ z.server_frequency_hz / s.server_frequency_max_hz)
-    return dataclasses.replace(
-        z,
-        bandwidth_hz=z.bandwidth_hz / band_used,
-        server_frequency_hz=z.server_frequency_hz / np.maximum(compute_used, 1.0),
-    )
-
-
 def shadow_prices(
     scenario: Scenario,
     allocation: Allocation,
@@ -235,15 +220,12 @@ def shadow_prices(
     change[0, :2] += np.reshape([step, -step], change[0, :2].shape)
     change[1, 2:] += np.reshape([step, -step], change[1, 2:].shape)
 
-    def four(field: Array) -> Array:
-        return np.broadcast_to(field, (4, *np.shape(field)))
-
     changed = dataclasses.replace(
-        z.map(four),
+        z.repeat(4),
         bandwidth_hz=z.bandwidth_hz * change[0],
         server_frequency_hz=z.server_frequency_hz * change[1],
     )
-    outcome = evaluate(s.map(four), changed, objective, check=False)
+    outcome = evaluate(s.repeat(4), changed, objective, check=False)
     gain = outcome.score - np.asarray(ratio)[..., None] * outcome.cost
 
     def price(amount: Array, capacity: Array, up: Array, down: Array) -> Array:

@@ -157,7 +157,7 @@ class Judge:
             OutOfTime: there is no time left.
         """
         s, o, count = self.scenario, self.objective, len(judged)
-        many = s.map(lambda field: np.broadcast_to(field, (count, *field.shape)))
+        many = s.repeat(count)
         z = Allocation.stack([j.allocation for j in judged if j.allocation])
         y = np.array([j.scr for j in judged])
         prices = [np.nan_to_num(price) for price in shadow_prices(many, z, o, ratio=y)]
@@ -197,7 +197,7 @@ class Judge:
 
     def _judge(self, choices: list[Choice]) -> None:
         s, count = self.scenario, len(choices)
-        many = s.map(lambda field: np.broadcast_to(field, (count, *field.shape)))
+        many = s.repeat(count)
         part = np.stack([choice.part for choice in choices])
         limits = {
             "local_fraction_min": np.select(

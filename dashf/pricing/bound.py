@@ -48,7 +48,7 @@ class Problem:
         """Builds the problem of a scenario, or of a batch of any shape."""
         s = scenario.to_numpy()
         batch = s.batch_shape
-        flat = s.map(lambda a: np.reshape(a, (-1, *np.shape(a)[len(batch) :])))
+        flat = s.flatten(len(batch))
         pairs, k = make_pairs(flat, objective), score_constants(objective)
         S, N, M = pairs.local.shape
 

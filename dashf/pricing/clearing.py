@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from dashf.pair.backend import Response
 from dashf.pricing.interior_point import iterate
 from dashf.pricing.options import Options, Prices
+from dashf.pricing.price_step import price_step
 
 Array = Any  # NumPy only
 
@@ -24,7 +24,6 @@ _MAX_ROUNDS = 200  # all but a few of a thousand take 5 to 15
 _CLOSE = 1e-7  # surplus and value of what is not shared out, over total score
 _FIRST_PRICE = 10.0  # score for all of a server, for each of its users
 _LEAST_PRICE = 1e-9  # score; no different from nothing
-_LEAST_SLOPE = 0.2, 0.01  # −d ln Σ b / d ln λ, and of F by μ, taken for the step
 _LEAST_DETERMINANT = 0.02  # of the slopes, over the product of the diagonal ones
 _LONGEST_STEP = 2.0  # nepers, of a price in a round
 _LONGER = 1.4  # the longest step over the one before, where demand has not turned
@@ -121,7 +120,8 @@ class _State:
         self.longest = np.where(turned, 0.5 * np.abs(self.change), longer)
         self.excess = excess
         rise = np.clip(surplus / cost, -0.7 * self.y, 2.0 * self.y)
-        self.change = np.clip(self._newton(a, share, rise), -self.longest, self.longest)
+        step = price_step(a, self._total, self.price, share, rise, _regular)
+        self.change = np.clip(step, -self.longest, self.longest)
         price = np.maximum(self.price * np.exp(self.change), _LEAST_PRICE)
         self.price = np.where(self.used, price, 0.0)
         self.y = self.y + rise
@@ -132,20 +132,10 @@ class _State:
         """Sums values of users [S, N, 1] by server, [S, M, how many]."""
         return np.einsum("snm,snd->smd", self.x, np.concatenate(values, axis=-1))
 
-    def _newton(self, a: Response, share: Array, rise: Array) -> Array:
-        """Returns Newton's step in the logarithms of the prices, [S, M, 2].
 
-        It solves ln Σ b = 0 and ln Σ F = 0 at every server, with y changed by `rise`.
-        """
-        drift = self._total(a.bend_by, a.bend_fy) * rise[:, None, None]
-        gap = np.log(share) - drift / share
-        slope = self._total(a.bend_bb, a.bend_ff) * self.price / share
-        slope = np.maximum(slope, _LEAST_SLOPE)
-        other = self._total(a.bend_bf) * self.price[..., ::-1] / share
-        diagonal = slope.prod(axis=-1, keepdims=True)
-        cross = np.maximum(other.prod(axis=-1, keepdims=True), 1e-300)
-        other = other * np.minimum(
-            1.0, np.sqrt((1 - _LEAST_DETERMINANT) * diagonal / cross)
-        )
-        determinant = diagonal - other.prod(axis=-1, keepdims=True)
-        return (slope[..., ::-1] * gap - other * gap[..., ::-1]) / determinant
+def _regular(slope: Array, cross: Array) -> Array:
+    """Returns cross derivatives with a least determinant."""
+    diagonal = slope.prod(axis=-1, keepdims=True)
+    product = np.maximum(cross.prod(axis=-1, keepdims=True), 1e-300)
+    most = (1 - _LEAST_DETERMINANT) * diagonal
+    return cross * np.minimum(1.0, np.sqrt(most / product))

@@ -121,7 +121,7 @@ def solve_dual_batch(
     return BatchResult(
         status=search.status(),
         scenario=s,
-        allocation=search.best.allocation().map(shaped),
+        allocation=search.best.allocation().unflatten(s.batch_shape),
         scr=shaped(search.best.scr),
         time_s=clock.passed_s,
         bound=search.bound,

@@ -1,8 +1,9 @@
 """Split and resources for a given association, in a few rounds for a whole batch.
 
-For learning, which asks a million times and needs no last digit. A round asks every
-user for its response to the ratio y and to the prices λ and μ of its server, with its
-φ fixed (`kernels.solve_option`), and then updates
+For learning, and for judging many associations at once: a good allocation a million
+times, not the best one. A round asks every user for its response to the ratio y and to
+the prices λ and μ of its server, with its φ fixed (`kernels.solve_option`), and then
+updates
 
 - y by Newton's method on the bound: the surplus over the cost (`interior_point`);
 - ln λ and ln μ of every server by Newton's method on ln Σ b = 0 and ln Σ F = 0, since
@@ -19,9 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from dashf.common.capacity import fit_capacity
 from dashf.pair.backend import Response, respond
 from dashf.pair.coefficients import local_frequency, make_pairs, score_constants
 from dashf.pair.kernels import pair_cost
+from dashf.pair.split import best_split
+from dashf.pricing.price_step import price_step
 from dashf.rules import average_allocation
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
@@ -29,10 +33,9 @@ Array = Any  # NumPy only
 
 _ROUNDS = 6
 _FIRST_PRICE = 10.0  # score for all of a server, for each of its users
-_LEAST_SHARE = 1e-20  # of a server or of a power
 _LEAST_PRICE = 1e-3  # score; no different from nothing
 _STEP = 2.0  # nepers, of a price in a round
-_LEAST_SLOPE = 0.2, 0.01  # −d ln Σ b / d ln λ, and of F by μ, taken for the step
+_MOST_CROSS = 0.5  # cross over diagonal derivatives of demand, taken for the step
 
 
 def share_fast(
@@ -57,8 +60,8 @@ def share_fast(
     def own(per_server: Array) -> Array:  # [S, M] → [S, N]
         return np.take_along_axis(per_server, server, axis=-1)
 
-    def total(per_user: Array) -> Array:  # [S, N] → [S, M]
-        return np.einsum("snm,sn->sm", x, per_user)
+    def total(*per_user: Array) -> Array:  # [S, N] each → [S, M, how many]
+        return np.einsum("snm,snd->smd", x, np.stack(per_user, axis=-1))
 
     pairs = make_pairs(s, objective).arrays()
     c = tuple(np.take_along_axis(v, server[..., None], axis=-1)[..., 0] for v in pairs)
@@ -74,7 +77,9 @@ def share_fast(
         # Every server with nobody to serve has its capacity left, and no say.
         rent = (np.where(load > 0, price.sum(axis=-1), 0.0)).sum(axis=-1)
         rise = (rent + a.benefit.sum(axis=-1)) / a.cost.sum(axis=-1)
-        price = _next_price(price, rise, a, load, total)
+        share = np.where(load[..., None] > 0, total(a.band, a.compute), 1.0)
+        step = price_step(a, total, price, share, rise, _limited)
+        price = np.maximum(price * np.exp(np.clip(step, -_STEP, _STEP)), _LEAST_PRICE)
         y = np.maximum(y + rise, 0.3 * y)
         if i < _ROUNDS - 1:
             fraction = _best_fraction(a, c, k, y, fraction, low, high)
@@ -82,53 +87,29 @@ def share_fast(
         *(fraction, fraction, y[:, None], own(price[..., 0]), own(price[..., 1])),
         *(c, k),
     )
-    a = some_of_each(a)
-    a = a._replace(
-        band=a.band / own(total(a.band)),  # unused bandwidth never helps
-        compute=a.compute / own(np.maximum(total(a.compute), 1.0)),
+    z = fit_capacity(
+        s,
+        Allocation.unchecked(
+            association=x,
+            local_fraction=fraction,
+            transmit_power_w=a.power * s.transmit_power_max_w,
+            bandwidth_hz=a.band * own(s.bandwidth_max_hz),
+            user_frequency_hz=local_frequency(s, objective),
+            server_frequency_hz=a.compute * own(s.server_frequency_max_hz),
+        ),
     )
-    return Allocation.unchecked(
-        association=x,
-        local_fraction=_best_fraction(a, c, k, y, fraction, low, high),
-        transmit_power_w=a.power * s.transmit_power_max_w,
-        bandwidth_hz=a.band * own(s.bandwidth_max_hz),
-        user_frequency_hz=local_frequency(s, objective),
-        server_frequency_hz=a.compute * own(s.server_frequency_max_hz),
+    fitted = a._replace(
+        power=z.transmit_power_w / s.transmit_power_max_w,
+        band=z.bandwidth_hz / own(s.bandwidth_max_hz),
+        compute=z.server_frequency_hz / own(s.server_frequency_max_hz),
     )
+    best = _best_fraction(fitted, c, k, y, fraction, low, high)
+    return Allocation.unchecked(**z.to_dict() | {"local_fraction": best})
 
 
-def some_of_each(a: Response) -> Response:
-    """Raises shares that are as good as nothing, which no allocation may grant."""
-    return a._replace(
-        power=np.maximum(a.power, _LEAST_SHARE),
-        band=np.maximum(a.band, _LEAST_SHARE),
-        compute=np.maximum(a.compute, _LEAST_SHARE),
-    )
-
-
-def _next_price(
-    price: Array,  # [S, M, 2] λ and μ
-    rise: Array,  # [S] of y in this round
-    a: Response,  # [S, N]
-    load: Array,  # [S, M] users
-    total: Any,  # sums users' values by server
-) -> Array:
-    """Returns the prices after a Newton step in their logarithms, [S, M, 2]."""
-    lam, mu = price[..., 0], price[..., 1]
-    band, compute = (np.where(load > 0, total(v), 1.0) for v in (a.band, a.compute))
-    # Too much is asked by e^gap, the change of y included.
-    gap_b = np.log(band) - total(a.bend_by) * rise[:, None] / band
-    gap_f = np.log(compute) - total(a.bend_fy) * rise[:, None] / compute
-    slope_bb = np.maximum(total(a.bend_bb) * lam / band, _LEAST_SLOPE[0])
-    slope_ff = np.maximum(total(a.bend_ff) * mu / compute, _LEAST_SLOPE[1])
-    cross = total(a.bend_bf)
-    slope_bf = np.clip(cross * mu / band, -0.5 * slope_bb, 0.5 * slope_bb)
-    slope_fb = np.clip(cross * lam / compute, -0.5 * slope_ff, 0.5 * slope_ff)
-    determinant = slope_bb * slope_ff - slope_bf * slope_fb
-    step_b = (slope_ff * gap_b - slope_bf * gap_f) / determinant
-    step_f = (slope_bb * gap_f - slope_fb * gap_b) / determinant
-    step = np.clip(np.stack([step_b, step_f], axis=-1), -_STEP, _STEP)
-    return np.maximum(price * np.exp(step), _LEAST_PRICE)
+def _limited(slope: Array, cross: Array) -> Array:
+    """Returns cross derivatives of at most half the diagonal ones."""
+    return np.clip(cross, -_MOST_CROSS * slope, _MOST_CROSS * slope)
 
 
 def _best_fraction(
@@ -140,16 +121,9 @@ def _best_fraction(
     low: Array,
     high: Array,
 ) -> Array:
-    """Returns the best φ of every user at ratio y for its shares, [S, N].
-
-    The cost is linear in φ and the score is ω1 ln(C − w φ²). Where more φ saves g it
-    solves g w φ² + 2 ω1 w φ − g C = 0, here without cancellation.
-    """
+    """Returns the best φ of every user at ratio y for its shares, [S, N]."""
     wt, w1, w2, wp, wb, wc, wo = k
     log1p_x = np.log1p(c[3] * a.power / a.band)
     _, slope = pair_cost(fraction, a.power, a.band, a.compute, log1p_x, c[:8], wt)
-    g = np.maximum(-y[:, None] * slope, 1e-300)
-    C, w = 1 + w2 * (wp * a.power + wb * a.band + wc * a.compute + wo), w2 * wo
-    bend = w1 * w + np.sqrt((w1 * w) ** 2 + g * g * w * C)
-    root = g * C / np.maximum(bend, 1e-200)  # far beyond the range where w = 0
-    return np.clip(np.where(slope < 0, root, 0.0), low, high)
+    quality = 1 + w2 * (wp * a.power + wb * a.band + wc * a.compute + wo)
+    return best_split(-y[:, None] * slope, quality, w2 * wo, w1, low, high)

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from dashf.common.capacity import fit_capacity
 from dashf.pair.coefficients import local_frequency
+from dashf.pair.split import optimal_split
 from dashf.pricing.bound import PARTS, Problem
 from dashf.pricing.clearing import clear
-from dashf.pricing.fast_sharing import share_fast, some_of_each
+from dashf.pricing.fast_sharing import share_fast
 from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import mixed
 from dashf.rules import average_allocation, strongest_channel
-from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
+from mec_llm_env import Allocation, evaluate
+from mec_llm_env.allocation import one_hot
 from mec_llm_env.assignment import round_assignment
 
 Array = Any  # NumPy only
@@ -75,28 +78,24 @@ def _fitted(
 ) -> Allocation:
     """Returns the response to prices, with shares scaled to fit each server."""
     assert single.server is not None
-    answer = some_of_each(single.respond(prices.ratio, prices.price, problem.constants))
+    answer = single.respond(prices.ratio, prices.price, problem.constants)
     server = single.server[..., 0]
     s = problem.scenario[rows]
-    association = (server[..., None] == np.arange(s.n_servers)).astype(np.float64)
-
-    def fit(share: Array, fill: bool) -> Array:
-        used = np.einsum("cnm,cn->cm", association, share)
-        used = np.maximum(used, 1e-300) if fill else np.maximum(used, 1.0)
-        return share / np.take_along_axis(used, server, axis=1)
-
-    band, compute = fit(answer.band[..., 0], True), fit(answer.compute[..., 0], False)
 
     def at_server(value: Array) -> Array:
         return np.take_along_axis(value, server, axis=1)
 
-    return Allocation.unchecked(
-        association=association,
-        local_fraction=answer.fraction[..., 0],
-        transmit_power_w=answer.power[..., 0] * s.transmit_power_max_w,
-        bandwidth_hz=band * at_server(s.bandwidth_max_hz),
-        user_frequency_hz=local_frequency(s, problem.objective),
-        server_frequency_hz=compute * at_server(s.server_frequency_max_hz),
+    return fit_capacity(
+        s,
+        Allocation.unchecked(
+            association=one_hot(server, s.n_servers),
+            local_fraction=answer.fraction[..., 0],
+            transmit_power_w=answer.power[..., 0] * s.transmit_power_max_w,
+            bandwidth_hz=answer.band[..., 0] * at_server(s.bandwidth_max_hz),
+            user_frequency_hz=local_frequency(s, problem.objective),
+            server_frequency_hz=answer.compute[..., 0]
+            * at_server(s.server_frequency_max_hz),
+        ),
     )
 
 
@@ -118,7 +117,7 @@ def polish(
     best, scr = allocation, evaluate(s, allocation, o).scr
     fraction = allocation.local_fraction
     for i in range(passes):
-        wanted = _best_fraction(s, o, best, scr)
+        wanted = optimal_split(s, best, o, scr).local_fraction
         step = 1.0 if i % 2 == 0 else 3.0  # longer steps where the turns are slow
         low, high = s.local_fraction_min, s.local_fraction_max
         fraction = best.local_fraction + step * (wanted - best.local_fraction)
@@ -128,40 +127,8 @@ def polish(
         )
         better = value > scr
         scr = np.where(better, value, scr)
-
-        def mix(new: Array, old: Array, better: Array = better) -> Array:
-            return np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-        best = Allocation.unchecked(
-            **{
-                name: mix(getattr(found, name), getattr(best, name))
-                for name in Allocation.field_names()
-            }
-        )
+        best = Allocation.where(better, found, best)
     return best, scr
-
-
-def _best_fraction(s: Scenario, o: ObjectiveConfig, z: Allocation, y: Array) -> Array:
-    """Returns the best φ of every user at ratio y and given shares, [C, N].
-
-    Cost is linear in φ and the score is ω1 ln(C − a φ²): a quadratic equation.
-    """
-    no_local = dict(z.to_dict(), local_fraction=np.zeros_like(z.local_fraction))
-    all_local = dict(z.to_dict(), local_fraction=np.ones_like(z.local_fraction))
-    at_0, at_1 = (
-        evaluate(s, Allocation.unchecked(**fields), o, check=False)
-        for fields in (no_local, all_local)
-    )
-    saving = y[:, None] * (at_0.cost - at_1.cost)
-    C = np.exp(at_0.score / o.score_scale)
-    a = o.score_sensitivity * o.score_weight_offload
-    w1 = o.score_scale
-    gain = np.maximum(saving, 1e-300)
-    # g a φ² + 2 ω1 a φ − g C = 0, in the form without cancellation.
-    bend = w1 * a + np.sqrt((w1 * a) ** 2 + gain * gain * a * C)
-    root = gain * C / np.maximum(bend, 1e-200)  # far beyond the range where a = 0
-    fraction = np.where(saving > 0, root, 0.0)
-    return np.clip(fraction, s.local_fraction_min, s.local_fraction_max)
 
 
 class Best:

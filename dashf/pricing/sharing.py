@@ -69,9 +69,8 @@ def share_resources(
     if fraction is not None:
         fraction = _check_fraction(s, fraction).reshape(-1, N)
     if effort == "fast":
-        rows = s.map(lambda a: np.reshape(a, (-1, *np.shape(a)[len(batch) :])))
-        found = share_fast(rows, objective, flat, fraction)
-        return found.map(lambda a: a.reshape((*batch, *a.shape[1:])))
+        rows = s.flatten(len(batch))
+        return share_fast(rows, objective, flat, fraction).unflatten(batch)
     problem = Problem.of(s, objective)
     S = len(flat)
     if fraction is not None:
@@ -84,7 +83,7 @@ def share_resources(
         best.offer(*likely_choices(options, prices, _COMBINATIONS), prices)
         best.polish(prices, passes=20)
         found = best.allocation()
-    return found.map(lambda a: a.reshape((*batch, *a.shape[1:])))
+    return found.unflatten(batch)
 
 
 def _check_fraction(scenario: Scenario, fraction: Any) -> Array:

@@ -15,7 +15,7 @@ from dashf.alternating.association import (
 )
 from dashf.alternating.continuous import optimise_continuous
 from dashf.alternating.resources import allocate, fit_capacity, shadow_prices
-from dashf.alternating.split import pair_terms
+from dashf.pair.split import pair_terms
 from mec_llm_env import ObjectiveConfig, evaluate
 from tests.dashf.cases import (
     OBJECTIVE,

@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import minimize, minimize_scalar
 
 from dashf.alternating.convex import ConvexProgram
-from dashf.alternating.resources import allocate, fit_capacity, shadow_prices
+from dashf.alternating.resources import allocate, shadow_prices
+from dashf.common.capacity import fit_capacity
 from dashf.pair.coefficients import local_frequency
 from dashf.result import Status
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate

@@ -28,8 +28,8 @@ from dashf.alternating.baselines import (
 )
 from dashf.alternating.continuous import optimise_continuous
 from dashf.alternating.dinkelbach import dinkelbach
-from dashf.alternating.split import pair_terms
 from dashf.common import checks
+from dashf.pair.split import pair_terms
 from dashf.pricing.dual import solve_dual, solve_dual_batch
 from dashf.pricing.exact import solve_exact
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, ScenarioConfig

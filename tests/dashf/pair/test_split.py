@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from dashf.alternating.association import candidates
-from dashf.alternating.split import optimal_split, own_terms, pair_terms
+from dashf.pair.split import optimal_split, own_terms, pair_terms
 from mec_llm_env import evaluate
 from tests.dashf.cases import (
     OBJECTIVE,

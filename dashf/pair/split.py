@@ -69,7 +69,7 @@ class PairTerms:
         numerator = 2 * self.score_scale * self.quality_loss * (self.quality + loss)
         return numerator / (self.quality - loss) ** 2
 
-    def value(self, split: Array, ratio: float) -> Array:
+    def value(self, split: Array, ratio: Array) -> Array:
         """Returns h(φ) at y = `ratio`."""
         return (
             self.score(split)
@@ -77,19 +77,36 @@ class PairTerms:
             - self.rent
         )
 
-    def best_split(self, ratio: float, lowest: Array, highest: Array) -> Array:
-        """Returns the φ in its box that maximises h, in closed form.
+    def best_split(self, ratio: Array, lowest: Array, highest: Array) -> Array:
+        """Returns the φ in its box that maximises h, in closed form."""
+        return best_split(
+            -ratio * self.cost_slope,
+            self.quality,
+            self.quality_loss,
+            self.score_scale,
+            lowest,
+            highest,
+        )
 
-        h' = −2 ω1 w φ/(u − w φ²) − y e. Where e ≥ 0 it is nowhere positive. Else, with
-        k = −y e > 0, it vanishes at the positive root of k w φ² + 2 ω1 w φ = k u,
-        which is k u / (ω1 w + √(ω1² w² + k² w u)): infinite where w = 0.
-        """
-        k = np.maximum(-ratio * self.cost_slope, 0.0)
-        scaled_loss = self.score_scale * self.quality_loss
-        root = np.sqrt(scaled_loss**2 + k**2 * self.quality_loss * self.quality)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            stationary = k * self.quality / (scaled_loss + root)
-        return np.clip(np.where(k > 0, stationary, 0.0), lowest, highest)
+
+def best_split(
+    saving: Array,  # y times what the cost falls by for each unit of φ
+    quality: Array,  # u
+    quality_loss: float,  # w
+    score_scale: float,  # ω1
+    lowest: Array,
+    highest: Array,
+) -> Array:
+    """Returns the φ in its box that maximises ω1 ln(u − w φ²) + saving φ.
+
+    Where nothing is saved the lowest is best. Else the derivative vanishes at the
+    positive root of k w φ² + 2 ω1 w φ = k u, with k the saving, which without
+    cancellation is k u/(ω1 w + √(ω1² w² + k² w u)): beyond the range where w = 0.
+    """
+    k, scaled_loss = np.maximum(saving, 0.0), score_scale * quality_loss
+    root = np.sqrt(scaled_loss**2 + k**2 * quality_loss * quality)
+    stationary = k * quality / np.maximum(scaled_loss + root, 1e-200)
+    return np.clip(np.where(k > 0, stationary, 0.0), lowest, highest)
 
 
 def pair_terms(
@@ -100,7 +117,7 @@ def pair_terms(
 ) -> PairTerms:
     """Returns the coefficients of every pair, by evaluating M allocations at once."""
     n, m = scenario.n_users, scenario.n_servers
-    everywhere = scenario.map(lambda field: np.broadcast_to(field, (m, *field.shape)))
+    everywhere = scenario.repeat(m)
 
     def outcome_at(split: float) -> tuple[Array, Array]:
         # In allocation m everybody is at server m.
@@ -125,16 +142,15 @@ def pair_terms(
 def own_terms(
     scenario: Scenario, allocation: Allocation, objective: ObjectiveConfig
 ) -> PairTerms:
-    """Returns the coefficients of each user at its present server, [N]."""
+    """Returns the coefficients of each user at its present server, [..., N]."""
+    zero = np.zeros_like(allocation.local_fraction)
 
     def outcome_at(split: float) -> tuple[Array, Array]:
-        z = dataclasses.replace(
-            allocation, local_fraction=np.full(scenario.n_users, split)
-        )
+        z = dataclasses.replace(allocation, local_fraction=zero + split)
         outcome = evaluate(scenario, z, objective, check=False)
         return outcome.score, outcome.cost
 
-    return _terms(outcome_at, objective, np.zeros(scenario.n_users))
+    return _terms(outcome_at, objective, zero)
 
 
 def _terms(
@@ -156,11 +172,13 @@ def _terms(
 
 
 def optimal_split(
-    scenario: Scenario, allocation: Allocation, objective: ObjectiveConfig, ratio: float
+    scenario: Scenario, allocation: Allocation, objective: ObjectiveConfig, ratio: Array
 ) -> Allocation:
-    """Returns the allocation with every φ_n at its best for G at y = `ratio`."""
+    """Returns the allocation with every φ at its best for G at y = `ratio` [...]."""
     terms = own_terms(scenario, allocation, objective)
     split = terms.best_split(
-        ratio, scenario.local_fraction_min, scenario.local_fraction_max
+        np.asarray(ratio)[..., None],
+        scenario.local_fraction_min,
+        scenario.local_fraction_max,
     )
     return dataclasses.replace(allocation, local_fraction=split)
