@@ -155,7 +155,7 @@ def test_fit_capacity_fills_the_band_and_leaves_compute_idle():
         server_frequency_hz=np.array([0.1e9, 0.2e9]),  # of 1.3 GHz
     )
     fitted = fit_capacity(s, z)
-    assert fitted.bandwidth_hz.tolist() == [2.5e6, 7.5e6]
+    assert fitted.bandwidth_hz == pytest.approx([2.5e6, 7.5e6], rel=1e-12)
     assert fitted.server_frequency_hz.tolist() == [0.1e9, 0.2e9]
     above = dataclasses.replace(z, server_frequency_hz=np.array([1.3e9, 3.9e9]))
     assert fit_capacity(s, above).server_frequency_hz == pytest.approx(
