@@ -1,14 +1,9 @@
-"""The kernels over all pairs: compiled by numba where it is installed, else NumPy.
-
-Both run the same source, `dashf.pair.kernels`, and give the same numbers to rounding.
-`use_backend` chooses one.
-"""
+"""The kernels over arrays of options, in loops that numba compiles once a machine."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 import os
 import threading
 from collections.abc import Callable
@@ -24,32 +19,9 @@ from dashf.pair.jit import compile_function
 
 Array = Any  # NumPy only
 
-_BACKENDS = ("auto", "numba", "numpy")
-_chosen = "auto"
 _COMPILING = threading.Lock()
 _MANY_ROWS = 500  # from here two threads are worth their start
 _ROWS_A_LOOK = 2_000  # rows between two looks at the clock, some 20 ms
-
-
-def use_backend(name: str) -> None:
-    """Chooses what runs the kernels: "numba", "numpy", or "auto", numba if installed.
-
-    Raises:
-        ValueError: there is no such backend.
-    """
-    global _chosen
-    if name not in _BACKENDS:
-        raise ValueError(
-            f"The backend must be one of {', '.join(_BACKENDS)}; got {name!r}."
-        )
-    _chosen = name
-
-
-def backend() -> str:
-    """Returns "numba" or "numpy": what runs the kernels now."""
-    if _chosen == "auto":
-        return "numba" if importlib.util.find_spec("numba") else "numpy"
-    return _chosen
 
 
 class Response(NamedTuple):
@@ -93,20 +65,11 @@ def respond(
     """
     first, *rest = (low, high, y, price_b, price_f, *c)
     arrays = np.broadcast_arrays(first, *rest)
-    if backend() == "numba":
-        shape = arrays[0].shape
-        table = np.stack([a.reshape(-1) for a in arrays], axis=-1)
-        out = np.empty((len(table), len(Response._fields)))
-        in_parallel(compiled("respond_loop"), (table,), k, out, clock)
-        return Response(*np.moveaxis(out.reshape(*shape, -1), -1, 0))
-    with np.errstate(all="ignore"):  # in branches that `select` leaves out
-        return Response(
-            *kernels.solve_option(
-                *(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]),
-                tuple(arrays[5:]),
-                k,
-            )
-        )
+    shape = arrays[0].shape
+    table = np.stack([a.reshape(-1) for a in arrays], axis=-1)
+    out = np.empty((len(table), len(Response._fields)))
+    in_parallel(compiled("respond_loop"), (table,), k, out, clock)
+    return Response(*np.moveaxis(out.reshape(*shape, -1), -1, 0))
 
 
 def certify(
@@ -127,48 +90,23 @@ def certify(
     its slack above what has been attained; so a bound is at most the higher of its
     target and the maximum plus slack, or that of `loops.MOST_HALVED` intervals.
     """
-    arrays = [low, high, y, price_b, price_f, *c]
-    if backend() == "numba":
-        out = np.empty(len(low))
-        table = np.stack(arrays, axis=-1)
-        in_parallel(compiled("certify_loop"), (table, target, slack), k, out, clock)
-        return out
-    out = np.full(len(low), -np.inf)
-    reached = np.full(len(low), -np.inf)
-    row, p_min, p_max = np.arange(len(low)), np.zeros(len(low)), np.ones(len(low))
-    while len(row):
-        clock.check()
-        with np.errstate(all="ignore"):
-            value, by_power, attained = kernels.interval_bound(
-                low,
-                high,
-                p_min,
-                p_max,
-                y[row],
-                price_b[row],
-                price_f[row],
-                tuple(value[row] for value in c),
-                k,
-            )
-        np.maximum.at(reached, row, attained)
-        enough = np.maximum(target[row], reached[row] + slack[row])
-        by_power = by_power > 0.5 * (value - enough)
-        wide = np.where(by_power, p_max - p_min > 1e-9, high - low > 1e-7)
-        few = np.bincount(row, minlength=len(out))[row] <= loops.MOST_HALVED
-        split = (value > enough) & wide & few
-        np.maximum.at(out, row[~split], value[~split])
-        row, low, high = row[split], low[split], high[split]
-        p_min, p_max, by_power = p_min[split], p_max[split], by_power[split]
-        middle, p_middle = (low + high) / 2, (p_min + p_max) / 2
-        row = np.concatenate([row, row])
-        low, high = (
-            np.concatenate([low, np.where(by_power, low, middle)]),
-            np.concatenate([np.where(by_power, high, middle), high]),
-        )
-        p_min, p_max = (
-            np.concatenate([p_min, np.where(by_power, p_middle, p_min)]),
-            np.concatenate([np.where(by_power, p_middle, p_max), p_max]),
-        )
+    out = np.empty(len(low))
+    table = np.stack([low, high, y, price_b, price_f, *c], axis=-1)
+    in_parallel(compiled("certify_loop"), (table, target, slack), k, out, clock)
+    return out
+
+
+def snr_at_full_band(snr: Array, delay_cost: float, power_cost: Array) -> Array:
+    """Returns the x = snr p/b at which the cheapest power takes the whole band.
+
+    Args:
+        snr: [...] with full power over the whole band.
+        delay_cost: ω_t'.
+        power_cost: [...] ω_e' p^max.
+    """
+    out = np.empty(snr.shape)
+    table = np.stack([snr.reshape(-1), power_cost.reshape(-1)], axis=-1)
+    compiled("full_band_loop")(table, delay_cost, out.reshape(-1))
     return out
 
 
@@ -222,13 +160,8 @@ def in_parallel(
 
 @functools.cache
 def _register_kernels() -> None:
-    """Tells numba what the kernels are; `select` and `every` become plain choices."""
-    from numba.extending import overload, register_jitable
+    """Tells numba what the kernels are."""
+    from numba.extending import register_jitable
 
-    choice = overload(kernels.select)
-    choice(
-        lambda condition, yes, no: lambda condition, yes, no: yes if condition else no
-    )
-    overload(kernels.every)(lambda condition: lambda condition: condition)
     for function in kernels.SCALAR:
         register_jitable(function)

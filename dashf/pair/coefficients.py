@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from dashf.common.checks import check_objective, check_scenario
-from dashf.pair.kernels import snr_at_full_band
+from dashf.pair.backend import snr_at_full_band
 from mec_llm_env import ObjectiveConfig, Scenario
 
 Array = Any  # NumPy only
@@ -136,7 +136,6 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
     adapter = math.log(2) * s.adapter_bit[..., :, None] / band
     snr = s.channel_gain * s.transmit_power_max_w[..., :, None] / noise_w
     power_cost = by_user(energy * s.transmit_power_max_w)
-    zero = np.zeros(shape)
     return Pairs(
         local=by_user(local),
         upload_data=math.log(2) * s.data_bit[..., :, None] / band,
@@ -149,7 +148,7 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
         * maximum_hz**2
         * work,
         download=delay * adapter / downlink,
-        snr_full=snr_at_full_band(snr, delay, power_cost, zero, zero + 1),
+        snr_full=snr_at_full_band(snr, delay, power_cost),
         delay_cost=delay,
         fraction_min=by_user(s.local_fraction_min),
         fraction_max=by_user(s.local_fraction_max),

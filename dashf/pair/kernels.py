@@ -1,7 +1,7 @@
-"""The priced problem of one pair, for numbers (compiled) and arrays (NumPy) alike.
+"""The priced problem of one pair, in functions of numbers that numba compiles.
 
-Every function here is written once and runs in two ways: on whole arrays by NumPy, or
-on numbers inside the loops of `dashf.pair.backend`, by numba. So the two agree.
+`dashf.pair.backend` runs them over options. They are plain Python too, for reading and
+for stepping through.
 
 With the tuple c of a pair's coefficients (`pairs.Pairs`) and k of constants
 (`pairs.score_constants`) the problem is, for a ratio y and prices λ and μ,
@@ -16,51 +16,41 @@ of the logarithm, it falls apart into one equation for b, one for F and one for 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Number = Any  # an array under NumPy, a number when compiled
+Number = float
 
 _SMALL = 0.02  # below it the remainder takes its series
 _TINY = 1e-30
 _CLOSE = 1e-9  # Newton steps this small, in logarithms, end an iteration
 _MISSING = 1e-6  # quality, relative, by which t may miss its equation
 _NEAR_POWER = 1.3  # factor within which the best power is sought first
+_POWERS = 8  # of the grid over powers
+_START = 0.2  # of t and of p, where nothing nearby is known
 _BESIDE = 4e-9  # relative, from t to where demand has jumped
-
-
-def select(condition: Number, yes: Number, no: Number) -> Number:
-    """`yes` where the condition holds, else `no`. Compiled: a plain choice."""
-    return np.where(condition, yes, no)
-
-
-def every(condition: Number) -> bool:
-    """Whether a condition holds everywhere: ends iterations."""
-    return bool(np.all(condition))
 
 
 def remainder(x: Number, log1p_x: Number) -> Number:
     """(1 + x) ln(1 + x) − x, about x²/2, without cancellation."""
-    z = np.minimum(x, _SMALL)
+    z = min(x, _SMALL)
     series = 1 / 56 - z * (1 / 72 - z / 90)
     series = 1 / 20 - z * (1 / 30 - z * (1 / 42 - z * series))
     series = z * z * (1 / 2 - z * (1 / 6 - z * (1 / 12 - z * series)))
-    return select(x < _SMALL, series, (1 + x) * log1p_x - x)
+    return series if x < _SMALL else (1 + x) * log1p_x - x
 
 
 def power_on_curve(
     x: Number, rest: Number, wt: Number, e: Number, p_min: Number, p_max: Number
 ) -> Number:
     """The best power share where the signal to noise is x; `rest` = remainder(x)."""
-    return np.maximum(p_min, p_max * (wt * x / np.maximum(p_max * e * rest, wt * x)))
+    return max(p_min, p_max * (wt * x / max(p_max * e * rest, wt * x)))
 
 
 def snr_at_full_band(
     snr: Number, wt: Number, e: Number, p_min: Number, p_max: Number
 ) -> Number:
     """The x at which the curve takes the whole band: snr p(x)/x = 1."""
-    goal = wt * snr / np.maximum(e, _TINY * wt)  # inside the power range: rest = goal
+    goal = wt * snr / max(e, _TINY * wt)  # inside the power range: rest = goal
     z = np.log(np.sqrt(2 * goal) + goal / (1 + np.log1p(goal)))
     for _ in range(40):
         x = np.exp(z)
@@ -68,10 +58,10 @@ def snr_at_full_band(
         rest = remainder(x, log1p_x)
         step = np.log(rest / goal) * rest / (x * log1p_x)
         z = z - step
-        if every(np.abs(step) < 1e-13):
+        if abs(step) < 1e-13:
             break
     x = np.exp(z)
-    return np.minimum(np.maximum(x, snr * p_min), snr * p_max)
+    return min(max(x, snr * p_min), snr * p_max)
 
 
 def solve_bandwidth(
@@ -93,9 +83,9 @@ def solve_bandwidth(
         −d ln b / d ln price (0 at the whole band).
     """
     z_full = np.log(x_full)
-    z = np.maximum(np.log(x_start), z_full)
+    z = max(np.log(x_start), z_full)
     positive = price > 0
-    log_price = np.log(select(positive, price, 1.0))
+    log_price = np.log(price) if positive else 0.0
     for _ in range(60):
         x = np.exp(z)
         log1p_x = np.log1p(x)
@@ -104,23 +94,21 @@ def solve_bandwidth(
         b = snr * p / x
         rate = (wt + e * p) * rest / ((1 + x) * log1p_x * log1p_x)
         marginal = (up * rate + down) / (b * b)
-        inside = (p < p_max) & (p > p_min)
+        inside = (p < p_max) and (p > p_min)
         growth = x * log1p_x / rest  # d ln rest / d ln x, in [1, 2]
         edge = 1 + growth - 2 * x / ((1 + x) * log1p_x)
         share = x / (1 + x)
-        slope_rate = select(inside, -share / log1p_x, edge - 1 - share)
-        slope_b = select(inside, growth, 1.0)  # −d ln b / d ln x
+        slope_rate = -share / log1p_x if inside else edge - 1 - share
+        slope_b = growth if inside else 1.0  # −d ln b / d ln x
         slope = slope_rate * up * rate / (up * rate + down) + 2 * slope_b
         step = (np.log(marginal) - log_price) / slope
-        z_next = select(
-            positive, np.minimum(np.maximum(z - step, z_full), z_full + 600), z_full
-        )
-        moved = np.abs(z_next - z)
+        z_next = min(max(z - step, z_full), z_full + 600) if positive else z_full
+        moved = abs(z_next - z)
         z = z_next
-        if every(moved < _CLOSE):
+        if moved < _CLOSE:
             break
-    free = positive & (z > z_full)
-    return x, b, p, log1p_x, marginal, select(free, slope_b / slope, 0.0)
+    free = positive and (z > z_full)
+    return x, b, p, log1p_x, marginal, (slope_b / slope if free else 0.0)
 
 
 def solve_compute(price: Number, delay: Number, energy: Number) -> Number:
@@ -128,21 +116,21 @@ def solve_compute(price: Number, delay: Number, energy: Number) -> Number:
 
     The root of 2 energy F³ + price F² = delay, by Newton steps that fall to it.
     """
-    twice = 2 * np.maximum(energy, 1e-200)
-    ceiling = twice + price <= delay  # the slope at F = 1 is not negative
+    twice = 2 * max(energy, 1e-200)
+    if twice + price <= delay:  # the slope at F = 1 is not negative
+        return 1.0
     by_energy = np.cbrt(delay / twice)
-    by_price = np.sqrt(delay / np.maximum(price, _TINY))
-    start = select(
-        price > 0, np.minimum(by_energy, by_price), by_energy - price / twice
-    )
-    F = np.minimum(start, 1.0)
+    if price > 0:
+        F = min(by_energy, np.sqrt(delay / max(price, _TINY)), 1.0)
+    else:
+        F = min(by_energy - price / twice, 1.0)
     for _ in range(50):
         gap = (twice * F + price) * F * F - delay
-        step = gap / select(ceiling, 1.0, (3 * twice * F + 2 * price) * F)
-        F = select(ceiling, 1.0, np.maximum(F - step, 0.1 * F))
-        if every(ceiling | (np.abs(step) <= 1e-8 * F)):
+        step = gap / ((3 * twice * F + 2 * price) * F)
+        F = max(F - step, 0.1 * F)
+        if abs(step) <= 1e-8 * F:
             break
-    return np.minimum(F, 1.0)
+    return min(F, 1.0)
 
 
 def solve_shares(
@@ -171,7 +159,7 @@ def solve_shares(
     base = wp * credit + wo * (1 - fraction * fraction)
     low = (1 - 1e-9) / (1 + w2 * (base + wb + wc))
     high = (1 + 1e-9) / (1 + w2 * base)
-    t = np.minimum(np.maximum(t, low), high)
+    t = min(max(t, low), high)
     for _ in range(60):
         net_b = price_b - w1 * w2 * wb * t
         net_f = price_f - w1 * w2 * wc * t
@@ -181,24 +169,25 @@ def solve_shares(
         F = solve_compute(net_f, rest * cs, rest * es)
         quality = base + wb * b + wc * F
         excess = t * (1 + w2 * quality) - 1
-        above = excess > 0
-        high = select(above, t, high)
-        low = select(above, low, t)
-        rise_b = select(slope_b > 0, slope_b * b / select(slope_b > 0, net_b, 1.0), 0.0)
+        if excess > 0:
+            high = t
+        else:
+            low = t
+        rise_b = slope_b * b / net_b if slope_b > 0 else 0.0
         bend = 2 * rest * es + 2 * rest * cs / (F * F * F)
-        rise_f = select(F < 1, 1 / bend, 0.0)
+        rise_f = 1 / bend if F < 1 else 0.0
         slope = (
             1 + w2 * quality + t * w2 * w1 * w2 * (wb * wb * rise_b + wc * wc * rise_f)
         )
         newton = t - excess / slope
-        outside = (newton <= low) | (newton >= high)
-        t_next = select(outside, (low + high) / 2, newton)
-        done = np.abs(t_next - t) <= 1e-9 * t
+        outside = newton <= low or newton >= high
+        t_next = (low + high) / 2 if outside else newton
+        done = abs(t_next - t) <= 1e-9 * t
         t = t_next
-        if every(done):
+        if done:
             break
     missing = (1 / t - 1) / w2 - quality
-    if every(np.abs(missing) <= _MISSING * (quality + 1 / w2)):
+    if abs(missing) <= _MISSING * (quality + 1 / w2):
         return t, x, p, b, F, log1p_x, marginal, slope_b
     # Where a share hardly costs anything its demand jumps with t, and no t solves the
     # equation: what does lies between the demands a little below and above it.
@@ -211,12 +200,12 @@ def solve_shares(
     wanted = (1 / t - 1) / w2 - base
     F = fill(wanted - wb * b_low, wc, F_low, F_high)
     b = fill(wanted - wc * F, wb, b_low, b_high)
-    x = np.maximum(snr_at_full_band(snr / b, wt, e, p_min, p_max), x_full)
+    x = max(snr_at_full_band(snr / b, wt, e, p_min, p_max), x_full)
     log1p_x = np.log1p(x)
     rest_x = remainder(x, log1p_x)
     p = power_on_curve(x, rest_x, wt, e, p_min, p_max)
     rate = (wt + e * p) * rest_x / ((1 + x) * log1p_x * log1p_x)
-    b = np.minimum(snr * p / x, 1.0)
+    b = min(snr * p / x, 1.0)
     marginal = (up * rate + rest * cd) / (b * b)
     x, b, p, log1p_x, marginal, slope_b = solve_bandwidth(
         marginal, up, rest * cd, snr, wt, e, p_min, p_max, x_full, x
@@ -226,8 +215,8 @@ def solve_shares(
 
 def fill(wanted: Number, weight: Number, low: Number, high: Number) -> Number:
     """The share between two demands whose part of the score is what is wanted."""
-    share = wanted / np.maximum(weight, _TINY)
-    return np.minimum(np.maximum(share, np.minimum(low, high)), high)
+    share = wanted / max(weight, _TINY)
+    return min(max(share, min(low, high)), high)
 
 
 def pair_cost(
@@ -268,8 +257,7 @@ def solve_fraction(
         b, −d ln b / d ln (its price).
     """
     wt, w1, w2, wp, wb, wc, wo = k
-    zero, one = 0 * fraction, 0 * fraction + 1
-    p_min, p_max = zero, one
+    p_min, p_max = 0.0, 1.0
     snr, e = c[3], c[4]
     if wp > 0:
         p_min = best_credited_power(
@@ -304,58 +292,48 @@ def best_credited_power(
     The benefit is concave, then convex in p: a local maximum inside or the end. A grid
     brackets it, bisection of the slope finishes.
     """
-    zero, one = 0 * fraction, 0 * fraction + 1
     at = (fraction, y, price_b, price_f, c, k)
-    best = one
-    best_value, _, t = credited_power_slope(one, *at, t)
+    best = 1.0
+    best_value, _, t = credited_power_slope(best, *at, t)
     # Around the best power for a φ nearby, else between the neighbours on a grid.
-    low, high = p_near / _NEAR_POWER, np.minimum(p_near * _NEAR_POWER, 1.0)
-    low = np.maximum(low, _TINY)
+    low, high = max(p_near / _NEAR_POWER, _TINY), min(p_near * _NEAR_POWER, 1.0)
     _, f_left, t = credited_power_slope(low, *at, t)
     _, f_right, t = credited_power_slope(high, *at, t)
-    near = (f_left > 0) & (f_right < 0)
-    if not every(near):
+    if not (f_left > 0 and f_right < 0):
         cheapest = solve_shares(
-            fraction, zero, y, price_b, price_f, c, k, zero, one, x_full, t, x
+            fraction, 0.0, y, price_b, price_f, c, k, 0.0, 1.0, x_full, t, x
         )[2]
-        n_grid = 8
-        best_index = zero + n_grid
-        for i in range(n_grid):
-            p = cheapest * (1 / cheapest) ** (i / n_grid)
+        best_index = _POWERS
+        for i in range(_POWERS):
+            p = cheapest * (1 / cheapest) ** (i / _POWERS)
             value, _, t = credited_power_slope(p, *at, t)
-            better = value > best_value
-            best_value = select(better, value, best_value)
-            best = select(better, p, best)
-            best_index = select(better, zero + i, best_index)
-        before, after = (
-            np.maximum(best_index - 1, 0),
-            np.minimum(best_index + 1, n_grid),
-        )
-        low = select(near, low, cheapest * (1 / cheapest) ** (before / n_grid))
-        high = select(near, high, cheapest * (1 / cheapest) ** (after / n_grid))
+            if value > best_value:
+                best_value, best, best_index = value, p, i
+        before, after = max(best_index - 1, 0), min(best_index + 1, _POWERS)
+        low = cheapest * (1 / cheapest) ** (before / _POWERS)
+        high = cheapest * (1 / cheapest) ** (after / _POWERS)
         _, f_left, t = credited_power_slope(low, *at, t)
         _, f_right, t = credited_power_slope(high, *at, t)
+        if not (f_left > 0 and f_right < 0):
+            return best
     # The slope falls through zero between the neighbours: Illinois, in ln p.
     left, right = np.log(low), np.log(high)
-    inside = (f_left > 0) & (f_right < 0)
-    side, before, p, value = zero, left, best, best_value
+    side, last, p, value = 0, left, best, best_value
     for _ in range(60):
-        drop = select(inside, f_left - f_right, 1.0)
-        guess = (right * f_left - left * f_right) / drop
-        guess = select(inside, np.minimum(np.maximum(guess, left), right), left)
+        guess = (right * f_left - left * f_right) / (f_left - f_right)
+        guess = min(max(guess, left), right)
         p = np.exp(guess)
         value, slope, t = credited_power_slope(p, *at, t)
-        rising = slope > 0
-        f_right = select(rising & (side > 0), f_right / 2, f_right)
-        f_left = select(~rising & (side < 0), f_left / 2, f_left)
-        f_left, left = select(rising, slope, f_left), select(rising, guess, left)
-        f_right, right = select(rising, f_right, slope), select(rising, right, guess)
-        side = select(rising, zero + 1, zero - 1)
-        moved = np.abs(guess - before)
-        before = guess
-        if every((moved <= 1e-10) | (right - left <= 1e-10) | ~inside | (slope == 0)):
+        if slope > 0:
+            f_right = f_right / 2 if side > 0 else f_right
+            f_left, left, side = slope, guess, 1
+        else:
+            f_left = f_left / 2 if side < 0 else f_left
+            f_right, right, side = slope, guess, -1
+        moved, last = abs(guess - last), guess
+        if moved <= 1e-10 or right - left <= 1e-10 or slope == 0:
             break
-    return select(inside & (value > best_value), p, best)
+    return p if value > best_value else best
 
 
 def credited_power_slope(
@@ -400,46 +378,38 @@ def solve_interval(
     Returns:
         φ, then what `solve_fraction` returns there.
     """
-    start = 0 * low + 0.2
-    middle = halfway(low, high)
     at = (y, price_b, price_f, c, k, x_full)
-    a = solve_fraction(low, *at, start, x_full, start)
-    if every(low == high):
+    a = solve_fraction(low, *at, _START, x_full, _START)
+    if low == high:
         return (low, *a)
+    middle = halfway(low, high)
     m = solve_fraction(middle, *at, a[3], a[4], a[5])
     z = solve_fraction(high, *at, m[3], m[4], m[5])
+    end, end_fraction = (z, high) if z[0] > a[0] else (a, low)
     # Where the slope falls through zero the answer is the root: Illinois.
-    first = (a[1] > 0) & (m[1] <= 0)
-    inside = first | ((m[1] > 0) & (z[1] < 0))
-    take_high = z[0] > a[0]
-    end = choose(take_high, z, a)
-    fraction = select(take_high, high, low)
-    end_fraction = fraction
-    best = end
-    if every(~inside):
-        return (fraction, *best)
-    left, right = select(first, low, middle), select(first, middle, high)
-    f_left, f_right = select(first, a[1], m[1]), select(first, m[1], z[1])
-    side = 0 * low
+    if a[1] > 0 and m[1] <= 0:
+        left, right, f_left, f_right = low, middle, a[1], m[1]
+    elif m[1] > 0 and z[1] < 0:
+        left, right, f_left, f_right = middle, high, m[1], z[1]
+    else:
+        return (end_fraction, *end)
+    side, fraction, now = 0, end_fraction, end
     for _ in range(60):
-        drop = select(inside, f_left - f_right, 1.0)
-        guess = (right * f_left - left * f_right) / drop
-        guess = select(inside, np.minimum(np.maximum(guess, left), right), fraction)
-        now = solve_fraction(guess, *at, best[3], best[4], best[5])
-        rising = now[1] > 0
-        f_right = select(rising & (side > 0), f_right / 2, f_right)
-        f_left = select(~rising & (side < 0), f_left / 2, f_left)
-        f_left, left = select(rising, now[1], f_left), select(rising, guess, left)
-        f_right, right = select(rising, f_right, now[1]), select(rising, right, guess)
-        side = select(rising, side * 0 + 1, side * 0 - 1)
-        moved = np.abs(guess - fraction)
-        fraction = guess
-        best = now
-        if every((moved <= 1e-9) | (right - left <= 1e-9) | ~inside | (now[1] == 0)):
+        guess = (right * f_left - left * f_right) / (f_left - f_right)
+        guess = min(max(guess, left), right)
+        now = solve_fraction(guess, *at, now[3], now[4], now[5])
+        if now[1] > 0:
+            f_right = f_right / 2 if side > 0 else f_right
+            f_left, left, side = now[1], guess, 1
+        else:
+            f_left = f_left / 2 if side < 0 else f_left
+            f_right, right, side = now[1], guess, -1
+        moved, fraction = abs(guess - fraction), guess
+        if moved <= 1e-9 or right - left <= 1e-9 or now[1] == 0:
             break
-    take_end = inside & (end[0] > best[0])
-    fraction = select(take_end, end_fraction, fraction)
-    return (fraction, *choose(take_end, end, best))
+    if end[0] > now[0]:
+        return (end_fraction, *end)
+    return (fraction, *now)
 
 
 def halfway(low: Number, high: Number) -> Number:
@@ -448,26 +418,7 @@ def halfway(low: Number, high: Number) -> Number:
     The best server frequency, and with it the rent, goes with that root.
     """
     root = (np.sqrt(1 - low) + np.sqrt(1 - high)) / 2
-    return np.minimum(np.maximum(1 - root * root, low), high)
-
-
-def choose(
-    condition: Number, yes: tuple[Number, ...], no: tuple[Number, ...]
-) -> tuple[Number, ...]:
-    """`select` for the eleven results of `solve_fraction`."""
-    return (
-        select(condition, yes[0], no[0]),
-        select(condition, yes[1], no[1]),
-        select(condition, yes[2], no[2]),
-        select(condition, yes[3], no[3]),
-        select(condition, yes[4], no[4]),
-        select(condition, yes[5], no[5]),
-        select(condition, yes[6], no[6]),
-        select(condition, yes[7], no[7]),
-        select(condition, yes[8], no[8]),
-        select(condition, yes[9], no[9]),
-        select(condition, yes[10], no[10]),
-    )
+    return min(max(1 - root * root, low), high)
 
 
 def solve_option(
@@ -528,8 +479,8 @@ def curvature(
     bow = w1 * (w2 * t) * (w2 * t)  # −v'' by q
     rest = y * (1 - fraction)
     free_b, free_f = slope_b > 0, F < 1
-    free_phi = (fraction > low) & (fraction < high)
-    q_bb = bow * wb * wb + marginal / (select(free_b, slope_b, 1.0) * b)
+    free_phi = (fraction > low) and (fraction < high)
+    q_bb = bow * wb * wb + marginal / ((slope_b if free_b else 1.0) * b)
     q_ff = bow * wc * wc + 2 * rest * es + 2 * rest * cs / (F * F * F)
     q_bf = bow * wb * wc
     rise = 2 * wo * fraction  # −∂q/∂φ
@@ -542,18 +493,18 @@ def curvature(
     j_b, j_f, j_p = marginal / y, (1 - fraction) * server, -cost_slope
 
     # Free b and F first; where b or F is not free its row becomes the unit's.
-    q_bb, q_ff = select(free_b, q_bb, 1.0), select(free_f, q_ff, 1.0)
-    q_bf = select(free_b & free_f, q_bf, 0.0)
-    q_bp, q_fp = select(free_b, q_bp, 0.0), select(free_f, q_fp, 0.0)
-    j_b, j_f = select(free_b, j_b, 0.0), select(free_f, j_f, 0.0)
-    one_b, one_f = select(free_b, 1.0, 0.0), select(free_f, 1.0, 0.0)
+    q_bb, q_ff = (q_bb if free_b else 1.0), (q_ff if free_f else 1.0)
+    q_bf = q_bf if free_b and free_f else 0.0
+    q_bp, q_fp = (q_bp if free_b else 0.0), (q_fp if free_f else 0.0)
+    j_b, j_f = (j_b if free_b else 0.0), (j_f if free_f else 0.0)
+    one_b, one_f = (1.0 if free_b else 0.0), (1.0 if free_f else 0.0)
     # Never singular: it would be where neither share costs anything.
-    det = np.maximum(q_bb * q_ff - q_bf * q_bf, 1e-12 * q_bb * q_ff)
+    det = max(q_bb * q_ff - q_bf * q_bf, 1e-12 * q_bb * q_ff)
     i_bb, i_ff, i_bf = q_ff / det, q_bb / det, -q_bf / det
     u_b, u_f = i_bb * q_bp + i_bf * q_fp, i_bf * q_bp + i_ff * q_fp
     schur = q_pp - u_b * q_bp - u_f * q_fp
-    use_phi = free_phi & (schur > 1e-9 * q_pp)
-    w = select(use_phi, 1 / select(use_phi, schur, 1.0), 0.0)
+    use_phi = free_phi and (schur > 1e-9 * q_pp)
+    w = 1 / schur if use_phi else 0.0
     h_bb = one_b * (i_bb + w * u_b * u_b)
     h_bf = one_b * one_f * (i_bf + w * u_b * u_f)
     h_ff = one_f * (i_ff + w * u_f * u_f)
@@ -592,13 +543,13 @@ def share_bounds(
     rate = (wt + e * p) * remainder(x, log1p_x) / ((1 + x) * log1p_x * log1p_x)
     value = -net_b * b - up * (wt + e * p) / (b * log1p_x) - rest * cd / b
     slope = (up * rate + rest * cd) / (b * b) - net_b
-    value = value + np.maximum(slope * (1 - b), -slope * b)
+    value = value + max(slope * (1 - b), -slope * b)
     F = solve_compute(net_f, rest * cs, rest * es)
     server = -net_f * F - rest * cs / F - rest * es * F * F
     slope = rest * cs / (F * F) - 2 * rest * es * F - net_f
-    server = server + np.maximum(slope * (1 - F), -slope * F)
+    server = server + max(slope * (1 - F), -slope * F)
     total = value + server - y * local * fraction
-    size = np.abs(net_b) + np.abs(net_f) + np.abs(total) + y * local
+    size = abs(net_b) + abs(net_f) + abs(total) + y * local
     return total + 1e-11 * size  # more than rounding can take away
 
 
@@ -625,17 +576,16 @@ def interval_bound(
     if wp > 0:
         x_full = snr_at_full_band(c[3], wt, c[4], p_min, p_max)
     middle = halfway(low, high)
-    start = 0 * low + 0.2
     t, x, p, b, F, log1p_x, _, _ = solve_shares(
-        middle, p_max, y, price_b, price_f, c8, k, p_min, p_max, x_full, start, x_full
+        middle, p_max, y, price_b, price_f, c8, k, p_min, p_max, x_full, _START, x_full
     )
     left = share_bounds(low, t, y, price_b, price_f, c8, k, p_min, p_max, x_full, x)
     right = share_bounds(high, t, y, price_b, price_f, c8, k, p_min, p_max, x_full, x)
     # The chord less a parabola, at its highest.
-    slope = (right - left) / np.maximum(high - low, 1e-300)
+    slope = (right - left) / max(high - low, 1e-300)
     bow = w1 * w2 * t * wo
-    best = slope / np.maximum(2 * bow, 1e-300)
-    best = np.minimum(np.maximum(best, low), high)
+    best = slope / max(2 * bow, 1e-300)
+    best = min(max(best, low), high)
     credit = w1 * w2 * t * wp
     top = left + slope * (best - low) - bow * best * best
     value = top + bow + credit * p_max + w1 * (t - 1 - np.log(t))
@@ -646,10 +596,10 @@ def interval_bound(
     return value, credit * (p_max - p_min), attained
 
 
-#: What a compiled loop needs to know of this module, besides `select` and `every`.
+#: What a compiled loop needs to know of this module.
 SCALAR = (
     *(remainder, power_on_curve, snr_at_full_band, solve_bandwidth, solve_compute),
     *(solve_shares, fill, pair_cost, solve_fraction, best_credited_power),
-    *(credited_power_slope, solve_interval, choose, solve_option, curvature),
+    *(credited_power_slope, solve_interval, solve_option, curvature),
     *(share_bounds, interval_bound, halfway),
 )

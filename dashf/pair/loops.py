@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dashf.pair.kernels import interval_bound, solve_option
+from dashf.pair.kernels import interval_bound, snr_at_full_band, solve_option
 
 Array = Any
 
@@ -21,6 +21,12 @@ def respond_loop(table: Array, k: tuple[float, ...], out: Array) -> None:
         answer = solve_option(r[0], r[1], r[2], r[3], r[4], c, k)
         for j in range(out.shape[1]):
             out[i, j] = answer[j]
+
+
+def full_band_loop(table: Array, wt: float, out: Array) -> None:
+    """`kernels.snr_at_full_band` of every row of `table` [pairs, 2] into `out`."""
+    for i in range(table.shape[0]):
+        out[i] = snr_at_full_band(table[i, 0], wt, table[i, 1], 0.0, 1.0)
 
 
 def certify_loop(
@@ -41,9 +47,10 @@ def certify_loop(
         reached, narrow = -np.inf, -np.inf
         while True:
             for j in range(count, count + new):
+                phi_low, phi_high = box[j, 0], box[j, 1]
+                p_low, p_high = box[j, 2], box[j, 3]
                 value, by_power, attained = interval_bound(
-                    *(box[j, 0], box[j, 1], box[j, 2], box[j, 3]),
-                    *(r[2], r[3], r[4], c, k),
+                    phi_low, phi_high, p_low, p_high, r[2], r[3], r[4], c, k
                 )
                 box[j, 4], box[j, 5] = value, by_power
                 reached = max(reached, attained)

@@ -107,7 +107,6 @@ def test_certificates_in_threads_equal_serial():
 
 @pytest.mark.slow
 def test_threads_that_compile_at_once(tmp_path):
-    pytest.importorskip("numba")
     subprocess.run(
         [sys.executable, "-W", "error", "-c", AT_ONCE],
         cwd=Path(__file__).parents[2],

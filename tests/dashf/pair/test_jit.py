@@ -10,9 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("numba")
-
 from numba.core import caching, config
 
 from dashf.pair.jit import compile_function
