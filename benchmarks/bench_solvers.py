@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from dashf import SOLVERS, solve
-from dashf.alternating.association import candidates, minorise, relax
+from dashf.alternating.association import minorise, offers, relax
 from dashf.pair.split import pair_terms
 from dashf.rules import starting_allocation, strongest_channel
 from mec_llm_env import Scenario, ScenarioConfig, evaluate, sample_scenario
@@ -89,7 +89,7 @@ def bench_relaxation(size: str, formulation: str) -> None:
         objective = ScenarioConfig().objective
         z = starting_allocation(s, strongest_channel(s), objective)
         y = float(evaluate(s, z, objective).scr)
-        options = candidates(s, z, objective, y, kind="equal_share")
+        options = offers(s, z, objective, y, kind="equal_share")
         terms = pair_terms(s, options, z.user_frequency_hz, objective)
         problems.append(minorise(terms, s, z.local_fraction, y))
     first, _, _ = timed(lambda: relax(problems[0], formulation))

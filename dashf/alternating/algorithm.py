@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 
 from dashf.alternating.association import (
-    CANDIDATES,
     FORMULATIONS,
-    candidates,
+    OFFERS,
     formulation_of,
+    offers,
     other_split,
     propose,
 )
@@ -92,7 +92,7 @@ class DashfConfig:
     max_iterations: int = 100  # rounds of both blocks at most
     max_passes: int = 50  # convex programs an association at most
     sdr: str = "auto"  # "sparse", "full", "closed_form"; "auto": sparse to N·M = 100
-    candidates: str = "price"  # "price" or "equal_share", of block 1's program
+    offers: str = "price"  # "price" or "equal_share", of block 1's program
     neighbours: int = 24  # of each kind that are judged at once, at most
     trials: int = 8  # neighbours that block 2 tries though they were judged lower
     start: str = "strongest"  # first association: one of `STARTS`
@@ -133,7 +133,7 @@ _INTEGERS = {
 }
 _CHOICES = {
     "sdr": ("auto", *FORMULATIONS),
-    "candidates": CANDIDATES,
+    "offers": OFFERS,
     "start": STARTS,
     "convex_solver": CONVEX_SOLVERS,
 }
@@ -289,7 +289,7 @@ class _Run:
     def _proposal(self) -> Choice:
         """Returns the association that block 1 proposes, with the splits it has."""
         s, o, c, z = self.s, self.o, self.c, self.best[0]
-        options = candidates(s, z, o, self.ratio, kind=c.candidates)
+        options = offers(s, z, o, self.ratio, kind=c.offers)
         proposal = propose(
             s,
             z,
@@ -340,7 +340,7 @@ class _Run:
 
     def _try_another_split(self) -> None:
         """Lets users respond to their own server's prices, and optimises that."""
-        if self.c.candidates != "price" or self.budget.spent() or not self.can_solve:
+        if self.c.offers != "price" or self.budget.spent() or not self.can_solve:
             return
         other = other_split(self.s, self.best[0], self.o, self.ratio)
         if other is not None:

@@ -1,6 +1,6 @@
 r"""Block 1, association and split: QCQP → semidefinite relaxation → Hungarian method.
 
-Given candidate resources for every pair (`candidates`), a user's part of G at server m
+Given what every user would have at every server (`offers`), its part of G at server m
 is h_nm(φ), concave, see `split`. Its score is minorised around the current split φ^k,
 
     v_nm(φ) ≥ v_nm(φ^k) + v'_nm(φ^k)(φ − φ^k) − ½ L_n (φ − φ^k)²,
@@ -11,7 +11,7 @@ square needs no x, which leaves a quadratically constrained quadratic program in
 equal value, `round_assignment` returns to one server a user, and the split follows
 exactly from h (`propose`).
 
-How the candidates come about is our choice, the sources do not say: a user that would
+How the offers come about is our choice, the sources do not say: a user that would
 move takes what it would buy at the shadow prices of the capacities, and pays rent for
 what it then takes from others.
 """
@@ -41,7 +41,7 @@ from dashf.common.checks import (
     check_solvers,
 )
 from dashf.pair.best_response import best_response
-from dashf.pair.split import Candidates, PairTerms, pair_terms
+from dashf.pair.split import Offers, PairTerms, pair_terms
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.assignment import round_assignment
 from mec_llm_env.record import as_floats
@@ -51,9 +51,9 @@ __all__ = [
     "AssociationProblem",
     "Proposal",
     "Relaxation",
-    "candidates",
     "formulation_of",
     "minorise",
+    "offers",
     "other_split",
     "propose",
     "relax",
@@ -67,7 +67,7 @@ FORMULATIONS = ("sparse", "full", "closed_form")
 _LARGEST_SDR = 100
 #: Gain of a user, as part of Σ score, for which another split is tried.
 _WORTH_IT = 1e-5
-CANDIDATES = ("price", "equal_share")
+OFFERS = ("price", "equal_share")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,8 +77,8 @@ class AssociationProblem:
     constant: Array  # [N, M]
     linear: Array  # [N, M]
     curvature: Array  # [N] L_n ≥ 0
-    split_min: Array  # [N]
-    split_max: Array  # [N]
+    phi_min: Array  # [N]
+    phi_max: Array  # [N]
     max_users: Array  # [M]
 
     def __post_init__(self) -> None:
@@ -99,8 +99,8 @@ class AssociationProblem:
                 curvature > 0, self.linear / curvature, np.sign(self.linear) * np.inf
             )
         stationary = np.where(self.linear == 0, 0.0, stationary)
-        split = np.clip(stationary, self.split_min[:, None], self.split_max[:, None])
-        return self.constant + self.linear * split - curvature / 2 * split**2, split
+        phi = np.clip(stationary, self.phi_min[:, None], self.phi_max[:, None])
+        return self.constant + self.linear * phi - curvature / 2 * phi**2, phi
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,8 +118,8 @@ class Proposal:
 
     association: Array  # [N, M] proposed
     gain: Array  # [N, M] surplus of each pair above the user's present one
-    options: Candidates  # resources of each pair
-    split: Array  # [N, M] best φ of each pair
+    options: Offers  # resources of each pair
+    phi: Array  # [N, M] best φ of each pair
     user_frequency_hz: Array  # [N] Hz
 
     def realise(self, scenario: Scenario, association: Array) -> Allocation:
@@ -130,7 +130,7 @@ class Proposal:
 
         allocation = Allocation(
             association=association,
-            local_fraction=chosen(self.split),
+            local_fraction=chosen(self.phi),
             transmit_power_w=chosen(self.options.transmit_power_w),
             bandwidth_hz=chosen(self.options.bandwidth_hz),
             user_frequency_hz=self.user_frequency_hz,
@@ -178,15 +178,15 @@ def relax(
     check_choice("sdr", formulation, FORMULATIONS)
     solvers = check_solvers(solvers, CONVEX_SOLVERS)
     if formulation == "closed_form":
-        value, split = p.pair_optimum()
+        value, phi = p.pair_optimum()
         association = round_assignment(value, p.max_users)
         return Relaxation(
             value=float((association * value).sum()),
             association=association,
-            local_fraction=(association * split).sum(axis=-1),
+            local_fraction=(association * phi).sum(axis=-1),
         )
     # φ = φ_min + width t
-    low, width = p.split_min, p.split_max - p.split_min
+    low, width = p.phi_min, p.phi_max - p.phi_min
     solution = solve_relaxation(
         formulation,
         p.constant + p.linear * low[:, None] - (p.curvature * low**2)[:, None] / 2,
@@ -205,26 +205,26 @@ def relax(
 
 
 def minorise(
-    terms: PairTerms, scenario: Scenario, split: Array, ratio: float
+    terms: PairTerms, scenario: Scenario, local_fraction: Array, ratio: float
 ) -> AssociationProblem:
-    """Returns the program that touches Σ h from below at φ = `split`, [N]."""
+    """Returns the program that touches Σ h from below at φ = `local_fraction`, [N]."""
     scenario, ratio = check_single(scenario), check_ratio(ratio)
     terms = check_kind("terms", terms, PairTerms)
-    split = check_array("split", split, (scenario.n_users,))
-    phi = split[:, None]
+    own = check_array("local_fraction", local_fraction, (scenario.n_users,))
+    phi = own[:, None]
     highest = scenario.local_fraction_max
     curvature = terms.score_curvature(highest[:, None]).max(axis=-1)  # [N]
     slope = terms.score_slope(phi)
     return AssociationProblem(
         constant=terms.score(phi)
         - slope * phi
-        - (curvature * split**2)[:, None] / 2
+        - (curvature * own**2)[:, None] / 2
         - ratio * terms.cost
         - terms.rent,
-        linear=slope + (curvature * split)[:, None] - ratio * terms.cost_slope,
+        linear=slope + (curvature * own)[:, None] - ratio * terms.cost_slope,
         curvature=curvature,
-        split_min=scenario.local_fraction_min,
-        split_max=highest,
+        phi_min=scenario.local_fraction_min,
+        phi_max=highest,
         max_users=scenario.max_users,
     )
 
@@ -234,27 +234,27 @@ def propose(
     allocation: Allocation,
     objective: ObjectiveConfig,
     ratio: float,
-    options: Candidates,
+    options: Offers,
     *,
     sdr: str = "sparse",
     solvers: tuple[str, ...] = CONVEX_SOLVERS,
     budget: Budget | None = None,
 ) -> Proposal:
-    """Runs block 1 once from an allocation at y = `ratio`, given the candidates.
+    """Runs block 1 once from an allocation at y = `ratio`, given the offers.
 
     `closed_form` takes the exact h instead of its minoriser, and serves where the
     solvers fail.
     """
     s, objective = check_single(scenario), check_objective(objective)
     allocation, ratio = check_allocation(s, allocation), check_ratio(ratio)
-    options = check_kind("options", options, Candidates)
+    options = check_kind("options", options, Offers)
     check_choice("sdr", sdr, FORMULATIONS)
     solvers = check_solvers(solvers, CONVEX_SOLVERS)
     x = allocation.association
     terms = pair_terms(s, options, allocation.user_frequency_hz, objective)
     box = s.local_fraction_min[:, None], s.local_fraction_max[:, None]
-    split = terms.best_split(ratio, *box)
-    value = terms.value(split, ratio)
+    phi = terms.best_split(ratio, *box)
+    value = terms.value(phi, ratio)
 
     relaxed = None
     if sdr != "closed_form":
@@ -267,19 +267,19 @@ def propose(
         association=association,
         gain=value - (x * value).sum(axis=-1, keepdims=True),
         options=options,
-        split=split,
+        phi=phi,
         user_frequency_hz=allocation.user_frequency_hz,
     )
 
 
-def candidates(
+def offers(
     scenario: Scenario,
     allocation: Allocation,
     objective: ObjectiveConfig,
     ratio: float,
     *,
     kind: str = "price",
-) -> Candidates:
+) -> Offers:
     """Returns what each user would have at each server, and the rent for it.
 
     At its present server that is its present allocation. Elsewhere `price` takes the
@@ -292,7 +292,7 @@ def candidates(
     """
     s, objective = check_single(scenario), check_objective(objective)
     z, ratio = check_allocation(s, allocation), check_ratio(ratio)
-    check_choice("candidates", kind, CANDIDATES)
+    check_choice("offers", kind, OFFERS)
     x = z.association
     band_price, compute_price = shadow_prices(s, z, objective, ratio=ratio)
     # An empty server is free.
@@ -324,7 +324,7 @@ def candidates(
         band_price * chosen["bandwidth_hz"] / s.bandwidth_max_hz
         + compute_price * chosen["server_frequency_hz"] / s.server_frequency_max_hz
     )
-    return Candidates(**chosen, rent=rent)
+    return Offers(**chosen, rent=rent)
 
 
 def other_split(

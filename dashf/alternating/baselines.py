@@ -29,7 +29,7 @@ from dashf.common.checks import (
     check_single,
     check_tolerance,
 )
-from dashf.pair.split import Candidates
+from dashf.pair.split import Offers
 from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import average_allocation, starting_allocation, strongest_channel
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
@@ -164,12 +164,12 @@ def solve_aauco(
 
 def _equal_offers(
     s: Scenario, z: Allocation, o: ObjectiveConfig, ratio: float
-) -> Candidates:
+) -> Offers:
     """Returns equal shares at every server, one user more where it is not yet."""
     load = z.association.sum(axis=0) + (1 - z.association)  # [N, M]
     bandwidth, compute = s.bandwidth_max_hz / load, s.server_frequency_max_hz / load
     band_price, compute_price = map(np.nan_to_num, shadow_prices(s, z, o, ratio=ratio))
-    return Candidates(
+    return Offers(
         transmit_power_w=np.broadcast_to(s.transmit_power_max_w[:, None], load.shape),
         bandwidth_hz=bandwidth,
         server_frequency_hz=compute,

@@ -95,11 +95,11 @@ class Judge:
 
     def choice_of(self, allocation: Allocation) -> Choice:
         """Returns the choice that an allocation is of."""
-        split = allocation.local_fraction
+        phi = allocation.local_fraction
         return Choice(
             association=allocation.association,
             part=np.select(
-                [split >= self.scenario.local_fraction_max, split > self._cut],
+                [phi >= self.scenario.local_fraction_max, phi > self._cut],
                 [HIGHEST, UPPER],
                 LOWER,
             ),
@@ -141,8 +141,8 @@ class Judge:
             self.budget.clock,
         )
         best = answer.benefit[..., 2:].argmax(axis=-1)
-        split = np.take_along_axis(answer.fraction[..., 2:], best[..., None], axis=-1)
-        highest = split[..., 0] >= s.local_fraction_max[:, None]
+        phi = np.take_along_axis(answer.phi[..., 2:], best[..., None], axis=-1)
+        highest = phi[..., 0] >= s.local_fraction_max[:, None]
         benefit = answer.benefit.reshape(*shape[:2], 2, -1).max(axis=-1)
         self._last = allocation, (benefit, highest)
         return self._last[1]

@@ -29,7 +29,7 @@ class Response(NamedTuple):
 
     benefit: Array
     cost: Array
-    fraction: Array
+    phi: Array
     power: Array  # share of the user's maximum
     band: Array  # share of the server's band
     compute: Array  # share of the server's frequency

@@ -2,7 +2,7 @@
 
 At a ratio y and prices λ_m of bandwidth and μ_m of compute, both per unit share, what
 would user n do if it were served by m? It maximises v − y c − λ_m b/B_m − μ_m F/F_m
-over (φ, p, b, F). DASHF's candidates, the bound's prices and the dual solver all ask.
+over (φ, p, b, F). DASHF's offers, the bound's prices and the dual solver all ask.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def best_response(
     ratio: Array,
     bandwidth_price: Array,
     compute_price: Array,
-    fraction_min: Array | None = None,
-    fraction_max: Array | None = None,
+    local_fraction_min: Array | None = None,
+    local_fraction_max: Array | None = None,
 ) -> BestResponse:
     """Maximises every pair's priced benefit over split, power, bandwidth and frequency.
 
@@ -66,12 +66,12 @@ def best_response(
         ratio: [...] y ≥ 0 (positive where a price is 0), the price of cost in score.
         bandwidth_price: [..., M] λ_m ≥ 0, score for the whole band of a server.
         compute_price: [..., M] μ_m ≥ 0, score for the whole frequency of a server.
-        fraction_min: [..., N, M] narrower range of φ; the scenario's if None. Equal
-            to `fraction_max` it asks for the response at a given φ.
-        fraction_max: [..., N, M] likewise.
+        local_fraction_min: [..., N, M] narrower range of φ; the scenario's if None.
+            Equal to `local_fraction_max` it asks for the response at a given φ.
+        local_fraction_max: [..., N, M] likewise.
 
     Raises:
-        ValueError: a ratio or a price is negative or not finite, a fraction not
+        ValueError: a ratio or a price is negative or not finite, a φ not
             strictly between 0 and 1, or a shape does not fit.
     """
     s, objective = check_scenario(scenario), check_objective(objective)
@@ -87,9 +87,9 @@ def best_response(
     shape = s.channel_gain.shape
     y = ratio[..., None, None]
     price_b, price_f = bandwidth_price[..., None, :], compute_price[..., None, :]
-    low = pairs.fraction_min if fraction_min is None else fraction_min
-    high = pairs.fraction_max if fraction_max is None else fraction_max
-    low, high = _fractions(low, high, shape)
+    low = pairs.phi_min if local_fraction_min is None else local_fraction_min
+    high = pairs.phi_max if local_fraction_max is None else local_fraction_max
+    low, high = _phi_range(low, high, shape)
     edges = part_edges(low[..., None], high[..., None], _PARTS)
     answer = respond(
         edges[..., :-1],
@@ -109,7 +109,7 @@ def best_response(
     return BestResponse(
         benefit=at_best(answer.benefit),
         cost=at_best(answer.cost),
-        local_fraction=at_best(answer.fraction),
+        local_fraction=at_best(answer.phi),
         transmit_power_w=at_best(answer.power) * s.transmit_power_max_w[..., None],
         bandwidth_hz=at_best(answer.band) * s.bandwidth_max_hz[..., None, :],
         user_frequency_hz=np.broadcast_to(frequency[..., None], shape),
@@ -132,16 +132,16 @@ def _prices(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _fractions(low: Any, high: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
+def _phi_range(low: Any, high: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Returns the ends of a range of φ in every pair, in order."""
-    low = _spread("fraction_min", low, shape)
-    high = _spread("fraction_max", high, shape)
+    low = _spread("local_fraction_min", low, shape)
+    high = _spread("local_fraction_max", high, shape)
     wrong = ~((low > 0) & (low <= high) & (high < 1))
     if wrong.any():
         index = first_index(wrong)
         raise ValueError(
-            "`fraction_min` and `fraction_max` must lie between 0 and 1, in that "
-            f"order; got {low[index]} and {high[index]} for "
+            "`local_fraction_min` and `local_fraction_max` must lie between 0 and 1, "
+            f"in that order; got {low[index]} and {high[index]} for "
             f"{describe_index(index, 'NM')}."
         )
     return low, high

@@ -42,8 +42,8 @@ class Pairs:
     download: Array  # [..., N, M] cost of the download of all adapters at b = 1
     snr_full: Array  # [..., N, M] signal to noise at the best power for the full band
     delay_cost: float  # 1/s: ω_t'
-    fraction_min: Array  # [..., N, M]
-    fraction_max: Array  # [..., N, M]
+    phi_min: Array  # [..., N, M]
+    phi_max: Array  # [..., N, M]
 
     def arrays(self) -> tuple[Array, ...]:
         """Returns the nine coefficients in the order that the kernels take."""
@@ -66,7 +66,7 @@ class Pairs:
         upload with the whole band and full power for its delay, with none for its
         energy (p/(b ln(1 + x)) ≥ 1/snr), the server at its best frequency.
         """
-        low, rest = self.fraction_min, 1 - self.fraction_max
+        low, rest = self.phi_min, 1 - self.phi_max
         payload = self.upload_data + self.upload_adapter * low
         delay = self.delay_cost / np.log1p(self.snr)
         # cs/F + es F² at F = (cs/(2 es))^(1/3) < 1, else at F = 1.
@@ -150,8 +150,8 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
         download=delay * adapter / downlink,
         snr_full=snr_at_full_band(snr, delay, power_cost),
         delay_cost=delay,
-        fraction_min=by_user(s.local_fraction_min),
-        fraction_max=by_user(s.local_fraction_max),
+        phi_min=by_user(s.local_fraction_min),
+        phi_max=by_user(s.local_fraction_max),
     )
 
 

@@ -134,7 +134,7 @@ def solve_compute(price: Number, delay: Number, energy: Number) -> Number:
 
 
 def solve_shares(
-    fraction: Number,
+    phi: Number,
     credit: Number,  # power share that the score counts
     y: Number,
     price_b: Number,
@@ -155,8 +155,8 @@ def solve_shares(
     _, up0, up1, snr, e, cs, es, cd = c
     wt, w1, w2, _, wb, wc, wo = k
     wp = k[3]
-    up, rest = y * (up0 + up1 * fraction), y * (1 - fraction)
-    base = wp * credit + wo * (1 - fraction * fraction)
+    up, rest = y * (up0 + up1 * phi), y * (1 - phi)
+    base = wp * credit + wo * (1 - phi * phi)
     low = (1 - 1e-9) / (1 + w2 * (base + wb + wc))
     high = (1 + 1e-9) / (1 + w2 * base)
     t = min(max(t, low), high)
@@ -220,7 +220,7 @@ def fill(wanted: Number, weight: Number, low: Number, high: Number) -> Number:
 
 
 def pair_cost(
-    fraction: Number,
+    phi: Number,
     p: Number,
     b: Number,
     F: Number,
@@ -232,12 +232,12 @@ def pair_cost(
     local, up0, up1, _, e, cs, es, cd = c
     upload = (wt + e * p) / (b * log1p_x)
     remote = cs / F + es * F * F + cd / b
-    cost = fraction * local + (up0 + up1 * fraction) * upload + (1 - fraction) * remote
+    cost = phi * local + (up0 + up1 * phi) * upload + (1 - phi) * remote
     return cost, local + up1 * upload - remote
 
 
-def solve_fraction(
-    fraction: Number,
+def solve_at_split(
+    phi: Number,
     y: Number,
     price_b: Number,
     price_f: Number,
@@ -261,22 +261,22 @@ def solve_fraction(
     snr, e = c[3], c[4]
     if wp > 0:
         p_min = best_credited_power(
-            fraction, y, price_b, price_f, c, k, x_full, t, x, p_near
+            phi, y, price_b, price_f, c, k, x_full, t, x, p_near
         )
         p_max = p_min
         x_full = snr_at_full_band(snr, wt, e, p_min, p_max)
     t, x, p, b, F, log1p_x, marginal, slope_b = solve_shares(
-        fraction, p_max, y, price_b, price_f, c, k, p_min, p_max, x_full, t, x
+        phi, p_max, y, price_b, price_f, c, k, p_min, p_max, x_full, t, x
     )
-    cost, cost_slope = pair_cost(fraction, p, b, F, log1p_x, c, wt)
-    quality = wp * p + wb * b + wc * F + wo * (1 - fraction * fraction)
+    cost, cost_slope = pair_cost(phi, p, b, F, log1p_x, c, wt)
+    quality = wp * p + wb * b + wc * F + wo * (1 - phi * phi)
     benefit = w1 * np.log1p(w2 * quality) - y * cost - price_b * b - price_f * F
-    slope = -2 * w1 * w2 * wo * fraction / (1 + w2 * quality) - y * cost_slope
+    slope = -2 * w1 * w2 * wo * phi / (1 + w2 * quality) - y * cost_slope
     return benefit, slope, cost, t, x, p, b, F, log1p_x, marginal, slope_b
 
 
 def best_credited_power(
-    fraction: Number,
+    phi: Number,
     y: Number,
     price_b: Number,
     price_f: Number,
@@ -292,7 +292,7 @@ def best_credited_power(
     The benefit is concave, then convex in p: a local maximum inside or the end. A grid
     brackets it, bisection of the slope finishes.
     """
-    at = (fraction, y, price_b, price_f, c, k)
+    at = (phi, y, price_b, price_f, c, k)
     best = 1.0
     best_value, _, t = credited_power_slope(best, *at, t)
     # Around the best power for a φ nearby, else between the neighbours on a grid.
@@ -301,7 +301,7 @@ def best_credited_power(
     _, f_right, t = credited_power_slope(high, *at, t)
     if not (f_left > 0 and f_right < 0):
         cheapest = solve_shares(
-            fraction, 0.0, y, price_b, price_f, c, k, 0.0, 1.0, x_full, t, x
+            phi, 0.0, y, price_b, price_f, c, k, 0.0, 1.0, x_full, t, x
         )[2]
         best_index = _POWERS
         for i in range(_POWERS):
@@ -338,7 +338,7 @@ def best_credited_power(
 
 def credited_power_slope(
     p: Number,
-    fraction: Number,
+    phi: Number,
     y: Number,
     price_b: Number,
     price_f: Number,
@@ -351,12 +351,12 @@ def credited_power_slope(
     snr, e = c[3], c[4]
     x_full = snr * p
     t, x, _, b, F, log1p_x, _, _ = solve_shares(
-        fraction, p, y, price_b, price_f, c, k, p, p, x_full, t, x_full
+        phi, p, y, price_b, price_f, c, k, p, p, x_full, t, x_full
     )
-    cost, _ = pair_cost(fraction, p, b, F, log1p_x, c, wt)
-    quality = wp * p + wb * b + wc * F + wo * (1 - fraction * fraction)
+    cost, _ = pair_cost(phi, p, b, F, log1p_x, c, wt)
+    quality = wp * p + wb * b + wc * F + wo * (1 - phi * phi)
     benefit = w1 * np.log1p(w2 * quality) - y * cost - price_b * b - price_f * F
-    per_rate = y * (c[1] + c[2] * fraction) / (b * log1p_x)
+    per_rate = y * (c[1] + c[2] * phi) / (b * log1p_x)
     slope = w1 * w2 * wp / (1 + w2 * quality) - per_rate * (
         e - (wt + e * p) * (x / p) / ((1 + x) * log1p_x)
     )
@@ -376,40 +376,40 @@ def solve_interval(
     """Solves the priced problem for φ in [low, high]: a local maximum, or an end.
 
     Returns:
-        φ, then what `solve_fraction` returns there.
+        φ, then what `solve_at_split` returns there.
     """
     at = (y, price_b, price_f, c, k, x_full)
-    a = solve_fraction(low, *at, _START, x_full, _START)
+    a = solve_at_split(low, *at, _START, x_full, _START)
     if low == high:
         return (low, *a)
     middle = halfway(low, high)
-    m = solve_fraction(middle, *at, a[3], a[4], a[5])
-    z = solve_fraction(high, *at, m[3], m[4], m[5])
-    end, end_fraction = (z, high) if z[0] > a[0] else (a, low)
+    m = solve_at_split(middle, *at, a[3], a[4], a[5])
+    z = solve_at_split(high, *at, m[3], m[4], m[5])
+    end, end_phi = (z, high) if z[0] > a[0] else (a, low)
     # Where the slope falls through zero the answer is the root: Illinois.
     if a[1] > 0 and m[1] <= 0:
         left, right, f_left, f_right = low, middle, a[1], m[1]
     elif m[1] > 0 and z[1] < 0:
         left, right, f_left, f_right = middle, high, m[1], z[1]
     else:
-        return (end_fraction, *end)
-    side, fraction, now = 0, end_fraction, end
+        return (end_phi, *end)
+    side, phi, now = 0, end_phi, end
     for _ in range(60):
         guess = (right * f_left - left * f_right) / (f_left - f_right)
         guess = min(max(guess, left), right)
-        now = solve_fraction(guess, *at, now[3], now[4], now[5])
+        now = solve_at_split(guess, *at, now[3], now[4], now[5])
         if now[1] > 0:
             f_right = f_right / 2 if side > 0 else f_right
             f_left, left, side = now[1], guess, 1
         else:
             f_left = f_left / 2 if side < 0 else f_left
             f_right, right, side = now[1], guess, -1
-        moved, fraction = abs(guess - fraction), guess
+        moved, phi = abs(guess - phi), guess
         if moved <= 1e-9 or right - left <= 1e-9 or now[1] == 0:
             break
     if end[0] > now[0]:
-        return (end_fraction, *end)
-    return (fraction, *now)
+        return (end_phi, *end)
+    return (phi, *now)
 
 
 def halfway(low: Number, high: Number) -> Number:
@@ -437,24 +437,22 @@ def solve_option(
         (λ, λ), (λ, μ), (μ, μ), (λ, y) and (μ, y).
     """
     c8 = (c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7])
-    fraction, benefit, _, cost, t, x, p, b, F, log1p_x, marginal, slope_b = (
-        solve_interval(low, high, y, price_b, price_f, c8, k, c[8])
+    phi, benefit, _, cost, t, x, p, b, F, log1p_x, marginal, slope_b = solve_interval(
+        low, high, y, price_b, price_f, c8, k, c[8]
     )
     return (
         benefit,
         cost,
-        fraction,
+        phi,
         p,
         b,
         F,
-        *curvature(
-            fraction, low, high, y, c8, k, t, x, p, b, F, log1p_x, marginal, slope_b
-        ),
+        *curvature(phi, low, high, y, c8, k, t, x, p, b, F, log1p_x, marginal, slope_b),
     )
 
 
 def curvature(
-    fraction: Number,
+    phi: Number,
     low: Number,
     high: Number,
     y: Number,
@@ -477,20 +475,20 @@ def curvature(
     _, _, up1, _, e, cs, es, cd = c
     wt, w1, w2, _, wb, wc, wo = k
     bow = w1 * (w2 * t) * (w2 * t)  # −v'' by q
-    rest = y * (1 - fraction)
+    rest = y * (1 - phi)
     free_b, free_f = slope_b > 0, F < 1
-    free_phi = (fraction > low) and (fraction < high)
+    free_phi = (phi > low) and (phi < high)
     q_bb = bow * wb * wb + marginal / ((slope_b if free_b else 1.0) * b)
     q_ff = bow * wc * wc + 2 * rest * es + 2 * rest * cs / (F * F * F)
     q_bf = bow * wb * wc
-    rise = 2 * wo * fraction  # −∂q/∂φ
+    rise = 2 * wo * phi  # −∂q/∂φ
     rate = (wt + e * p) * remainder(x, log1p_x) / ((1 + x) * log1p_x * log1p_x)
     server = cs / (F * F) - 2 * es * F
     q_pp = 2 * w1 * w2 * t * wo + bow * rise * rise
     q_bp = -bow * wb * rise - y * (up1 * rate - cd) / (b * b)
     q_fp = -bow * wc * rise + y * server
-    _, cost_slope = pair_cost(fraction, p, b, F, log1p_x, c, wt)
-    j_b, j_f, j_p = marginal / y, (1 - fraction) * server, -cost_slope
+    _, cost_slope = pair_cost(phi, p, b, F, log1p_x, c, wt)
+    j_b, j_f, j_p = marginal / y, (1 - phi) * server, -cost_slope
 
     # Free b and F first; where b or F is not free its row becomes the unit's.
     q_bb, q_ff = (q_bb if free_b else 1.0), (q_ff if free_f else 1.0)
@@ -515,7 +513,7 @@ def curvature(
 
 
 def share_bounds(
-    fraction: Number,
+    phi: Number,
     t: Number,
     y: Number,
     price_b: Number,
@@ -534,7 +532,7 @@ def share_bounds(
     """
     local, up0, up1, snr, e, cs, es, cd = c
     wt, w1, w2, _, wb, wc, _ = k
-    up, rest = y * (up0 + up1 * fraction), y * (1 - fraction)
+    up, rest = y * (up0 + up1 * phi), y * (1 - phi)
     net_b = price_b - w1 * w2 * wb * t
     net_f = price_f - w1 * w2 * wc * t
     x, b, p, log1p_x, _, _ = solve_bandwidth(
@@ -548,7 +546,7 @@ def share_bounds(
     server = -net_f * F - rest * cs / F - rest * es * F * F
     slope = rest * cs / (F * F) - 2 * rest * es * F - net_f
     server = server + max(slope * (1 - F), -slope * F)
-    total = value + server - y * local * fraction
+    total = value + server - y * local * phi
     size = abs(net_b) + abs(net_f) + abs(total) + y * local
     return total + 1e-11 * size  # more than rounding can take away
 
@@ -599,7 +597,7 @@ def interval_bound(
 #: What a compiled loop needs to know of this module.
 SCALAR = (
     *(remainder, power_on_curve, snr_at_full_band, solve_bandwidth, solve_compute),
-    *(solve_shares, fill, pair_cost, solve_fraction, best_credited_power),
+    *(solve_shares, fill, pair_cost, solve_at_split, best_credited_power),
     *(credited_power_slope, solve_interval, solve_option, curvature),
     *(share_bounds, interval_bound, halfway),
 )

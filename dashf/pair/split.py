@@ -24,7 +24,7 @@ Array = Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Candidates:
+class Offers:
     """The resources that each user would have at each server, [N, M]."""
 
     transmit_power_w: Array  # [N, M] W
@@ -54,28 +54,24 @@ class PairTerms:
             },
         )
 
-    def score(self, split: Array) -> Array:
+    def score(self, phi: Array) -> Array:
         """Returns v(φ)."""
-        return self.score_scale * np.log(self.quality - self.quality_loss * split**2)
+        return self.score_scale * np.log(self.quality - self.quality_loss * phi**2)
 
-    def score_slope(self, split: Array) -> Array:
+    def score_slope(self, phi: Array) -> Array:
         """Returns v'(φ)."""
-        quality = self.quality - self.quality_loss * split**2
-        return -2 * self.score_scale * self.quality_loss * split / quality
+        quality = self.quality - self.quality_loss * phi**2
+        return -2 * self.score_scale * self.quality_loss * phi / quality
 
-    def score_curvature(self, split: Array) -> Array:
+    def score_curvature(self, phi: Array) -> Array:
         """Returns −v''(φ) ≥ 0, which grows with φ."""
-        loss = self.quality_loss * split**2
+        loss = self.quality_loss * phi**2
         numerator = 2 * self.score_scale * self.quality_loss * (self.quality + loss)
         return numerator / (self.quality - loss) ** 2
 
-    def value(self, split: Array, ratio: Array) -> Array:
+    def value(self, phi: Array, ratio: Array) -> Array:
         """Returns h(φ) at y = `ratio`."""
-        return (
-            self.score(split)
-            - ratio * (self.cost + self.cost_slope * split)
-            - self.rent
-        )
+        return self.score(phi) - ratio * (self.cost + self.cost_slope * phi) - self.rent
 
     def best_split(self, ratio: Array, lowest: Array, highest: Array) -> Array:
         """Returns the φ in its box that maximises h, in closed form."""
@@ -111,7 +107,7 @@ def best_split(
 
 def pair_terms(
     scenario: Scenario,
-    candidates: Candidates,
+    offers: Offers,
     user_frequency_hz: Array,  # [N] Hz
     objective: ObjectiveConfig,
 ) -> PairTerms:
@@ -119,24 +115,24 @@ def pair_terms(
     n, m = scenario.n_users, scenario.n_servers
     everywhere = scenario.repeat(m)
 
-    def outcome_at(split: float) -> tuple[Array, Array]:
+    def outcome_at(phi: float) -> tuple[Array, Array]:
         # In allocation m everybody is at server m.
         outcome = evaluate(
             everywhere,
             Allocation.unchecked(
                 association=np.broadcast_to(np.eye(m)[:, None, :], (m, n, m)),
-                local_fraction=np.full((m, n), split),
-                transmit_power_w=candidates.transmit_power_w.T,
-                bandwidth_hz=candidates.bandwidth_hz.T,
+                local_fraction=np.full((m, n), phi),
+                transmit_power_w=offers.transmit_power_w.T,
+                bandwidth_hz=offers.bandwidth_hz.T,
                 user_frequency_hz=np.broadcast_to(user_frequency_hz, (m, n)),
-                server_frequency_hz=candidates.server_frequency_hz.T,
+                server_frequency_hz=offers.server_frequency_hz.T,
             ),
             objective,
             check=False,
         )
         return outcome.score.T, outcome.cost.T
 
-    return _terms(outcome_at, objective, candidates.rent)
+    return _terms(outcome_at, objective, offers.rent)
 
 
 def own_terms(
@@ -145,8 +141,8 @@ def own_terms(
     """Returns the coefficients of each user at its present server, [..., N]."""
     zero = np.zeros_like(allocation.local_fraction)
 
-    def outcome_at(split: float) -> tuple[Array, Array]:
-        z = dataclasses.replace(allocation, local_fraction=zero + split)
+    def outcome_at(phi: float) -> tuple[Array, Array]:
+        z = dataclasses.replace(allocation, local_fraction=zero + phi)
         outcome = evaluate(scenario, z, objective, check=False)
         return outcome.score, outcome.cost
 
@@ -176,9 +172,9 @@ def optimal_split(
 ) -> Allocation:
     """Returns the allocation with every φ at its best for G at y = `ratio` [...]."""
     terms = own_terms(scenario, allocation, objective)
-    split = terms.best_split(
+    phi = terms.best_split(
         np.asarray(ratio)[..., None],
         scenario.local_fraction_min,
         scenario.local_fraction_max,
     )
-    return dataclasses.replace(allocation, local_fraction=split)
+    return dataclasses.replace(allocation, local_fraction=phi)

@@ -56,7 +56,7 @@ class Problem:
             full = np.broadcast_to(value, (S, N, M, PARTS))
             return full.reshape(S, N, M * PARTS).copy()
 
-        low, high = pairs.fraction_min[..., None], pairs.fraction_max[..., None]
+        low, high = pairs.phi_min[..., None], pairs.phi_max[..., None]
         edges = part_edges(low, high, PARTS)
         allowed = np.ones((S, N, M * PARTS), dtype=bool)
         capacity = np.ones((S, M, 2))

@@ -68,10 +68,10 @@ def share_fast(
     load = x.sum(axis=-2)
     y = evaluate(s, average_allocation(s, x), objective, check=False).scr
     price = np.repeat(_FIRST_PRICE * np.maximum(load, 1.0)[..., None], 2, axis=-1)
-    fraction = np.array(low)
+    phi = np.array(low)
     for i in range(_ROUNDS):
         a = respond(
-            *(fraction, fraction, y[:, None], own(price[..., 0]), own(price[..., 1])),
+            *(phi, phi, y[:, None], own(price[..., 0]), own(price[..., 1])),
             *(c, k),
         )
         # Every server with nobody to serve has its capacity left, and no say.
@@ -82,16 +82,16 @@ def share_fast(
         price = np.maximum(price * np.exp(np.clip(step, -_STEP, _STEP)), _LEAST_PRICE)
         y = np.maximum(y + rise, 0.3 * y)
         if i < _ROUNDS - 1:
-            fraction = _best_fraction(a, c, k, y, fraction, low, high)
+            phi = _best_phi(a, c, k, y, phi, low, high)
     a = respond(
-        *(fraction, fraction, y[:, None], own(price[..., 0]), own(price[..., 1])),
+        *(phi, phi, y[:, None], own(price[..., 0]), own(price[..., 1])),
         *(c, k),
     )
     z = fit_capacity(
         s,
         Allocation.unchecked(
             association=x,
-            local_fraction=fraction,
+            local_fraction=phi,
             transmit_power_w=a.power * s.transmit_power_max_w,
             bandwidth_hz=a.band * own(s.bandwidth_max_hz),
             user_frequency_hz=local_frequency(s, objective),
@@ -103,7 +103,7 @@ def share_fast(
         band=z.bandwidth_hz / own(s.bandwidth_max_hz),
         compute=z.server_frequency_hz / own(s.server_frequency_max_hz),
     )
-    best = _best_fraction(fitted, c, k, y, fraction, low, high)
+    best = _best_phi(fitted, c, k, y, phi, low, high)
     return Allocation.unchecked(**z.to_dict() | {"local_fraction": best})
 
 
@@ -112,18 +112,18 @@ def _limited(slope: Array, cross: Array) -> Array:
     return np.clip(cross, -_MOST_CROSS * slope, _MOST_CROSS * slope)
 
 
-def _best_fraction(
+def _best_phi(
     a: Response,  # [S, N] shares
     c: tuple[Array, ...],  # [S, N] coefficients
     k: tuple[float, ...],
     y: Array,  # [S]
-    fraction: Array,  # [S, N], any
+    phi: Array,  # [S, N], any
     low: Array,
     high: Array,
 ) -> Array:
     """Returns the best φ of every user at ratio y for its shares, [S, N]."""
     wt, w1, w2, wp, wb, wc, wo = k
     log1p_x = np.log1p(c[3] * a.power / a.band)
-    _, slope = pair_cost(fraction, a.power, a.band, a.compute, log1p_x, c[:8], wt)
+    _, slope = pair_cost(phi, a.power, a.band, a.compute, log1p_x, c[:8], wt)
     quality = 1 + w2 * (wp * a.power + wb * a.band + wc * a.compute + wo)
     return best_split(-y[:, None] * slope, quality, w2 * wo, w1, low, high)

@@ -33,7 +33,7 @@ def share_options(
     option: Array,
     *,
     start: Prices | None = None,
-    fraction: Array | None = None,
+    phi: Array | None = None,
     options: Options | None = None,
 ) -> tuple[Allocation, Array, Prices]:
     """Shares resources where each user has one option.
@@ -43,7 +43,7 @@ def share_options(
         rows: [C] the scenario of each candidate.
         option: [C, N] the option of each user.
         start: prices to start from, of each candidate.
-        fraction: [C, N] φ, instead of the option's range.
+        phi: [C, N] φ, instead of the option's range.
         options: of the problem, or of C candidates in place of it.
 
     Returns:
@@ -58,8 +58,8 @@ def share_options(
 
     server = option // PARTS
     single = Options(
-        low=pick(given.low) if fraction is None else fraction[..., None],
-        high=pick(given.high) if fraction is None else fraction[..., None],
+        low=pick(given.low) if phi is None else phi[..., None],
+        high=pick(given.high) if phi is None else phi[..., None],
         coefficients=tuple(pick(c) for c in given.coefficients),
         allowed=np.ones((*option.shape, 1), dtype=bool),
         least_cost=pick(given.least_cost),
@@ -89,7 +89,7 @@ def _fitted(
         s,
         Allocation.unchecked(
             association=one_hot(server, s.n_servers),
-            local_fraction=answer.fraction[..., 0],
+            local_fraction=answer.phi[..., 0],
             transmit_power_w=answer.power[..., 0] * s.transmit_power_max_w,
             bandwidth_hz=answer.band[..., 0] * at_server(s.bandwidth_max_hz),
             user_frequency_hz=local_frequency(s, problem.objective),
@@ -115,16 +115,14 @@ def polish(
     """
     s, o = problem.scenario[rows], problem.objective
     best, scr = allocation, evaluate(s, allocation, o).scr
-    fraction = allocation.local_fraction
+    phi = allocation.local_fraction
     for i in range(passes):
         wanted = optimal_split(s, best, o, scr).local_fraction
         step = 1.0 if i % 2 == 0 else 3.0  # longer steps where the turns are slow
         low, high = s.local_fraction_min, s.local_fraction_max
-        fraction = best.local_fraction + step * (wanted - best.local_fraction)
-        fraction = np.clip(fraction, low, high)
-        found, value, start = share_options(
-            problem, rows, option, start=start, fraction=fraction
-        )
+        phi = best.local_fraction + step * (wanted - best.local_fraction)
+        phi = np.clip(phi, low, high)
+        found, value, start = share_options(problem, rows, option, start=start, phi=phi)
         better = value > scr
         scr = np.where(better, value, scr)
         best = Allocation.where(better, found, best)

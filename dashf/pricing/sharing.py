@@ -65,17 +65,17 @@ def share_resources(
     s, objective = check_scenario(scenario), check_objective(objective)
     batch, (N, M) = s.batch_shape, s.channel_gain.shape[-2:]
     flat = check_association(s, association).reshape(-1, N, M)
-    fraction = local_fraction
-    if fraction is not None:
-        fraction = _check_fraction(s, fraction).reshape(-1, N)
+    phi = local_fraction
+    if phi is not None:
+        phi = _check_phi(s, phi).reshape(-1, N)
     if effort == "fast":
         rows = s.flatten(len(batch))
-        return share_fast(rows, objective, flat, fraction).unflatten(batch)
+        return share_fast(rows, objective, flat, phi).unflatten(batch)
     problem = Problem.of(s, objective)
     S = len(flat)
-    if fraction is not None:
+    if phi is not None:
         option = flat.argmax(axis=-1) * PARTS
-        found, _, _ = share_options(problem, np.arange(S), option, fraction=fraction)
+        found, _, _ = share_options(problem, np.arange(S), option, phi=phi)
     else:
         options = restrict(problem.options, np.repeat(flat > 0.5, PARTS, axis=-1))
         prices = search_prices(options, problem.constants, problem.first_ratio())
@@ -86,10 +86,10 @@ def share_resources(
     return found.unflatten(batch)
 
 
-def _check_fraction(scenario: Scenario, fraction: Any) -> Array:
+def _check_phi(scenario: Scenario, phi: Any) -> Array:
     """Returns φ [..., N] within the scenario's range."""
     s = scenario
-    phi = check_array("local_fraction", fraction, s.local_fraction_min.shape)
+    phi = check_array("local_fraction", phi, s.local_fraction_min.shape)
     low, high = s.local_fraction_min, s.local_fraction_max
     wrong = (phi < low * (1 - TOLERANCE)) | (phi > high * (1 + TOLERANCE))
     if wrong.any():

@@ -94,7 +94,7 @@ def test_leaves_a_split_that_only_seems_best():
     [
         {"sdr": "full"},
         {"sdr": "closed_form"},
-        {"candidates": "equal_share"},
+        {"offers": "equal_share"},
         {"start": "balanced"},
         {"start": "compute"},
         {"start": "random"},
@@ -288,7 +288,7 @@ def test_a_batch_is_refused():
         ("max_passes", 0, "`max_passes` must be an integer of at least 1; got 0"),
         ("restarts", 1.5, "`restarts` must be an integer of at least 0; got 1.5"),
         ("sdr", "dense", "`sdr` must be one of auto, sparse, full, closed_form; got"),
-        ("candidates", "best", "`candidates` must be one of price, equal_share; got"),
+        ("offers", "best", "`offers` must be one of price, equal_share; got"),
         ("start", "weakest", "`start` must be one of strongest, compute, random"),
         (
             "convex_solver",

@@ -5,10 +5,10 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from dashf.alternating.association import (
-    candidates,
     efficient_power,
     formulation_of,
     minorise,
+    offers,
     other_split,
     propose,
     relax,
@@ -40,7 +40,7 @@ def optimised(number, **overrides):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_user_keeps_what_it_has_and_pays_for_it(kind):
     s, z, y = optimised(1)
-    options, here = candidates(s, z, OBJECTIVE, y, kind=kind), z.association > 0
+    options, here = offers(s, z, OBJECTIVE, y, kind=kind), z.association > 0
     assert np.array_equal(options.bandwidth_hz[here], z.bandwidth_hz)
     assert np.array_equal(options.transmit_power_w[here], z.transmit_power_w)
     band_price, compute_price = shadow_prices(s, z, OBJECTIVE, ratio=y)
@@ -59,7 +59,7 @@ def test_priced_offers_are_at_least_as_good_as_equal_shares():
     s, z, y = optimised(1)
     values = []
     for kind in KINDS:
-        options = candidates(s, z, OBJECTIVE, y, kind=kind)
+        options = offers(s, z, OBJECTIVE, y, kind=kind)
         terms = pair_terms(s, options, z.user_frequency_hz, OBJECTIVE)
         box = s.local_fraction_min[:, None], s.local_fraction_max[:, None]
         values.append(terms.value(terms.best_split(y, *box), y))
@@ -76,7 +76,7 @@ def test_an_empty_server_offers_all_it_has_for_nothing(kind):
     z = dataclasses.replace(
         z, bandwidth_hz=np.full(10, 1e6), server_frequency_hz=np.full(10, 1e8)
     )
-    options = candidates(s, z, OBJECTIVE, 80.0, kind=kind)
+    options = offers(s, z, OBJECTIVE, 80.0, kind=kind)
     assert (options.rent[:, 1] == 0).all()
     assert (options.rent[:, 0] > 0).all()
     assert options.bandwidth_hz[:, 1] == pytest.approx(s.bandwidth_max_hz[1])
@@ -87,10 +87,10 @@ def test_an_empty_server_offers_all_it_has_for_nothing(kind):
         assert ((compute > 0.1) & (compute < 1)).all()
 
 
-def test_an_unknown_kind_of_candidates_is_refused():
+def test_an_unknown_kind_of_offers_is_refused():
     s = benchmark_scenario(0)
-    with pytest.raises(ValueError, match="`candidates` must be one of price"):
-        candidates(s, start(s), OBJECTIVE, 80.0, kind="auction")
+    with pytest.raises(ValueError, match="`offers` must be one of price"):
+        offers(s, start(s), OBJECTIVE, 80.0, kind="auction")
 
 
 def test_efficient_power_is_the_numerical_optimum():
@@ -119,7 +119,7 @@ def test_efficient_power_is_the_numerical_optimum():
 def test_the_minoriser_touches_from_below(objective):
     s, rng = benchmark_scenario(4), np.random.default_rng(0)
     z = random_allocation(s, rng)
-    options = candidates(s, z, objective, 80.0, kind="equal_share")
+    options = offers(s, z, objective, 80.0, kind="equal_share")
     terms = pair_terms(s, options, z.user_frequency_hz, objective)
     problem = minorise(terms, s, z.local_fraction, 80.0)
 
@@ -137,7 +137,7 @@ def test_the_minoriser_touches_from_below(objective):
 @pytest.mark.parametrize("max_users", [None, 6])
 def test_formulations_propose_the_same_on_a_real_scenario(max_users):
     s, z, y = optimised(5, **{"server.max_users": max_users})
-    options = candidates(s, z, OBJECTIVE, y)
+    options = offers(s, z, OBJECTIVE, y)
     terms = pair_terms(s, options, z.user_frequency_hz, OBJECTIVE)
     problem = minorise(terms, s, z.local_fraction, y)
     relaxed = [relax(problem, kind) for kind in ("sparse", "full", "closed_form")]
@@ -150,7 +150,7 @@ def test_formulations_propose_the_same_on_a_real_scenario(max_users):
 @pytest.mark.parametrize("sdr", ["sparse", "closed_form"])
 def test_a_proposal_is_feasible_and_moves_those_who_gain(sdr):
     s, z, y = optimised(5)
-    options = candidates(s, z, OBJECTIVE, y)
+    options = offers(s, z, OBJECTIVE, y)
     proposal = propose(s, z, OBJECTIVE, y, options, sdr=sdr)
     assert_feasible(s, proposal.realise(s, proposal.association))
     moved = (proposal.association != z.association).any(axis=-1)
@@ -163,7 +163,7 @@ def test_a_proposal_is_feasible_and_moves_those_who_gain(sdr):
 
 def test_block_1_does_without_the_solvers_where_they_fail(monkeypatch):
     s, z, y = optimised(5)
-    options = candidates(s, z, OBJECTIVE, y)
+    options = offers(s, z, OBJECTIVE, y)
     expected = propose(s, z, OBJECTIVE, y, options, sdr="closed_form")
     log = failing_solver(monkeypatch, "CLARABEL", "SCS")
     proposal = propose(s, z, OBJECTIVE, y, options, sdr="sparse")

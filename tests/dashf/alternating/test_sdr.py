@@ -13,8 +13,8 @@ def random_problem(n, m, rng, max_users=None, *, pinned=False):
         constant=rng.normal(size=(n, m)) * 20,
         linear=rng.normal(size=(n, m)) * 30,
         curvature=rng.uniform(0, 60, n) * rng.integers(0, 2, n),
-        split_min=low,
-        split_max=low if pinned else rng.uniform(0.5, 0.95, n),
+        phi_min=low,
+        phi_max=low if pinned else rng.uniform(0.5, 0.95, n),
         max_users=np.full(m, max_users or n),
     )
 
@@ -23,7 +23,7 @@ def enumerated(problem):
     """The best value over all associations and a fine grid of splits, with both."""
     n, m = problem.constant.shape
     grid = np.linspace(0, 1, 20_001)
-    low, high = problem.split_min[:, None], problem.split_max[:, None]
+    low, high = problem.phi_min[:, None], problem.phi_max[:, None]
     phi = low + (high - low) * grid  # [N, K]
     by_split = (
         problem.constant[..., None]

@@ -15,8 +15,8 @@ import torch
 import dashf
 from dashf.alternating.association import (
     AssociationProblem,
-    candidates,
     minorise,
+    offers,
     propose,
     relax,
 )
@@ -42,7 +42,7 @@ ALLOCATION = start(SCENARIO)
 BATCH = Scenario.stack([SCENARIO, benchmark_scenario(1, "tiny-4x2", users=3)])
 RATIO = 80.0
 PRICE = np.full(2, 5.0)
-OPTIONS = candidates(SCENARIO, ALLOCATION, OBJECTIVE, RATIO)
+OPTIONS = offers(SCENARIO, ALLOCATION, OBJECTIVE, RATIO)
 TERMS = pair_terms(SCENARIO, OPTIONS, ALLOCATION.user_frequency_hz, OBJECTIVE)
 PROBLEM = minorise(TERMS, SCENARIO, ALLOCATION.local_fraction, RATIO)
 
@@ -72,10 +72,10 @@ CALLS: dict[str, dict[str, Any]] = {
         "ratio": RATIO,
         "bandwidth_price": PRICE,
         "compute_price": PRICE,
-        "fraction_min": 0.2,
-        "fraction_max": np.full((3, 2), 0.5),
+        "local_fraction_min": 0.2,
+        "local_fraction_max": np.full((3, 2), 0.5),
     },
-    "candidates": {**_AT, "kind": "price"},
+    "offers": {**_AT, "kind": "price"},
     "dinkelbach": {
         "terms": lambda x: (1 + x, 1 + x * x),
         "improve": lambda x, y: min(1 / (2 * y), 3.0),
@@ -93,7 +93,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "minorise": {
         "terms": TERMS,
         "scenario": SCENARIO,
-        "split": ALLOCATION.local_fraction,
+        "local_fraction": ALLOCATION.local_fraction,
         "ratio": RATIO,
     },
     "optimise_continuous": {
@@ -142,7 +142,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 } | {
     function.__name__: function
     for function in (
-        *(AssociationProblem, candidates, dinkelbach, minorise, optimise_continuous),
+        *(AssociationProblem, offers, dinkelbach, minorise, optimise_continuous),
         *(propose, relax, round_assignment, solve_aauco, solve_dual),
         *(solve_dual_batch, solve_edge, solve_exact, solve_gucro, solve_local),
     )

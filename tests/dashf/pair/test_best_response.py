@@ -155,7 +155,9 @@ def test_response_at_a_given_split():
     s = default_scenario(2)
     prices = random_prices(np.random.default_rng(2), s)
     given = np.full((10, 2), 0.4)
-    r = respond_at(s, DEFAULT, prices, fraction_min=given, fraction_max=given)
+    r = respond_at(
+        s, DEFAULT, prices, local_fraction_min=given, local_fraction_max=given
+    )
     assert np.array_equal(r.local_fraction, given)
     assert (r.benefit <= respond_at(s, DEFAULT, prices).benefit + 1e-9).all()
 

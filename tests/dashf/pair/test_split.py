@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from dashf.alternating.association import candidates
+from dashf.alternating.association import offers
 from dashf.pair.split import optimal_split, own_terms, pair_terms
 from mec_llm_env import evaluate
 from tests.dashf.cases import (
@@ -24,7 +24,7 @@ def test_the_terms_of_a_pair_are_those_of_evaluate(objective):
     s, rng = benchmark_scenario(0, servers=3, **{"server.max_users": None}), None
     rng = np.random.default_rng(0)
     z = random_allocation(s, rng)
-    options = candidates(s, z, objective, 80.0, kind="equal_share")
+    options = offers(s, z, objective, 80.0, kind="equal_share")
     terms = pair_terms(s, options, z.user_frequency_hz, objective)
     server = rng.integers(3, size=s.n_users)
     x, users = np.eye(3)[server], np.arange(s.n_users)

@@ -68,7 +68,7 @@ def test_the_inner_maximum_is_bounded_from_above_and_tightly():
         s, objective = random_scenario(rng), random_objective(rng)
         pairs, k = make_pairs(s, objective), score_constants(objective)
         count = pairs.local.size
-        low, high = pairs.fraction_min.reshape(-1), pairs.fraction_max.reshape(-1)
+        low, high = pairs.phi_min.reshape(-1), pairs.phi_max.reshape(-1)
         c = tuple(a.reshape(-1) for a in pairs.arrays())
         y, price_b, price_f = (rng.uniform(1, top, count) for top in (40, 300, 200))
         grid = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 41)

@@ -31,7 +31,7 @@ def missing(scenario, objective, server, fraction):
     """At most so much is missing of the best SCR for φ, [S]; and the rounds."""
     problem = Problem.of(scenario, objective)
     rows = np.arange(len(server))
-    _, scr, prices = share_options(problem, rows, server * PARTS, fraction=fraction)
+    _, scr, prices = share_options(problem, rows, server * PARTS, phi=fraction)
     here = np.repeat(np.eye(scenario.n_servers)[server] > 0.5, PARTS, axis=-1)
     here &= np.arange(here.shape[-1]) % PARTS == 0
     at = np.broadcast_to(fraction[..., None], here.shape)
