@@ -5,5 +5,6 @@ window.MathJax = {
     displayMath: [["\\[", "\\]"]],
     processEscapes: true,
   },
+  chtml: { scale: 0.92 },
   options: { ignoreHtmlClass: ".*", processHtmlClass: "arithmatex" },
 };

@@ -1,8 +1,9 @@
-"""Griffe extension: the comment beside a field becomes its entry in the reference.
+"""Griffe extension: comments beside fields become entries of the reference.
 
 The house style documents a field of a dataclass in the comment at its line, with shape
-and unit, and a constant in the `#:` comment above it. Defaults that carry limits, such
-as `number(500.0, 0.1, 1e8)`, are shown as the default alone.
+and unit, and a constant in the `#:` comment above it. Fields are listed under
+"Attributes" of their class. Defaults that carry limits, such as
+`number(500.0, 0.1, 1e8)`, are shown as the default alone.
 """
 
 from __future__ import annotations
@@ -18,23 +19,43 @@ _DEFAULT_FIRST = {"number", "integer", "choice"}
 
 
 class FieldComments(griffe.Extension):
-    """Takes docstrings of attributes from the comments in the source."""
+    """Documents attributes by the comments in the source."""
 
     def on_attribute_instance(self, *, attr: griffe.Attribute, **kwargs: Any) -> None:
-        """Adds a docstring where the source has a comment instead of one."""
+        """Documents a constant of a module, and makes defaults readable."""
         _simplify_default(attr)
-        if attr.docstring is not None or attr.lineno is None:
+        text = _comment(attr)
+        if text and attr.docstring is None and attr.parent and attr.parent.is_module:
+            attr.docstring = griffe.Docstring(text, lineno=attr.lineno, parent=attr)
+
+    def on_class_members(self, *, cls: griffe.Class, **kwargs: Any) -> None:
+        """Lists the fields of a dataclass, or the members of an enumeration."""
+        is_enum = any(str(base).endswith("Enum") for base in cls.bases)
+        if cls.docstring is None or not (is_enum or "dataclass" in cls.labels):
             return
-        lines = attr.lines_collection[attr.filepath]
-        own = lines[attr.lineno - 1 : attr.endlineno or attr.lineno]
-        text = _above(lines, attr.lineno - 1) + _beside(own)
-        if text:
-            attr.docstring = griffe.Docstring(
-                _escape(" ".join(text)),
-                lineno=attr.lineno,
-                endlineno=attr.endlineno,
-                parent=attr,
-            )
+        entries = []
+        for name, member in cls.members.items():
+            if not isinstance(member, griffe.Attribute) or name.startswith("_"):
+                continue
+            if "property" in member.labels or member.docstring is not None:
+                continue
+            text = f"`{member.value}`" if is_enum else _comment(member)
+            text += member.extra["field_comments"].get("range", "")
+            entries.append(f"    {name}: {text.removeprefix('; ') or '—'}")
+        if entries:
+            section = "\n".join(["Attributes:", *entries])
+            head, mark, tail = cls.docstring.value.partition("\nRaises:")
+            cls.docstring.value = f"{head.rstrip()}\n\n{section}\n{mark}{tail}"
+
+
+def _comment(attr: griffe.Attribute) -> str:
+    """Returns the comment above and beside an attribute, as Markdown."""
+    if attr.lineno is None:
+        return ""
+    lines = attr.lines_collection[attr.filepath]
+    own = lines[attr.lineno - 1 : attr.endlineno or attr.lineno]
+    text = " ".join(_above(lines, attr.lineno - 1) + _beside(own))
+    return text.replace("[", "\\[").replace("_", "\\_").replace("*", "\\*")
 
 
 def _above(lines: list[str], index: int) -> list[str]:
@@ -60,22 +81,26 @@ def _beside(lines: list[str]) -> list[str]:
     ]
 
 
-def _escape(text: str) -> str:
-    """Keeps [..., N] and |x| from being read as Markdown."""
-    return text.replace("[", "\\[").replace("_", "\\_").replace("*", "\\*")
-
-
 def _simplify_default(attr: griffe.Attribute) -> None:
+    """Replaces the call that makes a field by its default, and keeps its range."""
     value = attr.value
     if not isinstance(value, griffe.ExprCall):
         return
     function = str(value.function)
-    if function == "_given":
-        defaults = [
-            argument.value
-            for argument in value.arguments
-            if isinstance(argument, griffe.ExprKeyword) and argument.name == "default"
-        ]
-        attr.value = defaults[0] if defaults else None
+    if function == "_given":  # axes, unit, lowest, highest, default=…
+        _, unit, lowest, highest, *rest = value.arguments
+        unit = str(unit).strip("\"'")
+        attr.extra["field_comments"]["range"] = (
+            f"; {_number(lowest)} to {_number(highest)} {unit}".rstrip()
+        )
+        attr.value = rest[0].value if rest else None
     elif function in _DEFAULT_FIRST:
         attr.value = value.arguments[0]
+
+
+def _number(value: Any) -> str:
+    """Returns a number as one would write it, 1e+15 and not fifteen zeros."""
+    try:
+        return f"{float(str(value)):g}"
+    except ValueError:  # an expression
+        return str(value)
