@@ -33,6 +33,8 @@ class FieldComments(griffe.Extension):
         is_enum = any(str(base).endswith("Enum") for base in cls.bases)
         if cls.docstring is None or not (is_enum or "dataclass" in cls.labels):
             return
+        if "Attributes:" in cls.docstring.value:  # written by hand
+            return
         entries = []
         for name, member in cls.members.items():
             if not isinstance(member, griffe.Attribute) or name.startswith("_"):
