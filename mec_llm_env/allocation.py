@@ -66,7 +66,7 @@ class Allocation(ArrayRecord):
     @classmethod
     def from_server(
         cls,
-        server: Array,  # [..., N] integers in 0 … M−1
+        server: Array,
         n_servers: int,
         *,
         local_fraction: Array,
@@ -76,6 +76,15 @@ class Allocation(ArrayRecord):
         server_frequency_hz: Array,
     ) -> Self:
         """Builds an allocation from server numbers instead of the 0/1 matrix.
+
+        Args:
+            server: [..., N] whole numbers in 0 … M − 1, the server of each user.
+            n_servers: M.
+            local_fraction: [..., N] share of the layers trained by the user.
+            transmit_power_w: [..., N] W.
+            bandwidth_hz: [..., N] Hz, granted to each user.
+            user_frequency_hz: [..., N] Hz, of the user's GPU.
+            server_frequency_hz: [..., N] Hz, the user's share of its server's GPU.
 
         Raises:
             ValueError: a server number is not an integer in 0 … `n_servers` − 1, or a

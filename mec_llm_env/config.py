@@ -120,7 +120,12 @@ class ServerConfig(Checked):
 @by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectiveConfig(Checked):
-    """Weights and references of the service-cost ratio. All of them: assumption."""
+    """Weights and references of the service-cost ratio. All of them: assumption.
+
+    Raises:
+        ValueError: a parameter is outside of its range (`docs/ranges.md`), or the score
+            weights do not sum to 1; the text names the parameter and the remedy.
+    """
 
     delay_weight: float = number(0.5, 1e-6, 1e6)  # ω_t, dimensionless
     energy_weight: float = number(0.5, 1e-6, 1e6, or_zero=True)  # ω_e, dimensionless

@@ -68,6 +68,10 @@ def evaluate(
         check: refuse an allocation that violates a constraint by more than 1e-6
             relative. Without it any numbers are put into the equations.
 
+    Returns:
+        Delays (s), energies (J), cost and score of every user, `[..., N]`, and the SCR,
+        `[...]`.
+
     Raises:
         ValueError: shapes do not fit, or, with `check`, a constraint is violated;
             the text names the constraint, where, by how much and the remedy.
@@ -162,6 +166,10 @@ def violations(scenario: Scenario, allocation: Allocation) -> dict[str, Array]:
     that must be positive and is not (or less than 1e-30 of its maximum) counts as
     violated by at least 1; one that is not a number as infinitely violated. Bandwidth
     and server frequency are summed by server and compared with its capacity.
+
+    Args:
+        scenario: batch shape `[...]`.
+        allocation: of the same batch shape and array kind.
 
     Raises:
         ValueError: shapes do not fit.

@@ -42,6 +42,11 @@ def sample_scenario(
     `sample_scenario(config, np.random.default_rng(k))` is the scenario of
     `env.reset(seed=k)`.
 
+    Args:
+        config: what to draw from.
+        rng: the generator that the random numbers are taken from.
+        batch_shape: `[...]` of the result; () for a single scenario.
+
     Returns:
         A scenario of float64 NumPy arrays with the given batch shape.
 

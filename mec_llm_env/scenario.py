@@ -65,8 +65,9 @@ class Scenario(ArrayRecord):
     noise_density_w_per_hz: Array = _given("", "W/Hz", 1e-30, 1e-6)  # [...]: n0
     # [..., M] whole numbers; None: no limit
     max_users: Array = _given("M", "", 0, 1e9, default=None)
-    # For drawing only; [..., N, 2] and [..., M, 2]
+    # [..., N, 2] for drawing only
     user_position_m: Array | None = _given("N2", "m", -1e12, 1e12, default=None)
+    # [..., M, 2] for drawing only
     server_position_m: Array | None = _given("M2", "m", -1e12, 1e12, default=None)
 
     def __post_init__(self) -> None:
@@ -89,12 +90,12 @@ class Scenario(ArrayRecord):
 
     @property
     def n_users(self) -> int:
-        """N."""
+        """N, the number of users."""
         return int(self.channel_gain.shape[-2])
 
     @property
     def n_servers(self) -> int:
-        """M."""
+        """M, the number of servers."""
         return int(self.channel_gain.shape[-1])
 
     @property

@@ -20,6 +20,10 @@ def test_python_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         exec(compile(block, "README.md", "exec"), names)
 
 
+def test_it_is_short() -> None:
+    assert len(TEXT.splitlines()) <= 150
+
+
 def test_links_lead_somewhere() -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", TEXT)
     assert targets
