@@ -103,7 +103,7 @@ class Bound:
 class SolveResult:
     """A solver's answer to one scenario."""
 
-    status: Status
+    status: Status  # how the search ended
     scenario: Scenario  # that was solved, batch shape ()
     allocation: Allocation  # feasible, batch shape ()
     scr: float  # from `evaluate`
