@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array
 from dashf.registry import check_options, solve_batch
 from mec_llm_env import Allocation, Scenario
-
-Array = Any
 
 
 class SolverPolicy:

@@ -19,6 +19,7 @@ from dashf.alternating.baselines import (
     solve_gucro,
     solve_local,
 )
+from dashf.common.arrays import Array
 from dashf.common.checks import (
     check_callable,
     check_count,
@@ -41,7 +42,6 @@ from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.ranges import shorten
 
-Array = Any  # NumPy only
 Seed = int | np.random.Generator
 
 
@@ -267,16 +267,14 @@ def _one_by_one(
 
 def _stacked(bounds: Sequence[Bound], shaped: Callable[[Any], Array]) -> Bound:
     """Returns the bounds of single scenarios as that of a batch."""
-    arrays = {
+    fields: dict[str, Any] = {
         field.name: shaped([getattr(bound, field.name) for bound in bounds])
         for field in dataclasses.fields(Bound)
     }
-    of_all = {
-        "tolerance": max(bound.tolerance for bound in bounds),
-        "time_s": sum(bound.time_s for bound in bounds),
-        "out_of_time": any(bound.out_of_time for bound in bounds),
-    }
-    return Bound(**arrays | of_all)
+    fields["tolerance"] = max(bound.tolerance for bound in bounds)
+    fields["time_s"] = sum(bound.time_s for bound in bounds)
+    fields["out_of_time"] = any(bound.out_of_time for bound in bounds)
+    return Bound(**fields)
 
 
 def check_options(solver: str, options: dict[str, Any]) -> None:

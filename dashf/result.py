@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array, Mask
 from dashf.common.budget import Budget
 from mec_llm_env import Allocation, Outcome, Scenario, violations
-
-Array = Any  # NumPy only
 
 #: Estimated looseness of prices, and distance to an allocation, of a tight bound.
 TIGHT, NEAR = 1e-3, 0.01
@@ -83,7 +82,7 @@ class Bound:
     out_of_time: bool = False  # whether a time limit ended the search
 
     @property
-    def tight(self) -> Array:
+    def tight(self) -> Mask:
         """[...] whether the prices converged, and an allocation is near, if sought."""
         converged = self.looseness <= TIGHT + 2 * self.tolerance
         return converged & ((self.gap <= NEAR) | np.isinf(self.gap))
@@ -136,7 +135,7 @@ class SolveResult:
 class BatchResult:
     """A solver's answers to a batch of scenarios, of shape `[...]`."""
 
-    status: Array  # [...] of `Status`
+    status: Any  # [...] of `Status`
     scenario: Scenario  # that were solved, [...]
     allocation: Allocation  # feasible, [...]
     scr: Array  # [...] from `evaluate`

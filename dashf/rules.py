@@ -13,17 +13,15 @@ scenarios of any shape and treat it as a whole.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array
 from dashf.pair.coefficients import local_frequency
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.actions import RESOURCES, decode_resources
 from mec_llm_env.allocation import one_hot
 from mec_llm_env.assignment import round_assignment
-
-Array = Any  # NumPy only: solvers do not take PyTorch tensors
 
 _START_SPLIT = 0.3
 

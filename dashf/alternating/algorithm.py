@@ -46,6 +46,7 @@ from dashf.alternating.reach import reach
 from dashf.alternating.resource_program import prepare
 from dashf.alternating.sdr import prepare_relaxation
 from dashf.alternating.search import Judge, Judged, climb, explore, likely, promising
+from dashf.common.arrays import Array
 from dashf.common.budget import Budget
 from dashf.common.checks import (
     check_choice,
@@ -65,8 +66,6 @@ from dashf.rules import (
 )
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.names import by_name
-
-Array = Any
 
 #: What gives an association [N, M] to begin from.
 Start = Callable[[Scenario], Array]

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import lambertw
@@ -28,6 +27,7 @@ from scipy.special import lambertw
 from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.resources import shadow_prices
 from dashf.alternating.sdr import solve_relaxation
+from dashf.common.arrays import Array
 from dashf.common.budget import Budget
 from dashf.common.capacity import fit_capacity
 from dashf.common.checks import (
@@ -59,8 +59,6 @@ __all__ = [
     "relax",
     "round_assignment",
 ]
-
-Array = Any
 
 FORMULATIONS = ("sparse", "full", "closed_form")
 #: N·M up to which "auto" is the sparse formulation.
@@ -198,9 +196,9 @@ def relax(
     )
     if solution is None:
         return None
-    value, association, t = solution
+    bound, association, t = solution
     return Relaxation(
-        value=value, association=association, local_fraction=low + width * t
+        value=bound, association=association, local_fraction=low + width * t
     )
 
 

@@ -21,6 +21,7 @@ from dashf.alternating.association import FORMULATIONS, formulation_of, propose
 from dashf.alternating.continuous import evaluated, optimise_continuous
 from dashf.alternating.resource_program import prepare
 from dashf.alternating.resources import shadow_prices
+from dashf.common.arrays import Array
 from dashf.common.budget import Budget
 from dashf.common.checks import (
     check_choice,
@@ -34,8 +35,6 @@ from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import average_allocation, starting_allocation, strongest_channel
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.allocation import one_hot
-
-Array = Any
 
 #: N·M of all associations that are evaluated between two looks at the clock.
 _AT_ONCE = 200_000

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -33,8 +32,6 @@ from dashf.pair.coefficients import local_frequency
 from dashf.pair.split import optimal_split
 from dashf.result import Status
 from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario, evaluate
-
-Array = Any
 
 Point = tuple[Allocation, Outcome]
 

@@ -19,14 +19,11 @@ By weak duality the sum of the benefits bounds what a neighbour can add to G.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array
 from mec_llm_env.assignment import round_assignment
-
-Array = Any
-
 
 LOWER, UPPER, HIGHEST, ANY = range(4)
 

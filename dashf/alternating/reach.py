@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dashf.alternating.resources import shadow_prices
@@ -12,8 +10,6 @@ from dashf.pricing.bound import PARTS, Problem
 from dashf.pricing.options import Prices
 from dashf.pricing.sharing import restrict
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
-
-Array = Any
 
 
 def reach(

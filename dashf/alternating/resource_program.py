@@ -10,16 +10,13 @@ rate becomes, for θ = s/(1+s) and k = 1/ln(1+s),
 
 from __future__ import annotations
 
-from typing import Any
-
 import cvxpy as cp
 import numpy as np
 
 from dashf.alternating.convex import ConvexProgram, ProgramPool, assign
+from dashf.common.arrays import Array
 from dashf.common.budget import Budget
 from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario
-
-Array = Any
 
 #: A pass changes no resource by more than this factor: keeps the cones well scaled.
 _STEP = 30.0

@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.resource_program import PROGRAMS
+from dashf.common.arrays import Array, Numbers
 from dashf.common.budget import Budget
 from dashf.common.capacity import fit_capacity
 from dashf.common.checks import (
@@ -39,8 +39,6 @@ from dashf.common.checks import (
 )
 from dashf.result import Status
 from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario, evaluate
-
-Array = Any
 
 #: Loss of G, as part of Σ score, that is put down to the solver's own tolerance.
 _ROUNDING = 1e-7
@@ -187,7 +185,7 @@ def shadow_prices(
     allocation: Allocation,
     objective: ObjectiveConfig | None = None,
     *,
-    ratio: Array | None = None,
+    ratio: Numbers | None = None,
 ) -> tuple[Array, Array]:
     """Returns the prices of bandwidth and server frequency, λ_m and μ_m, [..., M].
 

@@ -24,9 +24,8 @@ import cvxpy as cp
 import numpy as np
 
 from dashf.alternating.convex import CONVEX_SOLVERS, ConvexProgram, ProgramPool, assign
+from dashf.common.arrays import Array
 from dashf.common.budget import Budget
-
-Array = Any
 
 
 class SparseRelaxation:

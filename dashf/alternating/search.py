@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from dashf.alternating.neighbours import ANY, HIGHEST, LOWER, UPPER, Choice, neighbours
 from dashf.alternating.resources import shadow_prices
+from dashf.common.arrays import Array
 from dashf.common.budget import Budget
 from dashf.common.clock import OutOfTime
 from dashf.pair.backend import respond
@@ -29,7 +29,6 @@ from dashf.pair.coefficients import make_pairs, part_edges, score_constants
 from dashf.pricing.fast_sharing import share_fast
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate, violations
 
-Array = Any
 #: What gives associations to begin from, with the users [M] that a server may have.
 Starts = Callable[[Array], Sequence[Array]]
 
@@ -331,8 +330,8 @@ def explore(judge: Judge, starts: Starts, width: int) -> Judged | None:
     limit = _tightest(room, s.n_users)
     # The beginnings of the first climbs are judged at once, which is as quick as one.
     few = range(limit, min(limit + _AT_FIRST, int(room.max()) + 1))
-    begins = [x for most in few for x in starts(np.minimum(room, most))]
-    judge.best([choice for x in begins for choice in judge.either(x)])
+    first = [x for most in few for x in starts(np.minimum(room, most))]
+    judge.best([choice for x in first for choice in judge.either(x)])
 
     best: Judged | None = None
     while not judge.budget.spent():

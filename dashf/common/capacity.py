@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from dashf.common.arrays import Array
 from mec_llm_env import Allocation, Scenario
-
-Array = Any  # NumPy only
 
 _LEAST_SHARE = 1e-20  # of a server or of a power
 

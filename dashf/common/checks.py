@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dashf.common.arrays import Array
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.config import checked_objective
 from mec_llm_env.ranges import Limits, Rule, shorten
 from mec_llm_env.record import as_floats, checked_record, describe_index, first_index
 
-Array = Any  # NumPy only
 T = TypeVar("T")
 
 #: Highest number of iterations, tries and the like.

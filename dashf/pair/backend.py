@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dashf.common.arrays import Array
 from dashf.common.clock import ENDLESS, Clock
 from dashf.pair import kernels, loops
 from dashf.pair.jit import compile_function
-
-Array = Any  # NumPy only
 
 _COMPILING = threading.Lock()
 _MANY_ROWS = 500  # from here two threads are worth their start

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array, Numbers
 from dashf.common.checks import check_objective, check_scenario
 from dashf.pair.backend import respond
 from dashf.pair.coefficients import (
@@ -22,8 +23,6 @@ from dashf.pair.coefficients import (
 )
 from mec_llm_env import ObjectiveConfig, Scenario
 from mec_llm_env.record import as_floats, describe_index, first_index
-
-Array = Any  # NumPy only
 
 #: Parts of the range of φ that are searched one by one for a local maximum.
 _PARTS = 4
@@ -49,7 +48,7 @@ def best_response(
     scenario: Scenario,
     objective: ObjectiveConfig | None = None,
     *,
-    ratio: Array,
+    ratio: Numbers,
     bandwidth_price: Array,
     compute_price: Array,
     local_fraction_min: Array | None = None,

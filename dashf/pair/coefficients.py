@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array
 from dashf.common.checks import check_objective, check_scenario
 from dashf.pair.backend import snr_at_full_band
 from mec_llm_env import ObjectiveConfig, Scenario
-
-Array = Any  # NumPy only
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

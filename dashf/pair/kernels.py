@@ -16,6 +16,8 @@ of the logarithm, it falls apart into one equation for b, one for F and one for 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 Number = float
@@ -220,15 +222,15 @@ def fill(wanted: Number, weight: Number, low: Number, high: Number) -> Number:
 
 
 def pair_cost(
-    phi: Number,
-    p: Number,
-    b: Number,
-    F: Number,
-    log1p_x: Number,
-    c: tuple[Number, ...],
+    phi: Any,
+    p: Any,
+    b: Any,
+    F: Any,
+    log1p_x: Any,
+    c: tuple[Any, ...],
     wt: float,
-) -> tuple[Number, Number]:
-    """Returns a pair's cost and its derivative by φ."""
+) -> tuple[Any, Any]:
+    """Returns a pair's cost and its derivative by φ, of numbers or arrays."""
     local, up0, up1, _, e, cs, es, cd = c
     upload = (wt + e * p) / (b * log1p_x)
     remote = cs / F + es * F * F + cd / b

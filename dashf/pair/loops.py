@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from dashf.common.arrays import Array
 from dashf.pair.kernels import interval_bound, snr_at_full_band, solve_option
-
-Array = Any
 
 MOST_HALVED = 500  # intervals of an option, then its bound is left as it is
 

@@ -14,13 +14,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array, Numbers
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
-
-Array = Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,11 +67,11 @@ class PairTerms:
         numerator = 2 * self.score_scale * self.quality_loss * (self.quality + loss)
         return numerator / (self.quality - loss) ** 2
 
-    def value(self, phi: Array, ratio: Array) -> Array:
+    def value(self, phi: Array, ratio: Numbers) -> Array:
         """Returns h(φ) at y = `ratio`."""
         return self.score(phi) - ratio * (self.cost + self.cost_slope * phi) - self.rent
 
-    def best_split(self, ratio: Array, lowest: Array, highest: Array) -> Array:
+    def best_split(self, ratio: Numbers, lowest: Array, highest: Array) -> Array:
         """Returns the φ in its box that maximises h, in closed form."""
         return best_split(
             -ratio * self.cost_slope,
@@ -168,7 +166,10 @@ def _terms(
 
 
 def optimal_split(
-    scenario: Scenario, allocation: Allocation, objective: ObjectiveConfig, ratio: Array
+    scenario: Scenario,
+    allocation: Allocation,
+    objective: ObjectiveConfig,
+    ratio: Numbers,
 ) -> Allocation:
     """Returns the allocation with every φ at its best for G at y = `ratio` [...]."""
     terms = own_terms(scenario, allocation, objective)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array
 from dashf.common.clock import ENDLESS, Clock, OutOfTime
 from dashf.pair.backend import certify
 from dashf.pair.coefficients import make_pairs, part_edges, score_constants
@@ -22,8 +22,6 @@ from dashf.pricing.price_search import search_prices
 from dashf.result import Bound
 from dashf.rules import average_allocation, strongest_channel
 from mec_llm_env import ObjectiveConfig, Scenario, evaluate
-
-Array = Any  # NumPy only
 
 #: Parts of the range of φ, each an option of a user at a server.
 PARTS = 2

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from dashf.common.arrays import Array, Indices, Mask
 from dashf.common.clock import OutOfTime
 from dashf.pair.coefficients import part_edges
 from dashf.pricing.bound import PARTS, Problem
@@ -24,8 +25,6 @@ from dashf.pricing.options import Options, PriceSolution
 from dashf.pricing.price_search import search_prices
 from dashf.pricing.rounding import share_options
 from mec_llm_env import Allocation
-
-Array = Any  # NumPy only
 
 _BATCH = 16  # nodes that are bounded together
 _ACCURACY = 0.05  # of a node's bound, as part of the gap
@@ -162,7 +161,7 @@ class Search:
 
 
 def _join(options: list[Options]) -> Options:
-    def joined(name: str) -> Array:
+    def joined(name: str) -> Any:
         return np.concatenate([getattr(o, name) for o in options])
 
     columns = zip(*(o.coefficients for o in options), strict=True)
@@ -216,7 +215,7 @@ def _branch(node: Node, choice: Array) -> list[Node]:
     ]
 
 
-def _alike(o: Options, user: int, server: int) -> tuple[Array, Array]:
+def _alike(o: Options, user: int, server: int) -> tuple[Indices, Indices]:
     """Returns the users and servers that may change places with these, in a node.
 
     Users are alike if their rows are equal, servers if their columns are, with what
@@ -244,7 +243,7 @@ def _possible(node: Node) -> bool:
     return True
 
 
-def _restricted(node: Node, users: Sequence[int] | Array, options: Array) -> Node:
+def _restricted(node: Node, users: Sequence[int] | Indices, options: Mask) -> Node:
     allowed = node.options.allowed.copy()
     allowed[0, users] &= options
     return Node(node.value, dataclasses.replace(node.options, allowed=allowed))

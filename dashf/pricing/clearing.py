@@ -10,15 +10,12 @@ demand turns from too much to too little or back.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from dashf.common.arrays import Array, Mask
 from dashf.pricing.interior_point import iterate
 from dashf.pricing.options import Options, Prices
 from dashf.pricing.price_step import price_step
-
-Array = Any  # NumPy only
 
 _MAX_ROUNDS = 200  # all but a few of a thousand take 5 to 15
 _CLOSE = 1e-7  # surplus and value of what is not shared out, over total score
@@ -89,13 +86,13 @@ class _State:
             ("price", self.best_price),
         ]
 
-    def keep(self, index: Array) -> None:
+    def keep(self, index: Mask) -> None:
         """Goes on with some of the scenarios."""
         self.options = self.options.take(index)
         for name in self.ARRAYS:
             setattr(self, name, getattr(self, name)[index])
 
-    def step(self) -> Array:
+    def step(self) -> Mask:
         """Measures how close the prices are, then changes them. Returns [S] ended."""
         a = self.options.respond(self.y, self.price, self.k)
         cost = a.cost.sum(axis=(1, 2))

@@ -20,10 +20,9 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
+from dashf.common.arrays import Array
 from dashf.common.clock import OutOfTime
 from dashf.pricing.options import Options, PriceSolution, chosen_cost
-
-Array = Any  # NumPy only
 
 _ROUNDS = 40  # master programs at most; then the best prices so far
 _NEAR = 30.0  # score below a user's best benefit to which columns are worth keeping

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array
 from dashf.common.checks import (
     check_allocation,
     check_count,
@@ -29,8 +30,6 @@ from dashf.pricing.branch_and_bound import Search
 from dashf.pricing.rounding import Best, best_moves, likely_choices
 from dashf.result import NEAR, BatchResult, Bound, Iteration, SolveResult, Status
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
-
-Array = Any  # NumPy only
 
 _GAIN = 1e-6  # relative gain of SCR below which moves end
 #: Nodes of branch and bound for small scenarios, where bound and allocation are apart.
@@ -86,7 +85,7 @@ def solve_dual(
         for block, scr, cost, moves, at_s in search.history
     )
     return SolveResult(
-        status=search.status().item(),
+        status=search.statuses()[()],
         scenario=s,
         allocation=search.best.allocation()[0],
         scr=float(search.best.scr[0]),
@@ -119,7 +118,7 @@ def solve_dual_batch(
     search.branch(nodes, _NODES_FOR_DECISION)
     shaped = search.problem.shaped
     return BatchResult(
-        status=search.status(),
+        status=search.statuses(),
         scenario=s,
         allocation=search.best.allocation().unflatten(s.batch_shape),
         scr=shaped(search.best.scr),
@@ -311,7 +310,7 @@ class PricedSearch:
             out_of_time=self.bound.out_of_time or self.clock.left_s <= 0,
         )
 
-    def status(self) -> Array:
+    def statuses(self) -> Any:
         """Returns how it ended, [...] of `Status`."""
         status = np.full(np.shape(self.bound.value), Status.CONVERGED)
         over = self.clock.left_s < 0

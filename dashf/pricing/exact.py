@@ -70,8 +70,8 @@ def solve_exact(
     closed = search.value <= search.scr * (1 + gap)
     bound = dataclasses.replace(
         root.bound,
-        value=np.float64(search.value),
-        gap=np.float64(search.value / search.scr - 1),
+        value=np.asarray(search.value),
+        gap=np.asarray(search.value / search.scr - 1),
         looseness=np.minimum(root.bound.looseness, search.value / search.scr - 1),
         time_s=clock.passed_s,
     )

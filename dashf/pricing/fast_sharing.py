@@ -16,10 +16,9 @@ The last round leaves φ as it is, so that prices and shares fit one another.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from dashf.common.arrays import Array
 from dashf.common.capacity import fit_capacity
 from dashf.pair.backend import Response, respond
 from dashf.pair.coefficients import local_frequency, make_pairs, score_constants
@@ -28,8 +27,6 @@ from dashf.pair.split import best_split
 from dashf.pricing.price_step import price_step
 from dashf.rules import average_allocation
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
-
-Array = Any  # NumPy only
 
 _ROUNDS = 6
 _FIRST_PRICE = 10.0  # score for all of a server, for each of its users

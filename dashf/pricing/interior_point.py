@@ -15,15 +15,14 @@ one linear system as large as the prices. With one option a user, `clearing` is 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from dashf.common.arrays import Array, Mask
 from dashf.common.clock import OutOfTime
 from dashf.pair.backend import Response
 from dashf.pricing.options import Options, PriceSolution, chosen_cost
-
-Array = Any  # NumPy only
 
 _MAX_ITERATIONS = 100
 _LARGE = 20_000  # options; with more, those far from chosen are laid aside
@@ -70,13 +69,13 @@ def find_prices(
 class Iterate(Protocol):
     """What `iterate` works on: S scenarios, of which ever fewer are left."""
 
-    def step(self) -> Array:
+    def step(self) -> Mask:
         """Makes a step; returns [S] who has ended."""
 
     def kept(self) -> list[tuple[str, Array]]:
         """Returns what is wanted in the end, [S, …] each, by name."""
 
-    def keep(self, index: Array) -> None:
+    def keep(self, index: Mask) -> None:
         """Goes on with some of the scenarios."""
 
 
@@ -172,14 +171,14 @@ class _State:
             ("residual", self.best_residual),
         ]
 
-    def keep(self, index: Array) -> None:
+    def keep(self, index: Mask) -> None:
         """Goes on with some of the scenarios."""
         self.options = self.options.take(index)
         self.single = self.single[index]
         for name in self.ARRAYS:
             setattr(self, name, getattr(self, name)[index])
 
-    def step(self) -> Array:
+    def step(self) -> Mask:
         """Makes one Newton step, (3.3). Returns [S] who has ended."""
         if self.X.size > _LARGE:
             self._drop_hopeless()
@@ -199,7 +198,7 @@ class _State:
             self._newton(a, g, many)
         return ended
 
-    def _judge(self, a: Response, g: Array, top: Array, many: Array) -> Array:
+    def _judge(self, a: Response, g: Array, top: Array, many: Array) -> Mask:
         """Ranks the iterate by its bound, (3.6), and says who has ended, [S]."""
         o, X, cap = self.options, self.X, self.options.capacity
         cost = (X * a.cost).sum(axis=(1, 2))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array, Indices, Mask
 from dashf.common.clock import ENDLESS, Clock
 from dashf.pair.backend import Response, respond
-
-Array = Any  # NumPy only
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,13 +22,13 @@ class Options:
     low: Array  # [S, N, J] range of φ
     high: Array  # [S, N, J]
     coefficients: tuple[Array, ...]  # nine, [S, N, J]
-    allowed: Array  # [S, N, J] bool, at least one a user
+    allowed: Mask  # [S, N, J] bool, at least one a user
     least_cost: Array  # [S, N, J] at most the cost of the option at any shares
     capacity: Array  # [S, M, D] of bandwidth, compute (1) and slots where D = 3
-    server: Array | None = None  # [S, N, 1]
+    server: Indices | None = None  # [S, N, 1]
     clock: Clock = ENDLESS  # `OutOfTime` is raised when its time is over
 
-    def take(self, index: Array) -> Options:
+    def take(self, index: Indices | Mask | slice) -> Options:
         """Returns some of the scenarios."""
         return Options(
             low=self.low[index],
@@ -47,7 +45,7 @@ class Options:
         """Returns a lower bound of the total cost of every allocation, [S]."""
         return np.where(self.allowed, self.least_cost, np.inf).min(axis=-1).sum(axis=-1)
 
-    def kinds(self, row: int) -> Array:
+    def kinds(self, row: int) -> Indices:
         """Returns a number [N] for each user of a scenario, equal for users alike."""
         tables = (self.low, self.high, self.allowed, *self.coefficients)
         users = np.stack([table[row] for table in tables], axis=-1)
@@ -61,7 +59,7 @@ class Options:
         rows = np.arange(len(values))[:, None, None]
         return values[rows, self.server]
 
-    def server_of_option(self, option: Array, user: Array) -> Array:
+    def server_of_option(self, option: Indices, user: Indices) -> Indices:
         """Returns the server of options of users, of the first scenario."""
         if self.server is not None:
             return self.server[0, user, option]
@@ -114,7 +112,7 @@ class Prices:
     price: Array  # [S, M, D] of bandwidth, compute and slots
     iterations: Array  # [S] it took to find them
 
-    def take(self, index: Array, kinds: int = 3) -> Prices:
+    def take(self, index: Indices | Mask | slice, kinds: int = 3) -> Prices:
         """Returns the prices of some scenarios, of the first `kinds` only."""
         return Prices(
             ratio=self.ratio[index],

@@ -7,15 +7,12 @@ alike, it spreads them over several servers. Column generation takes over in bot
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from dashf.common.arrays import Array
 from dashf.pricing.column_generation import refine
 from dashf.pricing.interior_point import find_prices
 from dashf.pricing.options import Options, PriceSolution
-
-Array = Any  # NumPy only
 
 #: Relative distance from the bound to the mixture's ratio at which a search has ended.
 CLOSE = 1e-5

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array
 from dashf.pair.backend import Response
-
-Array = Any  # NumPy only
 
 _LEAST_SLOPE = 0.2, 0.01  # −d ln Σ b / d ln λ, and of F by μ, taken for the step
 

@@ -7,10 +7,9 @@ decide: no relaxation, no CVXPY. All candidates of a batch are one solve.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from dashf.common.arrays import Array, Indices
 from dashf.common.capacity import fit_capacity
 from dashf.pair.coefficients import local_frequency
 from dashf.pair.split import optimal_split
@@ -24,13 +23,11 @@ from mec_llm_env import Allocation, evaluate
 from mec_llm_env.allocation import one_hot
 from mec_llm_env.assignment import round_assignment
 
-Array = Any  # NumPy only
-
 
 def share_options(
     problem: Problem,
-    rows: Array,
-    option: Array,
+    rows: Indices,
+    option: Indices,
     *,
     start: Prices | None = None,
     phi: Array | None = None,
@@ -74,7 +71,7 @@ def share_options(
 
 
 def _fitted(
-    problem: Problem, rows: Array, single: Options, prices: Prices
+    problem: Problem, rows: Indices, single: Options, prices: Prices
 ) -> Allocation:
     """Returns the response to prices, with shares scaled to fit each server."""
     assert single.server is not None
@@ -101,8 +98,8 @@ def _fitted(
 
 def polish(
     problem: Problem,
-    rows: Array,
-    option: Array,
+    rows: Indices,
+    option: Indices,
     allocation: Allocation,
     start: Prices,
     *,
@@ -150,7 +147,7 @@ class Best:
         """Sets the allocation of a scenario, which is as good as can be."""
         self._allocations[row], self.scr[row], self.limit[row] = allocation, scr, 0.0
 
-    def offer(self, rows: Array, option: Array, prices: Prices) -> None:
+    def offer(self, rows: Indices, option: Indices, prices: Prices) -> None:
         """Shares resources for candidates and keeps what is better."""
         start = prices.take(rows, 2)
         allocation, scr, found = share_options(self.problem, rows, option, start=start)
@@ -192,7 +189,7 @@ class Best:
 
 def likely_choices(
     options: Options, prices: PriceSolution, count: int
-) -> tuple[Array, Array]:
+) -> tuple[Indices, Indices]:
     """Returns the most likely roundings of the fractional choice.
 
     Users that the choice does not split keep their option. The others take, together,
@@ -202,7 +199,7 @@ def likely_choices(
         rows [C] of the scenarios, options [C, N].
     """
     rows: list[int] = []
-    found: list[Array] = []
+    found: list[Indices] = []
     limited = options.capacity.shape[-1] == 3
     for row, choice in enumerate(prices.choice):
         order = np.argsort(-choice, axis=-1, kind="stable")
@@ -234,7 +231,7 @@ def likely_choices(
     return np.array(rows, dtype=int), np.stack(found)
 
 
-def _fits(options: Options, row: int, option: Array) -> bool:
+def _fits(options: Options, row: int, option: Indices) -> bool:
     slots = options.capacity[row, :, 2]
     load = np.bincount(option // PARTS, minlength=len(slots))
     return bool((load <= slots).all())
@@ -244,10 +241,10 @@ def best_moves(
     problem: Problem,
     prices: Prices,
     best: Best,
-    open_rows: Array,
+    open_rows: Indices,
     count: int,
     tried: set[bytes],
-) -> tuple[Array, Array]:
+) -> tuple[Indices, Indices]:
     """Returns the single moves that lose least at the prices, not tried before.
 
     With finite `max_users` a move into a full server takes a user of it along: a swap.
@@ -257,7 +254,7 @@ def best_moves(
         prices.ratio[open_rows], prices.price[open_rows], problem.constants
     )
     rows: list[int] = []
-    found: list[Array] = []
+    found: list[Indices] = []
     for row, benefit in zip(open_rows, answer.benefit, strict=True):
         current, n_options = best.option[row], benefit.shape[1]
         kinds = problem.options.kinds(row)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dashf.common.arrays import Array, Mask
 from dashf.common.checks import (
     check_array,
     check_association,
@@ -25,8 +26,6 @@ from dashf.pricing.rounding import Best, likely_choices, share_options
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.objective import TOLERANCE
 from mec_llm_env.record import describe_index, first_index
-
-Array = Any  # NumPy only
 
 _COMBINATIONS = 8  # of parts of φ, at most
 EFFORTS = ("full", "fast")
@@ -101,7 +100,7 @@ def _check_phi(scenario: Scenario, phi: Any) -> Array:
     return phi
 
 
-def restrict(options: Options, allowed: Array) -> Options:
+def restrict(options: Options, allowed: Mask) -> Options:
     """Returns the options with some of them only."""
     return Options(
         low=options.low,
