@@ -107,7 +107,7 @@ class SolveResult:
     allocation: Allocation  # feasible, batch shape ()
     scr: float  # from `evaluate`
     history: tuple[Iteration, ...]  # one row an iteration
-    iterations: int
+    iterations: int  # rows of the history but the start; nodes of `exact`
     build_time_s: float  # construction of optimisation problems
     solve_time_s: float  # everything else
     programs: int = 0  # convex programs solved, also in vain

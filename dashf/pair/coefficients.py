@@ -102,6 +102,13 @@ def local_frequency(
     It minimises φ W/K (ω_t'/f + ω_e' κ f²), whose derivative −ω_t'/f² + 2 ω_e' κ f is
     zero at f = (ω_t' / (2 ω_e' κ))^(1/3), below it negative: so that or the maximum,
     whatever φ is; the maximum where ω_e = 0.
+
+    Args:
+        scenario: batch shape `[...]`.
+        objective: weights and references; the default ones if None.
+
+    Raises:
+        ValueError: an argument is of another kind.
     """
     s, objective = check_scenario(scenario), check_objective(objective)
     if objective.energy_weight == 0:
