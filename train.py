@@ -26,16 +26,16 @@ from agents.command_line import (
     positive_integer,
     seed_number,
 )
+from agents.run.hyperparameters import describe_hyperparameters
 from agents.terminal import run_script, stop_with_parent
+from agents.training import start
 from agents.training.demonstrations import SCENARIOS
-from agents.training.hyperparameters import describe_hyperparameters
 from agents.training.settings import (
     EVALUATIONS,
     config_from_options,
     refuse_with_resume,
 )
 from agents.training.summary import compare_with_rules
-from agents.training.trainer import Trainer
 from agents.training.trust import can_sign
 
 
@@ -48,16 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with one_line_errors(parser.prog):
         if options.resume:
             refuse_with_resume(options)
-            trainer = Trainer.resume(
+            trainer = start.resume(
                 options.resume, options.timesteps, trust=bool(options.trust)
             )
         else:
             config = config_from_options(options)
             if options.dry_run:
-                Trainer.build(config)
+                start.build(config)
                 print(json.dumps(config.to_dict(), indent=2))
                 return 0
-            trainer = Trainer.begin(config, options.output or "runs")
+            trainer = start.begin(config, options.output or "runs")
     shown = os.path.relpath(trainer.run)
     print(f"Training {trainer.config.agent} in {shown}")
     if not can_sign():

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Algorithm:
-    """A learning algorithm, what trains it, and what `--policy` may be for it."""
+    """A learning algorithm, what trains and loads it, and its `--policy` names."""
 
     module: str
     name: str  # of the class
@@ -18,6 +18,8 @@ class Algorithm:
     # The same as `policies` for --action-encoding association; empty where it cannot.
     choosing: dict[str, str] = field(default_factory=dict)
     trainer: str = "agents.training.sb3_trainer.SB3Trainer"  # module.class
+    policy_files: str = "agents.run.sb3_policy"  # module: load_policy, export_policy
+    model_file: str = "model.zip"  # in a run folder, what `model.save` writes
     extra: str = "train"  # of setup.cfg, which installs it
 
     def policy_name(self, policy: str, encoding: str) -> str:
@@ -56,6 +58,10 @@ class Algorithm:
         """Imports the `Trainer` of the algorithm."""
         return load_object(self.trainer)
 
+    def load_policy_files(self) -> Any:
+        """Imports the module that loads and exports policies of the algorithm."""
+        return importlib.import_module(self.policy_files)
+
 
 def load_object(path: str) -> Any:
     """Imports what `module.name` names."""
@@ -63,68 +69,49 @@ def load_object(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-_ON_POLICY = {"mlp": "MlpPolicy", "set": "agents.policies.set_policy.SetPolicy"}
-_CHOOSING = {
-    "mlp": "agents.policies.association_policy.AssociationMlpPolicy",
-    "set": "agents.policies.association_policy.AssociationSetPolicy",
+_ON_POLICY: dict[str, Any] = {
+    "policies": {"mlp": "MlpPolicy", "set": "agents.policies.set_policy.SetPolicy"},
+    "any_size": frozenset({"set"}),
 }
-_SAC = {"mlp": "MlpPolicy", "set": "agents.policies.off_policy.SetSACPolicy"}
-_TD3 = {
-    "mlp": "agents.policies.mlp_td3.MlpTD3Policy",
-    "set": "agents.policies.off_policy.SetTD3Policy",
+_CHOOSING: dict[str, Any] = _ON_POLICY | {
+    "choosing": {
+        "mlp": "agents.policies.association_policy.AssociationMlpPolicy",
+        "set": "agents.policies.association_policy.AssociationSetPolicy",
+    }
 }
-_TQC = {"mlp": "MlpPolicy", "set": "agents.policies.tqc.SetTQCPolicy"}
-_SET = frozenset({"set"})
+_SAC: dict[str, Any] = _ON_POLICY | {
+    "policies": {"mlp": "MlpPolicy", "set": "agents.policies.off_policy.SetSACPolicy"}
+}
+_TD3: dict[str, Any] = _ON_POLICY | {
+    "policies": {
+        "mlp": "agents.policies.mlp_td3.MlpTD3Policy",
+        "set": "agents.policies.off_policy.SetTD3Policy",
+    }
+}
+_TQC: dict[str, Any] = _ON_POLICY | {
+    "policies": {"mlp": "MlpPolicy", "set": "agents.policies.tqc.SetTQCPolicy"}
+}
+_SB3 = "stable_baselines3"
+_CONTRIB: dict[str, Any] = {"module": "sb3_contrib", "extra": "contrib"}
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "ppo": Algorithm(
-        module="stable_baselines3",
-        name="PPO",
-        policies=_ON_POLICY,
-        any_size=_SET,
-        choosing=_CHOOSING,
-    ),
-    "a2c": Algorithm(
-        module="stable_baselines3",
-        name="A2C",
-        policies=_ON_POLICY,
-        any_size=_SET,
-        choosing=_CHOOSING,
-    ),
-    "trpo": Algorithm(
-        module="agents.trpo",
-        name="TRPO",
-        policies=_ON_POLICY,
-        any_size=_SET,
-        extra="contrib",
-    ),
+    "ppo": Algorithm(module=_SB3, name="PPO", **_CHOOSING),
+    "a2c": Algorithm(module=_SB3, name="A2C", **_CHOOSING),
+    "trpo": Algorithm(module="agents.trpo", name="TRPO", extra="contrib", **_ON_POLICY),
     "recurrent_ppo": Algorithm(
-        module="sb3_contrib",
-        name="RecurrentPPO",
-        policies={"lstm": "MlpLstmPolicy"},
-        extra="contrib",
+        name="RecurrentPPO", policies={"lstm": "MlpLstmPolicy"}, **_CONTRIB
     ),
-    "sac": Algorithm(
-        module="stable_baselines3", name="SAC", policies=_SAC, any_size=_SET
-    ),
-    "td3": Algorithm(
-        module="stable_baselines3", name="TD3", policies=_TD3, any_size=_SET
-    ),
-    "ddpg": Algorithm(
-        module="stable_baselines3", name="DDPG", policies=_TD3, any_size=_SET
-    ),
-    "tqc": Algorithm(
-        module="sb3_contrib",
-        name="TQC",
-        policies=_TQC,
-        any_size=_SET,
-        extra="contrib",
-    ),
+    "sac": Algorithm(module=_SB3, name="SAC", **_SAC),
+    "td3": Algorithm(module=_SB3, name="TD3", **_TD3),
+    "ddpg": Algorithm(module=_SB3, name="DDPG", **_TD3),
+    "tqc": Algorithm(name="TQC", **_TQC, **_CONTRIB),
     "apg": Algorithm(
         module="agents.apg",
         name="Apg",
         policies={"set": "SetPolicy"},
-        any_size=_SET,
+        any_size=frozenset({"set"}),
         trainer="agents.training.apg_trainer.ApgTrainer",
+        policy_files="agents.run.apg_policy",
+        model_file="model.npz",
     ),
 }

@@ -15,11 +15,11 @@ from typing import Any
 
 from agents.algorithms import ALGORITHMS
 from agents.command_line import OneLineParser, one_line_errors, parse_overrides
-from agents.evaluation.instances import held_out_instances
-from agents.learned import WEIGHTS, find_model
+from agents.instances import held_out_instances
+from agents.learned import find_model
 from agents.registry import PRETRAINED, make_agent
-from agents.training.hyperparameters import check_arguments
-from agents.training.runs import load_config, read_content, write_config
+from agents.run.folder import WEIGHTS, load_config, read_content, write_config
+from agents.run.hyperparameters import check_arguments
 from mec_llm_env import evaluate
 from mec_llm_env.task import Task
 
@@ -85,12 +85,12 @@ def export(
     model = find_model(run, config, trust=trust)
     folder = output / config.agent
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = ALGORITHMS[config.agent].load_trainer()
-    trainer.export_policy(model, config, folder / WEIGHTS)
+    algorithm = ALGORITHMS[config.agent]
+    algorithm.load_policy_files().export_policy(model, config, folder / WEIGHTS)
     content = read_content(run)
     content.pop("policy", None)  # of one that was exported before
     settings = config.hyperparameters | dict(changes or {})
-    check_arguments(ALGORITHMS[config.agent].load_class(), settings)
+    check_arguments(algorithm.load_class(), settings)
     content["config"]["hyperparameters"] = settings
     write_config(folder, content)
     content["policy"] = {

@@ -11,17 +11,12 @@ from typing import Any, Self
 import numpy as np
 
 from agents.algorithms import ALGORITHMS
-from agents.training.runs import TrainingConfig, load_config, read_content
+from agents.run.config import TrainingConfig
+from agents.run.folder import BEST_WEIGHTS, WEIGHTS, load_config, read_content
 from mec_llm_env import Allocation, Scenario
 from mec_llm_env.actions import make_codec
 from mec_llm_env.observations import ObservationCodec
 from mec_llm_env.task import Task
-
-#: Weights without pickles, of the policies that come with the repository.
-WEIGHTS = "policy.npz"
-
-#: The same of the best model of a run, for algorithms whose own file has pickles.
-BEST_WEIGHTS = f"best_{WEIGHTS}"
 
 
 class LearnedAgent:
@@ -113,7 +108,7 @@ def find_model(run: Path, config: TrainingConfig, *, trust: bool = False) -> Pat
     Raises:
         ValueError: there is none yet, or none without pickles.
     """
-    file = ALGORITHMS[config.agent].load_trainer().model_file
+    file = ALGORITHMS[config.agent].model_file
     paths = [run / name for name in (WEIGHTS, BEST_WEIGHTS, f"best_{file}", file)]
     found = [path for path in paths if path.is_file()]
     for path in found:
@@ -140,7 +135,8 @@ def _load_model(run: Path, config: TrainingConfig, task: Task) -> Any:
         if found != stated.get("sha256"):
             raise ValueError(f"{os.fspath(path)!r} is not as it was written.")
     try:
-        return ALGORITHMS[config.agent].load_trainer().load_policy(path, config, task)
+        policy_files = ALGORITHMS[config.agent].load_policy_files()
+        return policy_files.load_policy(path, config, task)
     except Exception as error:  # zipfile, pickle and PyTorch raise many kinds
         raise ValueError(
             f"{os.fspath(path)!r} cannot be loaded: {type(error).__name__}: {error}"

@@ -13,8 +13,9 @@ import dashf
 from agents.algorithms import ALGORITHMS
 from agents.base import Agent
 from agents.rules import GucaaAgent, RandomAgent, RucaaAgent
+from agents.run.config import TrainingConfig
+from agents.run.folder import is_run, load_config
 from agents.solvers import SolverAgent
-from agents.training.runs import TrainingConfig, is_run, load_config
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 

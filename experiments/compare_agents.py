@@ -28,9 +28,9 @@ from agents.command_line import (
     one_line_errors,
     positive_integer,
 )
+from agents.display import Display
 from agents.terminal import run_script
 from agents.training.validation import LARGEST_BOUNDED
-from experiments.comparison.display import Display
 from experiments.comparison.document import check_page
 from experiments.comparison.measuring import measure_all
 from experiments.comparison.output import write_outputs
@@ -56,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _prepare(options)
             lock = locks.enter_context(_locked(options.output))
             runs = make_runs(options.output, _entries(options), options.seeds)
-            with Display(f"Training {len(runs)} runs", len(runs)) as display:
+            with _stage(f"Training {len(runs)} runs", len(runs)) as display:
                 train_all(runs, options.output, options.jobs, display, lock)
         task = Task(preset=options.preset)
-        with Display("Measuring", len(runs)) as display:
+        with _stage("Measuring", len(runs)) as display:
             results = measure_all(
                 runs, options.output, task, options.instances, display
             )
@@ -149,11 +149,19 @@ def _locked(output: Path) -> Iterator[int]:
         os.close(lock)
 
 
+def _stage(name: str, total: int) -> Display:
+    """Returns what shows a stage; without a bar its name is a line."""
+    display = Display(name, total, remaining=False)
+    if not display.has_bar:
+        display.say(name)
+    return display
+
+
 def _entries(options: argparse.Namespace) -> list[Entry]:
     more = ["--preset", options.preset, *(QUICK if options.quick else ())]
     more += ["--timesteps", options.timesteps] if options.timesteps else []
     count = len(options.agents or PLAN)
-    with Display(f"Checking the settings of {count} entries", count) as display:
+    with _stage(f"Checking the settings of {count} entries", count) as display:
         done = iter(range(1, count + 1))
         return make_entries(
             options.agents, more, options.jobs, lambda: display.update(next(done))

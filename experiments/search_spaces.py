@@ -14,7 +14,7 @@ from typing import Any
 
 import optuna
 
-from agents.training.hyperparameters import as_arguments
+from agents.run.hyperparameters import as_arguments
 
 _DIGITS = 3  # of what is suggested, so that it can be written down and read
 

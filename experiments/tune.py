@@ -40,10 +40,10 @@ from agents.command_line import (
     positive_integer,
     seed_number,
 )
+from agents.run.config import TrainingConfig
 from agents.terminal import run_script
-from agents.training.runs import TrainingConfig
+from agents.training import start
 from agents.training.settings import config_from_options
-from agents.training.trainer import Trainer
 from agents.training.validation import Validation
 from experiments.search_spaces import SPACES, as_parameters, suggest, with_changes
 
@@ -178,7 +178,7 @@ def run_trial(trial: optuna.Trial, config: TrainingConfig) -> float:
     """
     tried = trial_config(config, suggest(trial, space_of(config)))
     with tempfile.TemporaryDirectory(prefix="tune-") as folder:
-        trainer = Trainer.begin(tried, folder)
+        trainer = start.begin(tried, folder)
         reporting = ReportingValidation(trainer.validation, trial, tried.eval_freq)
         trainer.validation = reporting
         try:

@@ -11,7 +11,7 @@ from typing import Any
 from agents.algorithms import ALGORITHMS
 from agents.command_line import DEFAULT_PRESET
 from agents.registry import make_agent, pretrained_names, run_config, run_folder
-from agents.training.runs import TrainingConfig
+from agents.run.config import TrainingConfig
 from mec_llm_env.task import Task
 
 

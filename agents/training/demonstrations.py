@@ -19,7 +19,7 @@ import dashf
 import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
 from agents.cache import Arrays, cached_arrays, source_hash
-from agents.evaluation.instances import demonstration_instances
+from agents.instances import demonstration_instances
 from dashf.registry import find_solver
 from mec_llm_env import evaluate
 from mec_llm_env.actions import ActionCodec

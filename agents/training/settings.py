@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from typing import Any
 
 from agents.algorithms import ALGORITHMS, Algorithm
 from agents.command_line import check_memory, parse_overrides, task_arguments
+from agents.run.config import TrainingConfig, WarmStart
+from agents.run.hyperparameters import RUN_KEYS, load_hyperparameters
 from agents.training.demonstrations import SCENARIOS
-from agents.training.hyperparameters import RUN_KEYS, load_hyperparameters
-from agents.training.runs import TrainingConfig
 from agents.training.validation import VALIDATIONS
-from agents.training.warm_settings import WarmStart
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 
@@ -80,10 +78,8 @@ def refuse_with_resume(options: argparse.Namespace) -> None:
         )
 
 
-def _warm_start(
-    options: argparse.Namespace, tuned: dict[str, Any]
-) -> dict[str, Any] | None:
-    """Returns the settings of `WarmStart`; None without one."""
+def _warm_start(options: argparse.Namespace, tuned: dict[str, Any]) -> WarmStart | None:
+    """Returns what the warm start is asked for; None without one."""
     count = options.warm_start_scenarios
     if options.warm_start is None:
         if count is not None:
@@ -91,8 +87,7 @@ def _warm_start(
         return None
     solver = options.warm_start
     count = count or SCENARIOS.get(solver, SCENARIOS["dashf"])
-    settings = WarmStart.from_dict({"solver": solver, "scenarios": count, **tuned})
-    return dataclasses.asdict(settings)
+    return WarmStart.from_dict({"solver": solver, "scenarios": count, **tuned})
 
 
 def _env_kwargs(options: argparse.Namespace) -> dict[str, Any]:

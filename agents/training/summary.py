@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agents.evaluation.instances import held_out_instances
+from agents.instances import held_out_instances
 from agents.registry import make_agent
-from agents.training.runs import load_config
+from agents.run.folder import load_config
 from mec_llm_env import evaluate
 from mec_llm_env.task import Task
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.bounds import InstanceBounds, certified_bounds
-from agents.evaluation.instances import validation_instances
+from agents.bounds import InstanceBounds, certified_bounds
+from agents.instances import validation_instances
 from mec_llm_env.files import write_whole
 from mec_llm_env.task import Task
 

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.apg import Apg
-from agents.training.demonstrations import Demonstrations
+from agents.display import Display
+from agents.run.config import WarmStart
+from agents.training.demonstrations import Demonstrations, demonstrate, describe
 from agents.training.imitation import (
     Batch,
     imitation_loss,
@@ -25,7 +27,6 @@ from agents.training.imitation import (
     set_network,
     values,
 )
-from agents.training.warm_settings import WarmStart
 from mec_llm_env.task import Task
 
 HELD_OUT = 0.05  # share of the demonstrations that the policy does not learn from
@@ -33,6 +34,40 @@ LOG_INTERVAL = 100  # steps between two lines of the log
 _RISE = 100  # steps over which the learning rate rises
 _LARGEST_GRADIENT = 1.0
 _WIDEST_NOISE = 0.3  # of the actions that a critic of actions learns from
+
+
+def learn_from_solver(
+    model: Any,
+    task: Task,
+    settings: WarmStart,
+    seed: int,
+    logger: Logger,
+    bar: bool | None,
+) -> None:
+    """Lets a solver demonstrate its decisions and the model imitate them.
+
+    Demonstrations are kept in the cache, also those of a run that is interrupted.
+
+    Args:
+        model: an algorithm of Stable-Baselines3, or `Apg`.
+        task: what it decides.
+        settings: of the warm start.
+        seed: of batches and orders.
+        logger: that figures are written to, by steps.
+        bar: show progress bars; None: only on a terminal.
+    """
+    solver, count = settings.solver, settings.scenarios
+    with Display(f"{solver} demonstrates", count, bar) as display:
+        shown = demonstrate(task, solver, count, advance=display.update)
+        display.say(describe(shown, solver))
+    with Display("cloning", settings.steps + settings.critic_steps, bar) as display:
+        figures = clone(
+            *(model, task, shown, settings, seed, logger), advance=display.update
+        )
+        display.say(
+            f"Cloned: mean SCR {figures['scr']:.2f} on those held out; {solver} itself "
+            f"{figures['solver_scr']:.2f}."
+        )
 
 
 def clone(

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from agents.bounds import certified_bounds
 from agents.cache import source_hash
-from agents.evaluation.bounds import certified_bounds
+from agents.display import Display
 from agents.evaluation.comparison import Measurement, compare
-from agents.evaluation.instances import held_out_instances
 from agents.evaluation.results import AgentResult
+from agents.instances import held_out_instances
 from agents.learned import find_model
-from experiments.comparison.display import Display
 from experiments.comparison.plan import UNTRAINED
 from experiments.comparison.runs import Run
 from mec_llm_env.files import write_whole

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.training.runs import TrainingConfig
+from agents.run.config import TrainingConfig
 from mec_llm_env.names import did_you_mean
 
 ROOT = Path(__file__).parents[2]

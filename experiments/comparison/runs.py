@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from agents.algorithms import ALGORITHMS
-from agents.training.boundary import EVALUATIONS
-from agents.training.runs import CONFIG, TrainingConfig, load_config
+from agents.run.config import TrainingConfig
+from agents.run.folder import CONFIG, EVALUATIONS, load_config
 from experiments.comparison.plan import Entry
 
 Array = Any
@@ -81,7 +81,7 @@ class Run:
                 yield path, load_config(path)
 
     def _is_finished(self, folder: Path) -> bool:
-        file = ALGORITHMS[self.config.agent].load_trainer().model_file
+        file = ALGORITHMS[self.config.agent].model_file
         return (folder / file).is_file()
 
 

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.display import Display
 from agents.training.interrupt import InterruptFlag
-from experiments.comparison.display import Display
 from experiments.comparison.plan import ROOT
 from experiments.comparison.runs import Run
 
@@ -65,7 +65,7 @@ def train_all(
     waiting = [run for run in runs if not pace.is_done(run)]
     failed: list[_Process] = []
     active: list[_Process] = []
-    looked_at = -_LOOK_S
+    looked_at, note = -_LOOK_S, ""
     with InterruptFlag() as flag:
         try:
             while waiting or active:
@@ -77,14 +77,15 @@ def train_all(
                     pace.look_at(process.run)
                     if not pace.is_done(process.run):
                         failed.append(process)
-                    display.say(_outcome(process.run))
+                    display.say(_outcome(process.run) + note)
                 if ended or time.monotonic() - looked_at > _LOOK_S:
                     looked_at = time.monotonic()
                     for process in active:
                         pace.look_at(process.run)
                     going = [*waiting, *(process.run for process in active)]
                     left = sum(pace.seconds_left(run) for run in going)
-                    display.update(pace.done, left / jobs)
+                    note = f"; about {_minutes(left / jobs)} left" if left else ""
+                    display.update(pace.done, note.removeprefix("; "))
                     waiting.sort(key=lambda r: (r.seed, -pace.seconds_left(r)))
                 while waiting and len(active) < jobs:
                     active.append(_begin(waiting.pop(0), output, lock))
@@ -181,6 +182,10 @@ def _outcome(run: Run) -> str:
         return f"{run.name}: failed"
     seconds = float(evaluations["training_s"][-1])
     return f"{run.name}: trained in {seconds:.0f} s"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _last_line(log: Path) -> str:

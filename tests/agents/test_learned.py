@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ from agents import agent_names, make_agent
 from agents.export import INSTANCES, export, mean_scr
 from agents.learned import LearnedAgent
 from agents.registry import PRETRAINED, pretrained_names, run_config
-from agents.training.runs import TrainingConfig
-from agents.training.trainer import Trainer
+from agents.run.config import TrainingConfig
+from agents.training import start
 from mec_llm_env import evaluate, sample_scenario, violations
 from mec_llm_env.task import Task
 
@@ -76,7 +78,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             checkpoint_freq=64,
             hyperparameters=SMALL[name],
         )
-        trainer = Trainer.begin(config, tmp_path_factory.mktemp(agent))
+        trainer = start.begin(config, tmp_path_factory.mktemp(agent))
         assert trainer.train(bar=False)
         folders[name] = trainer.run
     return folders
@@ -191,3 +193,19 @@ def test_pretrained_policies_beat_the_rules() -> None:
         assert name in agent_names()
     with pytest.raises(ValueError, match="no pretrained agent 'a:pretrained'; with"):
         make_agent("a:pretrained")
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_loading_a_policy_imports_no_trainer(name: str) -> None:
+    code = (
+        f"import sys, agents; agents.make_agent({name!r}); "
+        "print([m for m in sys.modules if m.startswith('agents.training')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PRETRAINED.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"

@@ -11,7 +11,7 @@ import pytest
 from agents.evaluation.comparison import Measurement
 from agents.evaluation.results import AgentResult
 from agents.evaluation.statistics import Estimate
-from agents.training.runs import create_run
+from agents.run.folder import create_run
 from experiments.comparison.curves import Curve
 from experiments.comparison.document import FRAGMENTS, check_page, update_page
 from experiments.comparison.pairs import all_pairs, shown_pairs
@@ -25,7 +25,7 @@ from experiments.comparison.tables import (
     to_csv,
 )
 from experiments.comparison.training import Pace
-from tests.agents.training.test_runs import CONFIG as RUN_CONFIG
+from tests.agents.run.test_folder import CONFIG as RUN_CONFIG
 
 CONFIG = dataclasses.replace(RUN_CONFIG, seed=0, eval_freq=50, checkpoint_freq=50)
 PPO = Entry(label="ppo", arguments=("--agent", "ppo"), config=CONFIG)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from agents.training.plain import check_plain, read_dict
+from agents.run.plain import check_integer, check_plain, read_dict
 from mec_llm_env.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -210,11 +210,7 @@ def _check_value(name: str, value: Any) -> None:
     if value is None or (is_text and name in ("learning_rate", "clip_range")):
         return
     if name in _INTEGERS:
-        least = _INTEGERS[name]
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(
-                f"`{name}` must be a whole number of at least {least}; got {value!r}."
-            )
+        check_integer(name, value, _INTEGERS[name])
     elif name in _NUMBERS:
         least, most = _NUMBERS[name]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)

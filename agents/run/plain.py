@@ -76,6 +76,24 @@ def check_plain(name: str, value: Any) -> None:
     check(name, value, 0)
 
 
+def check_integer(
+    name: str, value: Any, least: int | None = None, most: int | None = None
+) -> None:
+    """Checks that a setting is an integer, and in its range.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"`{name}` must be an integer; got {value!r}.")
+    if least is not None and value < least:
+        raise ValueError(
+            f"`{name}` must be an integer of at least {least}; got {value!r}."
+        )
+    if most is not None and value > most:
+        raise ValueError(f"`{name}` must be at most {most}; got {value!r}.")
+
+
 def _value(node: ast.expr) -> Any:
     """Returns what an expression stands for."""
     match node:

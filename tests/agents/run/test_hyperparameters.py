@@ -11,7 +11,8 @@ from stable_baselines3 import PPO
 from torch import nn
 
 from agents.algorithms import ALGORITHMS
-from agents.training.hyperparameters import (
+from agents.run.config import WarmStart
+from agents.run.hyperparameters import (
     FOLDER,
     RUN_KEYS,
     as_arguments,
@@ -19,7 +20,6 @@ from agents.training.hyperparameters import (
     describe_hyperparameters,
     load_hyperparameters,
 )
-from agents.training.warm_settings import WarmStart
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

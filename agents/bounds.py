@@ -56,7 +56,7 @@ def certified_bounds(
     objective: ObjectiveConfig,
     preset: str | None = None,
     *,
-    advance: Callable[[int], None] = lambda count: None,
+    advance: Callable[[int], None] = lambda done: None,
 ) -> InstanceBounds:
     """Returns certified upper bounds of the SCR of every instance.
 
@@ -64,16 +64,16 @@ def certified_bounds(
         scenario: the instances.
         objective: weights and references.
         preset: whose bank holds the first of these instances, in order; None: none.
-        advance: called with the number of instances that have just been bounded.
+        advance: called with the number of instances that are bounded.
     """
     count = scenario.batch_shape[0]
     parts = [_banked(scenario, preset)]
     first = len(parts[0].value)
     advance(first)
     for i in range(first, count, CHUNK):
-        part = scenario[i : min(i + CHUNK, count)]
-        parts.append(_cached(part, objective))
-        advance(part.batch_shape[0])
+        end = min(i + CHUNK, count)
+        parts.append(_cached(scenario[i:end], objective))
+        advance(end)
     return InstanceBounds.joined(parts)
 
 
