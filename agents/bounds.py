@@ -13,10 +13,11 @@ import numpy as np
 import dashf
 import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
-from agents.cache import Arrays, cached_arrays, source_hash
+from agents.cache import cached_arrays, source_hash
 from dashf.pricing.bound import NEAR
 from mec_llm_env import ObjectiveConfig, Scenario
 from mec_llm_env.bank import bank_presets, load_bank
+from mec_llm_env.files import Arrays
 
 Array = np.ndarray[Any, Any]
 

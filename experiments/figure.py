@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
-from tqdm import tqdm
 
+from agents.display import Display
+from agents.evaluation.results import to_csv
 from experiments.points import NAMES, solved_point
 from mec_llm_env import ScenarioConfig
 from mec_llm_env.files import write_whole
@@ -94,14 +94,13 @@ def sweep_points(
     """Returns the values and, for each, the points of all scenarios."""
     values = sweep.values[::2] if arguments.quick else sweep.values
     numbers = range(arguments.scenarios)
-    with tqdm(total=len(values) * len(numbers), desc=sweep.name) as progress:
-        points = []
+    points: list[list[dict[str, Any]]] = []
+    with Display(sweep.name, len(values) * len(numbers)) as display:
         for value in values:
-            row = []
+            points.append([])
             for number in numbers:
-                row.append(solved_point(sweep.config(value), number))
-                progress.update()
-            points.append(row)
+                points[-1].append(solved_point(sweep.config(value), number))
+                display.update(sum(map(len, points)))
     return np.array(values), points
 
 
@@ -141,10 +140,8 @@ def table(
 
 def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
     """Writes a table, whole or not at all."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text.getvalue())
+    write_whole(path, to_csv(rows))
 
 
 def new_figure(panels: int = 1) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -100,18 +100,23 @@ def to_json(results: Sequence[AgentResult], about: dict[str, Any]) -> str:
     return json.dumps({**about, "agents": summaries}, indent=2) + "\n"
 
 
-def to_csv(results: Sequence[AgentResult]) -> str:
-    """Returns one row for each agent, run and instance."""
+def instance_rows(results: Sequence[AgentResult]) -> list[list[Any]]:
+    """Returns a heading, then a row for each agent, run and instance."""
     names = ("scr", "score", "delay_s", "energy_j", "cost", "violation")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["agent", "run", "instance", *names, "scr_upper_bound"])
+    rows: list[list[Any]] = [["agent", "run", "instance", *names, "scr_upper_bound"]]
     for result in by_scr(results):
         for run, measured in zip(result.runs, result.measurements, strict=True):
             for i in range(len(measured.scr)):
-                figures = [repr(float(getattr(measured, name)[i])) for name in names]
-                bound = "" if result.bound is None else repr(float(result.bound[i]))
-                writer.writerow([result.label, run, i, *figures, bound])
+                figures = [float(getattr(measured, name)[i]) for name in names]
+                bound = None if result.bound is None else float(result.bound[i])
+                rows.append([result.label, run, i, *figures, bound])
+    return rows
+
+
+def to_csv(rows: Iterable[Sequence[Any]]) -> str:
+    """Returns rows as CSV, every digit kept; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 

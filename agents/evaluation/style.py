@@ -2,8 +2,8 @@
 
 Colours are of the qualitative schemes "muted" and "vibrant" of Paul Tol (Colour
 Schemes, SRON/EPS/TN/09-002, 2021), made to be told apart with any colour vision.
-Variants of one algorithm share a colour and differ in line and marker; and no figure
-relies on that alone, as everything in it is named.
+Variants of one algorithm share a colour and differ in line and marker; so do agents
+without training.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _UNTRAINED = ("#000000", "#555555", "#888888")
 _VARIANTS = ("", "set", "warm", "association", "set association")
 _LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = "osD^v"
+_UNTRAINED_MARKERS = "XP*ph<>8"
 
 #: Shares of the optimum that may be marked on an axis, the more important ones first.
 _TICKS = (0, 0.9, 0.99, 0.999, 0.5, 0.95, 0.995, 0.8, 0.98, 0.998, 0.9995, 0.9999)
@@ -70,7 +71,8 @@ def looks(labels: Sequence[str], trained: Sequence[bool]) -> dict[str, Look]:
             k = _VARIANTS.index(variant) if variant in _VARIANTS else -1
             marker = _MARKERS[k]
         else:
-            colour, marker = _UNTRAINED[rules % len(_UNTRAINED)], "x"
+            colour = _UNTRAINED[rules % len(_UNTRAINED)]
+            marker = _UNTRAINED_MARKERS[rules % len(_UNTRAINED_MARKERS)]
             k, rules = rules % len(_LINES), rules + 1
         result[label] = Look(colour=colour, line=_LINES[k], marker=marker)
     return result

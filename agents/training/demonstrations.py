@@ -18,11 +18,12 @@ import numpy as np
 import dashf
 import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
-from agents.cache import Arrays, cached_arrays, source_hash
+from agents.cache import cached_arrays, source_hash
 from agents.instances import demonstration_instances
 from dashf.registry import find_solver
 from mec_llm_env import evaluate
 from mec_llm_env.actions import ActionCodec
+from mec_llm_env.files import Arrays
 from mec_llm_env.observations import ObservationCodec
 from mec_llm_env.task import Task
 

@@ -10,8 +10,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, StrMethodFormatter
 
-from agents.evaluation.figures import draw_latency, draw_profiles, new_figure
-from agents.evaluation.labels import name_ends, settle
+from agents.evaluation.figures import (
+    add_legend,
+    draw_latency,
+    draw_profiles,
+    new_figure,
+)
 from agents.evaluation.results import AgentResult
 from agents.evaluation.style import STYLE, looks_of, share_axis, to_png
 from experiments.comparison.curves import Curve
@@ -90,11 +94,10 @@ def _draw_improvement(pairs: Sequence[Pair]) -> Figure:
 def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) -> Figure:
     """Validation optimality against decisions, and against the time of training."""
     look = looks_of(results)
-    figure = Figure(figsize=(7.6, 8.4), layout="constrained")
+    figure = Figure(figsize=(8.2, 8.4), layout="constrained")
     panels: Any = figure.subplots(2, 1)
     low = min(estimate.low for curve in curves for estimate in curve.iqm[1:])
     high = max(estimate.high for curve in curves for estimate in curve.iqm)
-    ends: list[list[tuple[str, float, float, str]]] = [[], []]
     for curve in curves:
         own = look[curve.label]
         estimates = curve.iqm[1:]  # nothing is learned at zero, and log 0 is nowhere
@@ -103,10 +106,10 @@ def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) ->
             for name in ("value", "low", "high")
         )
         xs = (curve.decisions[1:], np.median(curve.seconds, axis=0)[1:])
-        for axes, x, named in zip(panels, xs, ends, strict=True):
-            axes.plot(x, value, linestyle=own.line, color=own.colour, lw=1.4)
+        for axes, x in zip(panels, xs, strict=True):
+            style = {"linestyle": own.line, "color": own.colour, "label": curve.label}
+            axes.plot(x, value, lw=1.4, **style)
             axes.fill_between(x, lower, upper, color=own.colour, alpha=0.15, lw=0)
-            named.append((curve.label, float(x[-1]), float(value[-1]), own.colour))
     scales = (
         ("decisions", EngFormatter(sep="")),  # 500k, 1M
         ("s of training, one thread", StrMethodFormatter("{x:g}")),
@@ -119,7 +122,5 @@ def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) ->
         share_axis(axes.yaxis, low, high)
         axes.set_xlabel(text)
         axes.set_ylabel("share of the bound, validation (IQM)")
-    settle(figure, right=0.79)
-    for axes, named in zip(panels, ends, strict=True):
-        name_ends(axes, named)
+    add_legend(figure)
     return figure

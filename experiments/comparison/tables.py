@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -50,15 +48,6 @@ def summary_rows(
             }
         )
     return rows
-
-
-def to_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """Returns rows of equal keys as CSV, every digit kept."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def efficiency_rows(curves: Sequence[Curve]) -> list[dict[str, Any]]:

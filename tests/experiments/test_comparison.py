@@ -1,8 +1,6 @@
 """The parts of the comparison: settings, runs on the disk, pairs, tables, page."""
 
-import csv
 import dataclasses
-import io
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +20,6 @@ from experiments.comparison.tables import (
     milestone_table,
     reading,
     summary_rows,
-    to_csv,
 )
 from experiments.comparison.training import Pace
 from tests.agents.run.test_folder import CONFIG as RUN_CONFIG
@@ -180,8 +177,7 @@ def test_the_table_by_hand():
     assert lines[2].startswith("| `dual` | – | – | – | 9.90 | 0.9900 [0.9900, 0.9900]")
     assert lines[4].startswith("| `ppo` | 2 | 100 | 12 | 8.62 | 0.8500 [")
     assert lines[4].endswith("| 0.8000 | 2.00 | 0.100 |")
-    parsed = list(csv.DictReader(io.StringIO(to_csv(rows))))
-    assert float(parsed[2]["decision_time_s_median"]) == 2e-3
+    assert rows[2]["decision_time_s_median"] == 2e-3
 
 
 def test_milestones_by_hand():
