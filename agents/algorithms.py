@@ -69,42 +69,36 @@ def load_object(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-_ON_POLICY: dict[str, Any] = {
-    "policies": {"mlp": "MlpPolicy", "set": "agents.policies.set_policy.SetPolicy"},
-    "any_size": frozenset({"set"}),
-}
-_CHOOSING: dict[str, Any] = _ON_POLICY | {
+def _mlp_or_set(set_policy: str, mlp: str = "MlpPolicy") -> dict[str, Any]:
+    """Returns the fields of an algorithm with a set policy, in `agents.policies`."""
+    policies = {"mlp": mlp, "set": f"agents.policies.{set_policy}"}
+    return {"policies": policies, "any_size": frozenset({"set"})}
+
+
+_SB3: dict[str, Any] = {"module": "stable_baselines3"}
+_CONTRIB: dict[str, Any] = {"module": "sb3_contrib", "extra": "contrib"}
+_ON_POLICY = _mlp_or_set("set_policy.SetPolicy")
+_CHOOSING = _ON_POLICY | {
     "choosing": {
         "mlp": "agents.policies.association_policy.AssociationMlpPolicy",
         "set": "agents.policies.association_policy.AssociationSetPolicy",
     }
 }
-_SAC: dict[str, Any] = _ON_POLICY | {
-    "policies": {"mlp": "MlpPolicy", "set": "agents.policies.off_policy.SetSACPolicy"}
-}
-_TD3: dict[str, Any] = _ON_POLICY | {
-    "policies": {
-        "mlp": "agents.policies.mlp_td3.MlpTD3Policy",
-        "set": "agents.policies.off_policy.SetTD3Policy",
-    }
-}
-_TQC: dict[str, Any] = _ON_POLICY | {
-    "policies": {"mlp": "MlpPolicy", "set": "agents.policies.tqc.SetTQCPolicy"}
-}
-_SB3 = "stable_baselines3"
-_CONTRIB: dict[str, Any] = {"module": "sb3_contrib", "extra": "contrib"}
+_TD3 = _mlp_or_set("off_policy.SetTD3Policy", "agents.policies.mlp_td3.MlpTD3Policy")
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "ppo": Algorithm(module=_SB3, name="PPO", **_CHOOSING),
-    "a2c": Algorithm(module=_SB3, name="A2C", **_CHOOSING),
-    "trpo": Algorithm(module="agents.trpo", name="TRPO", extra="contrib", **_ON_POLICY),
+    "ppo": Algorithm(name="PPO", **_SB3, **_CHOOSING),
+    "a2c": Algorithm(name="A2C", **_SB3, **_CHOOSING),
+    "trpo": Algorithm(
+        name="TRPO", **_CONTRIB | {"module": "agents.trpo"}, **_ON_POLICY
+    ),
     "recurrent_ppo": Algorithm(
         name="RecurrentPPO", policies={"lstm": "MlpLstmPolicy"}, **_CONTRIB
     ),
-    "sac": Algorithm(module=_SB3, name="SAC", **_SAC),
-    "td3": Algorithm(module=_SB3, name="TD3", **_TD3),
-    "ddpg": Algorithm(module=_SB3, name="DDPG", **_TD3),
-    "tqc": Algorithm(name="TQC", **_TQC, **_CONTRIB),
+    "sac": Algorithm(name="SAC", **_SB3, **_mlp_or_set("off_policy.SetSACPolicy")),
+    "td3": Algorithm(name="TD3", **_SB3, **_TD3),
+    "ddpg": Algorithm(name="DDPG", **_SB3, **_TD3),
+    "tqc": Algorithm(name="TQC", **_CONTRIB, **_mlp_or_set("tqc.SetTQCPolicy")),
     "apg": Algorithm(
         module="agents.apg",
         name="Apg",

@@ -41,6 +41,13 @@ CHUNK = 128
 
 FORMAT = "mec-llm-env apg 2"
 
+# Least and greatest values of arguments.
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("averaging", "subsets", "merges"), (0, 1)),
+    **dict.fromkeys(("warmup", "fewest_users", "most_merged"), (1, np.inf)),
+    **dict.fromkeys(("candidates", "margin", "max_grad_norm", "ent_coef"), (0, np.inf)),
+}
+
 
 class Apg:
     """A set network, trained by back-propagating −ln SCR, that decides on observations.
@@ -91,16 +98,6 @@ class Apg:
     ) -> None:
         if policy != "SetPolicy":
             raise ValueError(f"`policy` must be 'SetPolicy'; got {policy!r}.")
-        _check_range("averaging", averaging, 0, 1)
-        _check_range("warmup", warmup, 1, np.inf)
-        _check_range("subsets", subsets, 0, 1)
-        _check_range("fewest_users", fewest_users, 1, np.inf)
-        _check_range("merges", merges, 0, 1)
-        _check_range("most_merged", most_merged, 1, np.inf)
-        _check_range("candidates", candidates, 0, np.inf)
-        _check_range("margin", margin, 0, np.inf)
-        _check_range("max_grad_norm", max_grad_norm, 0, np.inf)
-        _check_range("ent_coef", ent_coef, 0, np.inf)
         _check_encoding(task)
         self.task = task
         self.candidates, self.margin = candidates, margin
@@ -110,6 +107,12 @@ class Apg:
         self.max_grad_norm = max_grad_norm
         self.subsets, self.fewest_users = subsets, fewest_users
         self.merges, self.most_merged = merges, most_merged
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ValueError(
+                    f"`{name}` must lie between {least} and {most}; got {value!r}."
+                )
         self.num_timesteps = self.updates = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -331,13 +334,6 @@ def _tensors(prefix: str, arrays: dict[str, Any]) -> dict[str, Tensor]:
 
 def _value(schedule: Schedule, remaining: float) -> float:
     return float(schedule(remaining) if callable(schedule) else schedule)
-
-
-def _check_range(name: str, value: float, lowest: float, highest: float) -> None:
-    if not lowest <= value <= highest:
-        raise ValueError(
-            f"`{name}` must lie between {lowest} and {highest}; got {value!r}."
-        )
 
 
 def _check_encoding(task: Task) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from mec_llm_env import PRESETS, ScenarioConfig
@@ -73,34 +74,26 @@ def parse_overrides(items: Sequence[str], option: str) -> dict[str, Any]:
     return overrides
 
 
-def positive_integer(text: str) -> int:
-    """Reads a positive whole number such as 500_000 or 5e5.
+def whole_number(text: str, least: int = 0) -> int:
+    """Reads a whole number such as 500_000 or 5e5.
 
     Raises:
-        argparse.ArgumentTypeError: it is not one.
+        argparse.ArgumentTypeError: it is not one, or below the least.
     """
-    return _integer(text, minimum=1)
-
-
-def seed_number(text: str) -> int:
-    """Reads a whole number of at least 0.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not one.
-    """
-    return _integer(text, minimum=0)
-
-
-def _integer(text: str, minimum: int) -> int:
     try:
         number = float(text)
-        if number < minimum or number != int(number):
+        if number < least or number != int(number):
             raise ValueError
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
-            f"must be a whole number of at least {minimum}; got {text!r}"
+            f"must be a whole number of at least {least}; got {text!r}"
         ) from None
     return int(number)
+
+
+#: Types of options: how many of something, and seeds.
+positive_integer = partial(whole_number, least=1)
+seed_number = partial(whole_number, least=0)
 
 
 def check_memory(config: ScenarioConfig, count: int, what: str) -> None:

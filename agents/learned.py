@@ -57,17 +57,9 @@ class LearnedAgent:
             return allocation
         return allocation.map(lambda a: a.reshape(*batch, *a.shape[1:]))
 
-    def predict(
-        self,
-        observation: Any,
-        state: tuple[Any, ...] | None = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
-    ) -> tuple[Any, tuple[Any, ...] | None]:
-        """Returns the action, as the Stable-Baselines3 model does."""
-        action, state = self.model.predict(
-            observation, state, episode_start, deterministic
-        )
+    def predict(self, observation: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """Returns action and state, as the `predict` of Stable-Baselines3 does."""
+        action, state = self.model.predict(observation, *args, **kwargs)
         return action, state
 
 

@@ -33,6 +33,11 @@ class AgentResult:
     bound: Array | None  # [I] certified upper bound of the SCR, if there is one
     seed: int  # of the bootstrap
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether these are training runs."""
+        return self.runs != ("",)
+
     @cached_property
     def scr(self) -> Array:
         """[R, I]."""

@@ -57,16 +57,14 @@ class Look:
     marker: str
 
 
-def looks(labels: Sequence[str], trained: Sequence[bool]) -> dict[str, Look]:
+def looks_of(results: Sequence[AgentResult]) -> dict[str, Look]:
     """Returns a look for each label, whose first word is the algorithm."""
-    families = dict.fromkeys(
-        label.split()[0] for label, is_ in zip(labels, trained, strict=True) if is_
-    )
-    result = {}
+    families = dict.fromkeys(r.label.split()[0] for r in results if r.is_trained)
+    looks = {}
     rules = 0
-    for label, is_trained in zip(labels, trained, strict=True):
-        family, _, variant = label.partition(" ")
-        if is_trained:
+    for result in results:
+        family, _, variant = result.label.partition(" ")
+        if result.is_trained:
             colour = _TRAINED[list(families).index(family) % len(_TRAINED)]
             k = _VARIANTS.index(variant) if variant in _VARIANTS else -1
             marker = _MARKERS[k]
@@ -74,13 +72,8 @@ def looks(labels: Sequence[str], trained: Sequence[bool]) -> dict[str, Look]:
             colour = _UNTRAINED[rules % len(_UNTRAINED)]
             marker = _UNTRAINED_MARKERS[rules % len(_UNTRAINED_MARKERS)]
             k, rules = rules % len(_LINES), rules + 1
-        result[label] = Look(colour=colour, line=_LINES[k], marker=marker)
-    return result
-
-
-def looks_of(results: Sequence[AgentResult]) -> dict[str, Look]:
-    """Returns the `looks` of results."""
-    return looks([r.label for r in results], [r.runs != ("",) for r in results])
+        looks[result.label] = Look(colour=colour, line=_LINES[k], marker=marker)
+    return looks
 
 
 def shares(low: float, high: float, count: int) -> Array:

@@ -41,7 +41,7 @@ def shown_pairs(results: Sequence[AgentResult], pairs: Sequence[Pair]) -> list[P
         pairs: `all_pairs` of them.
     """
     known = {(pair.better, pair.worse): pair for pair in pairs}
-    trained = [result.label for result in results if result.runs != ("",)]
+    trained = [result.label for result in results if result.is_trained]
     neighbours = itertools.pairwise(result.label for result in results)
     wanted = [pair for pair in neighbours if set(pair) & set(trained)]
     variants = [(label, label.split()[0]) for label in trained if " " in label]

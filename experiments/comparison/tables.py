@@ -125,8 +125,8 @@ def milestone_table(curves: Sequence[Curve]) -> str:
 
 def reading(results: Sequence[AgentResult], pairs: Sequence[Pair]) -> str:
     """Returns what the numbers say, in sentences."""
-    trained = [result for result in results if result.runs != ("",)]
-    others = [result for result in results if result.runs == ("",)]
+    trained = [result for result in results if result.is_trained]
+    others = [result for result in results if not result.is_trained]
     best, solver = trained[0], others[0]
     known = {(pair.better, pair.worse): pair.probability for pair in pairs}
     assert best.optimality is not None

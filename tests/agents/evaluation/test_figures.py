@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from agents.evaluation.figures import draw_latency, draw_profiles, new_figure
-from agents.evaluation.style import looks, share_axis, shares
+from agents.evaluation.style import looks_of, share_axis, shares
 from tests.agents.evaluation.test_output import results
 
 
@@ -36,7 +37,13 @@ def test_axis_of_shares() -> None:
 
 def test_variants_share_a_colour_and_differ_in_line() -> None:
     labels = ["ppo", "apg", "ppo set", "dashf", "random"]
-    look = looks(labels, [True, True, True, False, False])
+    one = results()[0]
+    look = looks_of(
+        [
+            dataclasses.replace(one, label=label, runs=("run",) if i < 3 else ("",))
+            for i, label in enumerate(labels)
+        ]
+    )
     assert look["ppo"].colour == look["ppo set"].colour
     assert look["ppo"].line != look["ppo set"].line
     assert len({look[label].colour for label in labels}) == 4

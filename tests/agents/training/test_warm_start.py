@@ -23,6 +23,7 @@ from agents.training.validation import Validation
 from agents.training.warm_start import _split
 from mec_llm_env.task import Task
 from tests.agents.training.test_trainer import (
+    FAMILIES,
     SMALL,
     assert_same_weights,
     at_decision,
@@ -147,7 +148,7 @@ def test_discrete_actions_are_cloned(tmp_path: Path) -> None:
     assert cloned > 1.2 * begun
 
 
-@pytest.mark.parametrize("agent", ALGORITHMS)
+@pytest.mark.parametrize("agent", FAMILIES)
 def test_resumed_without_cloning_again(
     agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
