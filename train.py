@@ -2,7 +2,7 @@
 """Trains a learned agent: `python train.py --agent ppo`.
 
 Precedence of settings: command line, then hyperparams/<agent>.yml, then the
-algorithm's own default. Ctrl-C stops at the next checkpoint; `--resume RUN` goes on.
+algorithm's own default. Ctrl-C stops at the next checkpoint; `--resume RUN` continues.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="box, multi_discrete, or association (box)",
     )
     add("--timesteps", type=positive_integer, metavar="T", help="decisions in all")
-    add("--n-envs", type=positive_integer, metavar="B", help="environments at once")
+    add("--n-envs", type=positive_integer, metavar="B", help="parallel environments")
     add("--policy", help="network: mlp, or set, which takes any number of users")
     add("--seed", type=seed_number, help="0 … 999 (0); another seed is another run")
     add(
@@ -128,7 +128,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--warm-start",
         metavar="SOLVER",
-        help="first learn to do what a solver does: dual, or dashf",
+        help="first clone a solver: dual, or dashf",
     )
     add(
         "--warm-start-scenarios",
@@ -139,12 +139,12 @@ def build_parser() -> argparse.ArgumentParser:
         + "); kept in .cache/",
     )
     add("--output", metavar="FOLDER", help="where run folders are made (runs)")
-    add("--resume", metavar="RUN", help="go on with a run; --timesteps is the total")
+    add("--resume", metavar="RUN", help="continue a run; --timesteps is the total")
     add(
         "--trust",
         action="store_true",
         default=None,
-        help="resume from a checkpoint of somebody else, which can execute code",
+        help="resume from somebody else's checkpoint, which can execute code",
     )
     add(
         "--dry-run",

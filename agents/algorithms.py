@@ -1,4 +1,4 @@
-"""The learned algorithms: a new one is an entry here and a file in `hyperparams/`."""
+"""The learning algorithms; a new one is an entry here and a file in `hyperparams/`."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Algorithm:
-    """A learning algorithm, what trains and loads it, and its `--policy` names."""
+    """A learning algorithm, its policies, and the modules that train and load it."""
 
     module: str
-    name: str  # of the class
+    name: str  # of the class in that module
     policies: dict[str, str]  # `--policy` → name that the class knows, or module.class
     any_size: frozenset[str] = frozenset()  # policies for any number of users, servers
-    # The same as `policies` for --action-encoding association; empty where it cannot.
-    choosing: dict[str, str] = field(default_factory=dict)
+    # `policies` for --action-encoding association; empty if it is not supported.
+    association_policies: dict[str, str] = field(default_factory=dict)
     trainer: str = "agents.training.sb3_trainer.SB3Trainer"  # module.class
     policy_files: str = "agents.run.sb3_policy"  # module: load_policy, export_policy
     model_file: str = "model.zip"  # in a run folder, what `model.save` writes
     extra: str = "train"  # of setup.cfg, which installs it
 
     def policy_name(self, policy: str, encoding: str) -> str:
-        """Returns what the class takes for a `--policy` and an action encoding.
+        """Returns the policy argument of the class for a `--policy` and an encoding.
 
         Raises:
             ValueError: the algorithm cannot learn in this encoding.
         """
         if encoding != "association":
             return self.policies[policy]
-        if policy not in self.choosing:
-            able = [name for name, other in ALGORITHMS.items() if other.choosing]
+        if policy not in self.association_policies:
+            able = [
+                name for name, other in ALGORITHMS.items() if other.association_policies
+            ]
             raise ValueError(
                 f"--action-encoding association needs --agent {' or '.join(able)}; "
                 f"{self.name} decides on resources too. Choose another --agent, or "
                 "leave the encoding out."
             )
-        return self.choosing[policy]
+        return self.association_policies[policy]
 
     def load_class(self) -> Any:
         """Imports the algorithm's class.
@@ -79,7 +81,7 @@ _SB3: dict[str, Any] = {"module": "stable_baselines3"}
 _CONTRIB: dict[str, Any] = {"module": "sb3_contrib", "extra": "contrib"}
 _ON_POLICY = _mlp_or_set("set_policy.SetPolicy")
 _CHOOSING = _ON_POLICY | {
-    "choosing": {
+    "association_policies": {
         "mlp": "agents.policies.association_policy.AssociationMlpPolicy",
         "set": "agents.policies.association_policy.AssociationSetPolicy",
     }

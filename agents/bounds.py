@@ -1,4 +1,4 @@
-"""Certified upper bounds of the instances: from the bank, else computed and cached."""
+"""Certified upper bounds of instances: from the bank, or computed and cached."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ CHUNK = 10  # instances bounded at once; each chunk is a file of the cache
 class InstanceBounds:
     """Certified upper bounds of I instances, and how far the optimum may be below."""
 
-    value: Array  # [I] no allocation has a higher SCR
-    gap: Array  # [I] value over the best SCR known, less one
+    value: Array  # [I] upper bound of the SCR
+    gap: Array  # [I] value / best known SCR − 1
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
-        """Returns the bounds of all parts, one after another."""
+        """Concatenates bounds."""
         return cls(
             value=np.concatenate([part.value for part in parts]),
             gap=np.concatenate([part.gap for part in parts]),
         )
 
     def warning(self) -> str | None:
-        """Says on how many instances the bound is loose; None if on none."""
+        """Returns a note if the bound is loose on some instances, else None."""
         loose = self.gap > NEAR
         if not loose.any():
             return None
@@ -79,7 +79,7 @@ def certified_bounds(
 
 
 def _banked(scenario: Scenario, preset: str | None) -> InstanceBounds:
-    """Returns the bank's bounds, after seeing that its scenarios are these.
+    """Returns the bank's bounds, after checking that its scenarios are these.
 
     Raises:
         ValueError: they are not.
@@ -92,7 +92,7 @@ def _banked(scenario: Scenario, preset: str | None) -> InstanceBounds:
     if not np.allclose(stored, given, rtol=1e-9):
         raise ValueError(
             f"The instance bank of {preset!r} holds other scenarios than are sampled "
-            "now. Make it anew with benchmarks/make_bank.py."
+            "now. Make it again with benchmarks/make_bank.py."
         )
     value = np.asarray(bank.bound)
     return InstanceBounds(value=value[:common], gap=bank.gap[:common])
@@ -108,7 +108,7 @@ def _cached(scenario: Scenario, objective: ObjectiveConfig) -> InstanceBounds:
 
 
 def _key(scenario: Scenario, objective: ObjectiveConfig) -> str:
-    """Hashes everything that a bound depends on, the code that finds it included."""
+    """Hashes everything that a bound depends on, including the code."""
     digest = hashlib.sha256(f"{objective!r} {_code()}".encode())
     for name, value in scenario.to_dict().items():
         if value is not None and not name.endswith("position_m"):

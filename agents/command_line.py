@@ -1,4 +1,4 @@
-"""What both scripts need of a command line: one-line errors and typed overrides."""
+"""Command lines of all scripts: options in common, and errors of one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BYTES_A_PAIR = 100  # of user and server; a step of many environments takes 140
 
 @contextlib.contextmanager
 def one_line_errors(program: str) -> Iterator[None]:
-    """Ends the program with exit status 2 and one line where user input is at fault.
+    """Turns errors of user input into one line and exit status 2.
 
     It encloses only the checking of input, so that a defect elsewhere keeps its
     traceback.
@@ -44,10 +44,10 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def _one_line(program: str, text: str) -> str:
-    """Returns an error as one line, however long and odd what it quotes is."""
+    """Returns an error as one printable line of limited length."""
     text = " ".join(text.split())
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    if len(text) > _LONGEST:  # the remedy stands at the end
+    if len(text) > _LONGEST:  # the end has the remedy
         text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
     return f"{program}: error: {text}"
 
@@ -97,7 +97,7 @@ seed_number = partial(whole_number, least=0)
 
 
 def check_memory(config: ScenarioConfig, count: int, what: str) -> None:
-    """Refuses what this machine's memory cannot hold, before it is filled.
+    """Refuses work that would not fit into the memory of this machine.
 
     Args:
         config: of the scenarios.

@@ -1,4 +1,4 @@
-"""What long work shows: a progress bar on a terminal, elsewhere lines alone."""
+"""Progress of long computations: a bar on a terminal, else only lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.progress import (
 
 
 class Display:
-    """Shows one stage of the work at a time.
+    """Shows the progress of one stage.
 
     Args:
         stage: what is being done.
@@ -60,7 +60,7 @@ class Display:
         self._progress.stop()
 
     def update(self, done: float, note: str | None = None) -> None:
-        """Shows how much of the total is done, and beside the bar a note."""
+        """Shows how much of the total is done, and a note beside the bar."""
         fields: dict[str, Any] = {} if note is None else {"note": note}
         self._progress.update(self._task, completed=done, **fields)
 

@@ -1,6 +1,6 @@
-"""Exports a trained policy as weights without pickles, and JSON.
+"""Exports a trained policy as JSON and weights without pickles.
 
-`python -m agents.export runs/apg/latest` puts the best model of a run where
+`python -m agents.export runs/apg/latest` copies the best model of a run to where
 `python evaluate.py --agents apg:pretrained` finds it.
 """
 
@@ -69,7 +69,7 @@ def export(
 ) -> Path:
     """Writes `policy.npz` and `config.json` to a folder named after the agent.
 
-    `config.json` is the run's, provenance included, and what the policy reaches.
+    `config.json` is that of the run, with its provenance, and the SCR of the policy.
 
     Args:
         run: folder of a training run.

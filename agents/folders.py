@@ -1,4 +1,4 @@
-"""Folders that belong to one process at a time, and that appear whole or not at all."""
+"""Folders that one process at a time may change, and that are created atomically."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-#: An empty file that the operating system holds for whoever has locked its folder.
+#: The file whose lock, held by the operating system, is the lock of its folder.
 LOCK = ".lock"
 _UNFINISHED = ".unfinished-"
 
@@ -38,10 +38,10 @@ def lock_folder(folder: Path, seconds: float = 0.0) -> FileLock:
 
 
 def new_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
-    """Makes the next free folder `<parent>/<name>_<k>`, with all that is to be in it.
+    """Creates the next free folder `<parent>/<name>_<k>` with its content.
 
     It is filled under a hidden name and then renamed, so that a process killed at any
-    moment leaves no half of it to be seen; what such a process has left is removed.
+    moment leaves no incomplete folder; what such a process has left is removed.
 
     Args:
         parent: made if it is not there.
@@ -52,7 +52,7 @@ def new_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
         OSError: it cannot be written.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    with lock_folder(parent, seconds=60):  # so that what is unfinished is nobody's
+    with lock_folder(parent, seconds=60):  # so that no other process is filling one
         for path in parent.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(path)
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
@@ -72,7 +72,7 @@ def new_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
 
 
 def check_writable(parent: Path) -> None:
-    """Sees to it that `new_folder` will be able to write, before long work begins.
+    """Checks, before long work begins, that `new_folder` will be able to write.
 
     Raises:
         OSError: it would not.
@@ -83,7 +83,7 @@ def check_writable(parent: Path) -> None:
 
 
 def remove_hidden(folder: Path) -> None:
-    """Removes what a killed process has left; for whoever has locked the folder."""
+    """Removes what a killed process has left; the caller has locked the folder."""
     for path in folder.glob(".*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

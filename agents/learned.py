@@ -20,7 +20,7 @@ from mec_llm_env.task import Task
 
 
 class LearnedAgent:
-    """A trained policy that decides, on scenarios or on observations.
+    """A trained policy as an agent.
 
     Args:
         name: shown in tables.
@@ -57,9 +57,17 @@ class LearnedAgent:
             return allocation
         return allocation.map(lambda a: a.reshape(*batch, *a.shape[1:]))
 
-    def predict(self, observation: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        """Returns action and state, as the `predict` of Stable-Baselines3 does."""
-        action, state = self.model.predict(observation, *args, **kwargs)
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[Any, ...] | None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, tuple[Any, ...] | None]:
+        """Returns action and state; unlike a model's it is deterministic by default."""
+        action, state = self.model.predict(
+            observation, state, episode_start, deterministic
+        )
         return action, state
 
 
@@ -79,7 +87,7 @@ def _check_size(run: str | os.PathLike[str], trained: Task, task: Task) -> None:
 
 
 def _with_encodings(task: Task, trained: Task) -> Task:
-    """Returns a task of the size of one and with the encodings of another."""
+    """Returns a task with the size of `task` and the encodings of `trained`."""
     size = task.config.users, task.config.servers
     usable = copy.copy(task)
     usable.action_codec = make_codec(task.config, trained.action_codec.encoding)
@@ -90,7 +98,7 @@ def _with_encodings(task: Task, trained: Task) -> Task:
 
 
 def find_model(run: Path, config: TrainingConfig, *, trust: bool = False) -> Path:
-    """Returns the best model of a run, or the last where there is no best one.
+    """Returns the file of the best model of a run, or else of the last one.
 
     Args:
         run: its folder.
@@ -121,7 +129,7 @@ def find_model(run: Path, config: TrainingConfig, *, trust: bool = False) -> Pat
 
 def _load_model(run: Path, config: TrainingConfig, task: Task) -> Any:
     path = find_model(run, config)
-    stated = read_content(run).get("policy")  # by `agents.export`
+    stated = read_content(run).get("policy")  # written by `agents.export`
     if path.name == WEIGHTS and isinstance(stated, dict):
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != stated.get("sha256"):

@@ -49,7 +49,7 @@ def pretrained_names() -> tuple[str, ...]:
 
 
 def run_folder(name: str) -> str:
-    """Returns where a trained agent lies: the name itself, if it is a folder's."""
+    """Returns the folder of a trained agent; a name that is a path stays as it is."""
     if name in pretrained_names():
         return os.fspath(PRETRAINED / name.removesuffix(_SUFFIX))
     return name
@@ -79,7 +79,7 @@ def make_agent(name: str, task: Task | None = None, *, seed: int = 0) -> Agent:
 
 
 def run_config(name: str) -> TrainingConfig | None:
-    """Returns what a run was asked for; None if the name is not of a trained agent.
+    """Returns the settings of a run; None if the name is not that of a trained agent.
 
     Raises:
         ValueError: the run's configuration cannot be read.

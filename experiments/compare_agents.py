@@ -2,8 +2,8 @@
 
 `python -m experiments.compare_agents` trains every entry of the plan with seeds 0 … 4,
 measures all runs, solvers and rules on the test scenarios, and writes tables and
-figures into results/comparison. It goes on where it was stopped: Ctrl-C lets every run
-stop at its next checkpoint, and the same command continues.
+figures into results/comparison. Ctrl-C stops every run at its next checkpoint, and the
+same command continues.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     names = ", ".join(map(repr, PLAN))
     add("--agents", nargs="+", default=[], metavar="ENTRY", help=f"of {names} (all)")
     add("--seeds", type=positive_integer, metavar="S", help=f"0 … S − 1 ({_SEEDS})")
-    add("--jobs", type=positive_integer, default=2, help="runs at once (2)")
+    add("--jobs", type=positive_integer, default=2, help="parallel runs (2)")
     add("--output", type=Path, metavar="FOLDER", help="results/comparison")
     add("--preset", default=DEFAULT_PRESET, metavar="P", help=f"({DEFAULT_PRESET})")
     add("--timesteps", metavar="T", help="decisions of every run (each its own)")
@@ -106,7 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    """Fills in what `--quick` means, and refuses what cannot work.
+    """Fills in the defaults, and refuses options that cannot work.
 
     Raises:
         ValueError: the scenarios are too large, or the page has no place for results.
@@ -127,9 +127,10 @@ def _prepare(options: argparse.Namespace) -> None:
 
 @contextmanager
 def _locked(output: Path) -> Iterator[int]:
-    """Makes the folder and holds it, as do the runs that get the file descriptor.
+    """Creates and locks the folder.
 
-    So the folder is in use until this process and all of them have ended.
+    The runs inherit the file descriptor, so that the folder stays locked until this
+    process and all of them have ended.
 
     Raises:
         ValueError: another comparison, or a run of one, is at work in it.
@@ -150,7 +151,7 @@ def _locked(output: Path) -> Iterator[int]:
 
 
 def _stage(name: str, total: int) -> Display:
-    """Returns what shows a stage; without a bar its name is a line."""
+    """Returns the display of a stage, whose name is printed if there is no bar."""
     display = Display(name, total, remaining=False)
     if not display.has_bar:
         display.say(name)

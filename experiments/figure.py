@@ -1,4 +1,4 @@
-"""What every figure does: parse, sweep with a progress bar, write CSV and PNG."""
+"""What all figures share: options, sweep, CSV and PNG."""
 
 from __future__ import annotations
 

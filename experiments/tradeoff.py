@@ -17,7 +17,7 @@ from experiments.figure import (
 )
 from experiments.weights import SWEEP
 
-#: Those whose decisions depend on the weights; the others are single points.
+#: Not drawn.
 HIDDEN = ("random",)
 
 #: s and J; those outside the picture are not drawn.

@@ -1,4 +1,4 @@
-"""Runs agents on the same instances and measures what they decide and how fast."""
+"""Runs agents on the same instances; measures quality and speed of their decisions."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Array = np.ndarray[Any, Any]
 #: Instances decided at once. Fixed, so that nothing depends on the number of jobs.
 CHUNK = 25
 
-_JOBS_A_PROCESSOR = 2  # more would take memory and no less time
+_JOBS_A_PROCESSOR = 2  # more would only take memory
 
-#: s an agent, about: how long its decisions are timed.
+#: About how long the decisions of an agent are timed, s.
 TIMING_BUDGET_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """What one agent, or one training run of it, did on I instances."""
+    """Measurements of one agent, or one training run, on I instances."""
 
     scr: Array  # [I]
     score: Array  # [I] in [0, 100], mean over users
@@ -109,7 +109,7 @@ def compare(
 def figures_of(
     agent: Agent, scenario: Scenario, objective: ObjectiveConfig
 ) -> dict[str, Array]:
-    """Returns what an agent's decisions on scenarios [I] amount to, [I] each."""
+    """Evaluates an agent's decisions on scenarios [I]; each figure is [I]."""
     allocation = agent.decide(scenario)
     outcome = evaluate(scenario, allocation, objective)
     means = {
@@ -122,10 +122,10 @@ def figures_of(
 
 
 class _Decider:
-    """Decides on chunks of the instances; keeps the trained agents that it has loaded.
+    """Makes agents and evaluates their decisions on chunks of the instances.
 
-    Agents without training are made anew for every chunk, as their random numbers
-    depend on it.
+    A trained agent is loaded once. The others are created for each chunk, whose seed
+    determines their random numbers.
 
     Args:
         task: what the agents decide.
@@ -136,7 +136,7 @@ class _Decider:
         self._trained: dict[str, Agent] = {}
 
     def agent(self, name: str, seed: int) -> Agent:
-        """Returns an agent; the seed is of those that draw random numbers."""
+        """Returns an agent; the seed is for agents that draw random numbers."""
         if name in UNTRAINED:
             return make_agent(name, self.task, seed=seed)
         if name not in self._trained:
@@ -144,17 +144,17 @@ class _Decider:
         return self._trained[name]
 
     def decide(self, name: str, scenario: Scenario, seed: int) -> dict[str, Array]:
-        """Returns the `figures_of` an agent's decisions on a chunk, on one thread."""
+        """Evaluates an agent on a chunk, on one thread."""
         with threadpool_limits(1):
             agent = self.agent(name, seed)
             return figures_of(agent, scenario, self.task.config.objective)
 
 
-_worker: _Decider  # of a process that `compare` has started
+_worker: _Decider  # in a worker process of `compare`
 
 
 def _start_worker(task: Task) -> None:
-    """Ends this process when the one that started it has ended, however that was."""
+    """Initialises a worker process, which exits when its parent has ended."""
     global _worker
     _worker = _Decider(task)
     parent = parent_process()
@@ -172,7 +172,7 @@ def _decide_in_worker(name: str, scenario: Scenario, seed: int) -> dict[str, Arr
 
 
 def _time(agent: Agent, scenario: Scenario) -> dict[str, Any]:
-    """Times single decisions, then those of the same scenarios at once."""
+    """Times single decisions, then the same scenarios as one batch."""
     with one_thread():
         agent.decide(scenario[0])  # compiles and warms up
         times: list[float] = []
@@ -189,7 +189,7 @@ def _time(agent: Agent, scenario: Scenario) -> dict[str, Any]:
 
 
 def one_thread() -> Any:
-    """Returns a context in which BLAS, OpenMP and so PyTorch use one thread."""
+    """Returns a context in which BLAS, OpenMP and PyTorch use one thread."""
     import torch
 
     stack = ExitStack()

@@ -1,4 +1,4 @@
-"""Figures of a comparison, as PNG: Matplotlib without a display."""
+"""Figures of a comparison, as PNG; no display is needed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def draw_all(results: Sequence[AgentResult]) -> dict[str, bytes]:
 
 
 def _draw_scr(results: list[AgentResult]) -> Figure:
-    """Mean SCR with its interval, over the distribution over instances."""
+    """Mean SCR with its interval, and the SCR of each instance."""
     figure, axes = new_figure(height=1.2 + 0.42 * len(results))
     look = looks_of(results)
     for row, result in enumerate(results):
@@ -115,7 +115,7 @@ def draw_latency(results: Sequence[AgentResult]) -> Figure:
 
 
 def add_legend(figure: Figure) -> None:
-    """Names what the first axes show, in the order drawn, right of the figure."""
+    """Adds the legend of the first axes, to the right of the figure."""
     lines, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(
         *(lines, labels), loc="outside right upper", frameon=False, fontsize=8.5

@@ -1,4 +1,4 @@
-"""The folder that a comparison is written to: a new one each time."""
+"""Writes a comparison to a new folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPORT = "report.html"
 def write_results(
     output: Path, name: str, results: Sequence[AgentResult], about: Mapping[str, Any]
 ) -> Path:
-    """Writes results.csv, results.json, report.html and the figures, all or nothing.
+    """Writes results.csv, results.json, report.html and figures, all or none.
 
     Args:
         output: where the next free folder `<name>_<k>` is made.

@@ -1,4 +1,4 @@
-"""Results of a comparison: runs of one agent together, as a table, CSV and JSON."""
+"""Results of a comparison, aggregated over runs; as a table, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class AgentResult:
-    """What all runs of one agent did on I instances, and in sum."""
+    """Measurements of all runs of one agent on I instances, and their summary."""
 
     label: str
-    runs: tuple[str, ...]  # run folders; one empty name for agents without training
+    runs: tuple[str, ...]  # run folders; ("",) for an agent without training
     measurements: tuple[Measurement, ...]  # one a run
     bound: Array | None  # [I] certified upper bound of the SCR, if there is one
     seed: int  # of the bootstrap
@@ -100,7 +100,7 @@ def by_scr(results: Sequence[AgentResult]) -> list[AgentResult]:
 
 
 def to_json(results: Sequence[AgentResult], about: dict[str, Any]) -> str:
-    """Returns the summaries, and what was compared and how."""
+    """Returns the summaries and the provenance as JSON."""
     summaries = [result.summary for result in by_scr(results)]
     return json.dumps({**about, "agents": summaries}, indent=2) + "\n"
 
@@ -126,7 +126,7 @@ def to_csv(rows: Iterable[Sequence[Any]]) -> str:
 
 
 def table(results: Sequence[AgentResult]) -> tuple[list[str], list[list[str]]]:
-    """Returns the heading and the rows that people read, best agent first."""
+    """Returns the heading and the formatted rows, best agent first."""
     bounded = bool(results) and results[0].bound is not None
     heading = ["agent", "SCR mean [95 % CI]"]
     heading += ["optimality", "IQM [95 % CI]", "worst", "gap"] if bounded else ["IQM"]

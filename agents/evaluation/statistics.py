@@ -30,7 +30,7 @@ class Estimate:
 
 def mean(scores: Array) -> Array:
     """Returns the mean over the last axis."""
-    return scores.mean(axis=-1)
+    return np.asarray(scores.mean(axis=-1))
 
 
 def interquartile_mean(scores: Array) -> Array:
@@ -60,7 +60,7 @@ def bootstrap(
 def performance_profile(scores: Array, thresholds: Array) -> Array:
     """Returns the share of scores above each threshold, shaped as `thresholds`."""
     scores = _checked(scores).ravel()
-    return (scores > np.asarray(thresholds)[..., None]).mean(axis=-1)
+    return np.asarray((scores > np.asarray(thresholds)[..., None]).mean(axis=-1))
 
 
 def profile_band(
@@ -127,7 +127,9 @@ def _resample(scores: Array, resamples: int, rng: np.random.Generator) -> Array:
     """Returns [resamples, R · I] scores drawn with replacement."""
     runs, instances = scores.shape
     if runs == 1:
-        return scores[0, rng.integers(instances, size=(resamples, instances))]
+        return np.asarray(
+            scores[0, rng.integers(instances, size=(resamples, instances))]
+        )
     chosen = rng.integers(runs, size=(resamples, runs, instances))
     return scores[chosen, np.arange(instances)].reshape(resamples, -1)
 

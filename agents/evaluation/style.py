@@ -1,4 +1,4 @@
-"""What all figures look like: colours, lines and the axis of shares.
+"""The style of all figures: colours, lines and the axis of shares.
 
 Colours are of the qualitative schemes "muted" and "vibrant" of Paul Tol (Colour
 Schemes, SRON/EPS/TN/09-002, 2021), made to be told apart with any colour vision.
@@ -45,7 +45,7 @@ _UNTRAINED_MARKERS = "XP*ph<>8"
 #: Shares of the optimum that may be marked on an axis, the more important ones first.
 _TICKS = (0, 0.9, 0.99, 0.999, 0.5, 0.95, 0.995, 0.8, 0.98, 0.998, 0.9995, 0.9999)
 _TICK_DISTANCE = 0.06  # least share of the axis between two of them
-_TOP = 0.9999  # a share above it is drawn there
+_TOP = 0.9999  # higher shares are drawn there
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +83,7 @@ def shares(low: float, high: float, count: int) -> Array:
 
 
 def share_axis(axis: Any, low: float, high: float) -> None:
-    """Makes an axis of shares of the optimum, with more room the nearer to 1.
+    """Makes an axis of shares of the optimum that is stretched towards 1.
 
     Its scale is −log(1 − share), so that 0.9, 0.99 and 0.999 are equally far apart.
 

@@ -1,4 +1,4 @@
-"""What a training run is asked for; `config.json` of its folder holds it."""
+"""The settings of a training run, as in `config.json` of its folder."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ _ENV_ID = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _TASK_ARGUMENTS = frozenset(inspect.signature(Task).parameters)
 _MOST_TIMESTEPS = 10**12 - 1  # what the names of checkpoints have room for
 
-# Seeds, so that no two streams of random numbers meet: environment i of run s is
-# seeded with s · ENVIRONMENTS_PER_RUN + i; validation and test scenarios lie above.
+# Seeds of random streams, which must not overlap: environment i of run s has the seed s
+# · ENVIRONMENTS_PER_RUN + i; seeds of validation and test scenarios are higher.
 ENVIRONMENTS_PER_RUN = 10_000
 RUNS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WarmStart:
-    """What is learned from a solver before reinforcement learning, and how.
+    """Settings of a warm start: behaviour cloning of a solver before training.
 
     Raises:
         ValueError: a number is out of range, or there is no such solver.
     """
 
     solver: str  # key of `dashf.SOLVERS`
-    scenarios: int  # that it demonstrates
-    steps: int = 3000  # of Adam, of the actor
-    critic_steps: int = 500  # of Adam, of the critic
-    batch_size: int = 512  # demonstrations a step
-    learning_rate: float = 1e-3  # highest; falls to 0 by a cosine
-    log_std: float = -3.5  # of the actions, where reinforcement learning begins
+    scenarios: int  # demonstrations
+    steps: int = 3000  # gradient steps of the actor
+    critic_steps: int = 500  # gradient steps of the critic
+    batch_size: int = 512  # demonstrations per step
+    learning_rate: float = 1e-3  # peak; decays to 0 by a cosine
+    log_std: float = -3.5  # ln of the deviation of actions after cloning
 
     def __post_init__(self) -> None:
         find_solver(self.solver)
@@ -69,7 +69,7 @@ class WarmStart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingConfig:
-    """Everything that is needed to repeat a training run.
+    """All settings that are needed to repeat a training run.
 
     Raises:
         ValueError: a number is out of range.
@@ -77,7 +77,7 @@ class TrainingConfig:
 
     agent: str  # name of the algorithm
     env_id: str
-    env_kwargs: dict[str, Any] = field(default_factory=dict)  # of gym.make, JSON
+    env_kwargs: dict[str, Any] = field(default_factory=dict)  # of gymnasium.make
     policy: str = "mlp"
     timesteps: int  # decisions in all
     n_envs: int
@@ -98,7 +98,7 @@ class TrainingConfig:
                 f"`policy` must be one of {', '.join(policies)} for {self.agent}; got "
                 f"{self.policy!r}."
             )
-        # Neither a module, which would be imported, nor a path.
+        # No module prefix, which Gymnasium would import, and no path.
         if not isinstance(self.env_id, str) or not _ENV_ID.fullmatch(self.env_id):
             raise ValueError(
                 "`env_id` must be the id of an environment, such as MecLlm-v0; got "

@@ -14,16 +14,16 @@ from agents.run.config import TrainingConfig
 from mec_llm_env.files import write_whole
 
 CONFIG = "config.json"
-EVALUATIONS = "evaluations.npz"  # on the validation scenarios, while training
-WEIGHTS = "policy.npz"  # without pickles, of a policy that was exported
-BEST_WEIGHTS = f"best_{WEIGHTS}"  # of the best model, where its own file has pickles
+EVALUATIONS = "evaluations.npz"  # on the validation scenarios during training
+WEIGHTS = "policy.npz"  # of an exported policy, without pickles
+BEST_WEIGHTS = f"best_{WEIGHTS}"  # of the best model, if its own file has pickles
 
 _FORMAT = "mec-llm-env run 2"
 _WITHOUT_SUM = "mec-llm-env run 1"  # of earlier versions, without a check sum
 
 
 def create_run(output: str | os.PathLike[str], config: TrainingConfig) -> Path:
-    """Makes the next free run folder with its `config.json`, and points `latest` to it.
+    """Creates the next free run folder with `config.json`; `latest` points to it.
 
     Raises:
         OSError: the folder cannot be written.
@@ -61,7 +61,7 @@ def load_config(run: str | os.PathLike[str]) -> TrainingConfig:
 
 
 def read_content(run: Path) -> dict[str, Any]:
-    """Returns all that a run's `config.json` holds.
+    """Returns the content of `config.json`.
 
     Raises:
         ValueError: it is not as it was written.
@@ -79,27 +79,27 @@ def read_content(run: Path) -> dict[str, Any]:
 
 
 def extend_run(run: Path, config: TrainingConfig) -> None:
-    """Replaces the configuration of a run that goes on to more timesteps."""
+    """Replaces the configuration of a run that is extended to more timesteps."""
     content = read_content(run)
     content["config"] = config.to_dict()
     write_config(run, content)
 
 
 def write_config(run: Path, content: dict[str, Any]) -> None:
-    """Writes `config.json`: the configuration, what made it, and a check sum."""
+    """Writes `config.json`: the configuration, its provenance, and a check sum."""
     content = {**content, "format": _FORMAT}
     content["sha256"] = _check_sum(content)
     write_whole(run / CONFIG, json.dumps(content, indent=2) + "\n")
 
 
 def _check_sum(content: dict[str, Any]) -> str:
-    """Returns the SHA-256 of all that `config.json` holds beside it."""
+    """Returns the SHA-256 of the other entries of `config.json`."""
     rest = {name: value for name, value in content.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _point_latest(parent: Path, name: str) -> None:
-    """Points the symbolic link `latest` to a run, in one step."""
+    """Points the symbolic link `latest` to a run, atomically."""
     with lock_folder(parent, seconds=60):
         temporary = parent / ".latest"
         temporary.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Policies of Stable-Baselines3's algorithms: loaded from a run, and exported.
 
-What decides is read and written as arrays, without pickles.
+The weights of the actor are read and written as arrays, without pickles.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def load_policy(path: Path, config: TrainingConfig, task: Task) -> Any:
     """Returns the policy of a model or of exported weights.
 
     Raises:
-        Exception: the file is damaged; of whatever kind the libraries raise.
+        Exception: the file is damaged; the libraries raise various kinds.
     """
     policy = _untrained_policy(config, task)
-    part = _deciding_part(policy)
+    part = _actor_of(policy)
     if path.suffix == ".npz":
         arrays, _ = read_weights(path)
         part.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
@@ -52,14 +52,14 @@ def export_policy(path: Path, config: TrainingConfig, weights: Path) -> None:
 
 
 def write_policy(file: Path | BinaryIO, policy: Any) -> None:
-    """Writes the weights of what decides, which no critic of its own does."""
-    state = _deciding_part(policy).state_dict()
+    """Writes the weights of the actor; critics are left out where they are separate."""
+    state = _actor_of(policy).state_dict()
     arrays = {name: tensor.numpy() for name, tensor in state.items()}
     write_weights(file, arrays, {"format": FORMAT})
 
 
 def policy_arguments(config: TrainingConfig, task: Task) -> dict[str, Any]:
-    """Returns the arguments of a policy; those of any size are told the size."""
+    """Returns the arguments of a policy; a set policy needs the size of the task."""
     kwargs = as_arguments(config.hyperparameters).get("policy_kwargs") or {}
     if config.policy not in ALGORITHMS[config.agent].any_size:
         return dict(kwargs)
@@ -68,7 +68,7 @@ def policy_arguments(config: TrainingConfig, task: Task) -> dict[str, Any]:
 
 
 def _untrained_policy(config: TrainingConfig, task: Task) -> Any:
-    """Returns a policy as the run's algorithm makes it."""
+    """Returns an untrained policy of the run's algorithm."""
     algorithm = ALGORITHMS[config.agent]
     name = algorithm.policy_name(config.policy, task.action_codec.encoding)
     policy_class = (
@@ -84,10 +84,7 @@ def _untrained_policy(config: TrainingConfig, task: Task) -> Any:
     )
 
 
-def _deciding_part(policy: Any) -> Any:
-    """Returns the part of a policy that decides.
-
-    Where the actor is a policy of its own, critics and target networks are left out.
-    """
+def _actor_of(policy: Any) -> Any:
+    """Returns the actor of a policy, or the policy if its actor is not one itself."""
     actor = getattr(policy, "actor", None)
     return actor if isinstance(actor, BasePolicy) else policy

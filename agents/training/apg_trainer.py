@@ -1,4 +1,4 @@
-"""The training of `apg`: an update on fresh scenarios, again and again."""
+"""The trainer of `apg`: every update is on newly sampled scenarios."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from agents.run.hyperparameters import as_arguments
 from agents.training.trainer import Trainer
 
-#: Updates between two lines of the log, which are means over them.
+#: Updates between two entries of the log, which are means over them.
 LOG_INTERVAL = 10
 
 
@@ -46,5 +46,5 @@ class ApgTrainer(Trainer):
                 self.logger.record_mean(name, value)
             if model.updates % LOG_INTERVAL == 0:
                 self.logger.dump(model.num_timesteps)
-            envs.reset()  # goes on with the random streams
+            envs.reset()  # continues the random streams
         self.at_end()

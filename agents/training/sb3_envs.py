@@ -1,7 +1,7 @@
-"""What stands between the environments and Stable-Baselines3's algorithms.
+"""Wrappers between the environments and Stable-Baselines3's algorithms.
 
-`VecMonitor`, able to go on in the file that it has begun, and `VecNormalize` of
-rewards: `normalize` in rl-zoo3's files.
+A `VecMonitor` that can be resumed, and `VecNormalize` of rewards: `normalize` in
+rl-zoo3's files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mec_llm_env.sb3 import SB3VecEnv
 
 MONITOR = "monitor.csv"
 
-# What a `VecNormalize` of rewards learns and remembers.
+# The state of a `VecNormalize` of rewards.
 _STATE = ("ret_rms", "returns")
 
 
@@ -37,7 +37,7 @@ class ResumableMonitor(VecMonitor):
         self._env_id = env_id
 
     def open(self, run: Path, *, append: bool) -> None:
-        """Begins to write `monitor.csv`, or goes on with it."""
+        """Opens `monitor.csv` for writing, or for appending."""
         self.results_writer = ResultsWriter(
             os.fspath(run / MONITOR),
             header={"t_start": self.t_start, "env_id": self._env_id},
@@ -45,7 +45,7 @@ class ResumableMonitor(VecMonitor):
         )
 
     def get_state(self) -> dict[str, Any]:
-        """Returns what `set_state` goes on from."""
+        """Returns the state for `set_state`."""
         return {
             "episode_returns": self.episode_returns.copy(),
             "episode_lengths": self.episode_lengths.copy(),
@@ -54,7 +54,7 @@ class ResumableMonitor(VecMonitor):
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes on with unfinished episodes, and with the clock where it stood."""
+        """Restores unfinished episodes and the elapsed time."""
         self.episode_returns = state["episode_returns"]
         self.episode_lengths = state["episode_lengths"]
         self.episode_count = state["episode_count"]
@@ -62,10 +62,10 @@ class ResumableMonitor(VecMonitor):
 
 
 def with_normalization(venv: VecEnv, arguments: dict[str, Any]) -> VecEnv:
-    """Divides rewards by their running deviation, if a setting `normalize` says so.
+    """Divides rewards by their running deviation, if the setting `normalize` says so.
 
-    The reward is an SCR of the order of 100, which an algorithm with small learning
-    rates would take long to predict.
+    Rewards are SCRs of the order of 100, which critics with small learning rates are
+    slow to fit.
 
     Args:
         venv: the environment.
@@ -86,7 +86,7 @@ def with_normalization(venv: VecEnv, arguments: dict[str, Any]) -> VecEnv:
 
 
 def get_normalization(venv: VecNormalize | None) -> dict[str, Any]:
-    """Returns what `set_normalization` goes on from; nothing without one."""
+    """Returns the state for `set_normalization`; empty without normalisation."""
     if venv is None:
         return {}
     return {name: copy.deepcopy(getattr(venv, name)) for name in _STATE}

@@ -1,4 +1,4 @@
-"""The training of Stable-Baselines3's algorithms."""
+"""The trainer of Stable-Baselines3's algorithms."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from agents.training.trainer import Trainer
 from mec_llm_env.files import write_whole
 from mec_llm_env.sb3 import SB3VecEnv
 
-# What a recurrent policy remembers of unfinished episodes; `save` leaves it out.
+# LSTM states of unfinished episodes, which `save` leaves out.
 _MEMORY = "_last_lstm_states"
 
 
@@ -38,7 +38,7 @@ class SB3Trainer(Trainer):
     growing = (MONITOR,)
 
     def keep_best(self) -> None:
-        """Keeps the model as it is now as the best one, and what decides as data."""
+        """Saves the current model as the best one, and its actor without pickles."""
         super().keep_best()
         buffer = io.BytesIO()
         write_policy(buffer, self.model.policy)
@@ -50,7 +50,7 @@ class SB3Trainer(Trainer):
         envs = self._wrapped_envs(arguments)
         kwargs = policy_arguments(self.config, self.envs.task)
         with warnings.catch_warnings():
-            # What it warns of, a batch that is cut short above all, is to be mended.
+            # Its warnings, such as of truncated batches, are mistakes in the settings.
             warnings.filterwarnings("error", module="stable_baselines3|sb3_contrib")
             model = algorithm_class(
                 load_object(policy) if "." in policy else policy,
@@ -116,7 +116,7 @@ class SB3Trainer(Trainer):
 
     @property
     def _log_interval(self) -> int:
-        """Rollouts between two lines of the log; episodes if the algorithm says so."""
+        """Rollouts between two entries of the log; episodes if off-policy."""
         if isinstance(self.model, OffPolicyAlgorithm):
             return 4 * self.config.n_envs
         return 1
@@ -140,7 +140,7 @@ class BoundaryCallback(BaseCallback):
 
 
 def _check_train_freq(model: Any) -> None:
-    """Refuses what Stable-Baselines3 would refuse only once training has begun.
+    """Refuses early what Stable-Baselines3 refuses only after training has begun.
 
     Raises:
         ValueError: updates follow episodes, but several environments run at once.

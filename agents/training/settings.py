@@ -1,4 +1,4 @@
-"""From the command line to a `TrainingConfig`: which setting comes from where."""
+"""From the command line to a `TrainingConfig`: the precedence of settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agents.training.validation import VALIDATIONS
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 
-#: Evaluations and checkpoints a run, where the command line does not say otherwise.
+#: Default number of evaluations, and of checkpoints, in a run.
 EVALUATIONS = 20
 
 # Options that `--resume` takes; all others are in the run's config.json.
@@ -61,7 +61,7 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
 
 
 def refuse_with_resume(options: argparse.Namespace) -> None:
-    """Refuses options that a resumed run has in its own `config.json`.
+    """Refuses options that `config.json` of a resumed run determines.
 
     Raises:
         ValueError: there is one.
@@ -73,13 +73,14 @@ def refuse_with_resume(options: argparse.Namespace) -> None:
     ]
     if given:
         raise ValueError(
-            f"--resume goes on as the run was begun, so --{given[0].replace('_', '-')} "
-            "cannot be given with it; only --timesteps, the new total, can."
+            "--resume continues with the settings of the run, so "
+            f"--{given[0].replace('_', '-')} cannot be given with it; only "
+            "--timesteps, the new total, can."
         )
 
 
 def _warm_start(options: argparse.Namespace, tuned: dict[str, Any]) -> WarmStart | None:
-    """Returns what the warm start is asked for; None without one."""
+    """Returns the settings of the warm start, if there is one."""
     count = options.warm_start_scenarios
     if options.warm_start is None:
         if count is not None:
@@ -94,7 +95,7 @@ def _env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
     kwargs = task_arguments(options)
     if options.action_encoding:
         kwargs["action_encoding"] = options.action_encoding
-    Task(**kwargs)  # refuses what is not valid
+    Task(**kwargs)  # raises ValueError if they are not valid
     return kwargs
 
 

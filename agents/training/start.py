@@ -1,4 +1,4 @@
-"""Training runs are begun and resumed here; `Trainer.train` then runs them."""
+"""Begins and resumes training runs; `Trainer.train` runs them."""
 
 from __future__ import annotations
 
@@ -40,16 +40,15 @@ def begin(config: TrainingConfig, output: str | os.PathLike[str]) -> Trainer:
 def resume(
     run: str | os.PathLike[str], timesteps: int | None = None, *, trust: bool = False
 ) -> Trainer:
-    """Goes on from the newest checkpoint of a run.
+    """Resumes a run from its newest checkpoint.
 
-    A run that ended before its first one begins again, in the same folder; one that
-    ended after its last one and before its model was written is given that file by
-    `train`.
+    A run without a checkpoint starts again in the same folder. If a run has ended after
+    its last checkpoint but before its model was written, `train` writes the model.
 
     Args:
         run: its folder.
         timesteps: decisions in all; None: as the run was begun.
-        trust: unpickle a checkpoint whoever has written it.
+        trust: unpickle a checkpoint that somebody else has written.
 
     Raises:
         ValueError: the folder is no run, another process is at work in it, its
@@ -71,7 +70,7 @@ def resume(
 
 
 def _resumed(folder: Path, config: TrainingConfig, trust: bool) -> Trainer:
-    """Returns the trainer of a run that is locked, ready to go on."""
+    """Returns the trainer of a locked run."""
     algorithm = ALGORITHMS[config.agent]
     shown, model = repr(os.fspath(folder)), folder / algorithm.model_file
     checkpoint = newest_checkpoint(folder)

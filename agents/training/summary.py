@@ -1,4 +1,4 @@
-"""How a trained agent compares, in the words that `train.py` ends with."""
+"""The comparison of a trained agent with rules that `train.py` prints at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training run, whatever the algorithm: what surrounds its rollouts and updates."""
+"""A training run: evaluations, checkpoints and interrupts, for any algorithm."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Trainer(ABC):
 
     Args:
         config: what is asked for.
-        checkpoint: to go on from; None at the beginning.
+        checkpoint: to resume from; None for a new run.
 
     Attributes:
         run: its folder.
@@ -62,11 +62,11 @@ class Trainer(ABC):
         model_file: name of the file that `model.save` writes.
         envs: the batched environment.
         logger: of Stable-Baselines3, writing TensorBoard files; set by `train`.
-        stopwatch: runs while the algorithm is at work, and not at the boundaries.
-        resumed_at: decisions at the checkpoint it went on from, else 0.
+        stopwatch: runs during rollouts and updates, and not at the boundaries.
+        resumed_at: decisions at the checkpoint that it was resumed from, else 0.
     """
 
-    growing: ClassVar[tuple[str, ...]] = ()  # files of the run that rows are added to
+    growing: ClassVar[tuple[str, ...]] = ()  # append-only files of the run
 
     run: Path
     lock: FileLock
@@ -94,10 +94,10 @@ class Trainer(ABC):
         if checkpoint is None:
             encoding = self.envs.task.action_codec.encoding
             policy = algorithm.policy_name(config.policy, encoding)
-            with _one_kind_of_error(algorithm_class):
+            with _errors_of_settings(algorithm_class):
                 self.model = self._build(algorithm_class, policy, arguments)
         else:
-            with _one_kind_of_error(algorithm_class):
+            with _errors_of_settings(algorithm_class):
                 self.model = self._load(algorithm_class, checkpoint.folder)
             self._resumed = load_state(checkpoint.folder)
             self.resumed_at = self._saved_at = self.model.num_timesteps
@@ -132,7 +132,7 @@ class Trainer(ABC):
         return True
 
     def _warm_start(self, bar: bool | None) -> None:
-        """Lets the model imitate a solver, and asks for a checkpoint of what it learns.
+        """Clones a solver; a checkpoint is then due before the first decision.
 
         Raises:
             TrainingInterrupted: Ctrl-C, which acts at once.
@@ -154,7 +154,7 @@ class Trainer(ABC):
             TrainingInterrupted: the user wants to stop, and a checkpoint is written.
         """
         with self.stopwatch.paused():
-            self._restore()  # here, as what leads up to it may draw random numbers
+            self._restore()  # not earlier, as `learn` may draw random numbers first
             self._display.update(self._done)
             if self._is_due(self.config.eval_freq, self.validation.last_timesteps):
                 self._evaluate()
@@ -219,7 +219,7 @@ class Trainer(ABC):
         self._saved_at = self._done
 
     def _restore(self) -> None:
-        """Goes on from the checkpoint that was loaded, once; else does nothing."""
+        """Restores the state of the loaded checkpoint, once; else does nothing."""
         state, self._resumed = self._resumed, None
         if state is None:
             return
@@ -231,13 +231,13 @@ class Trainer(ABC):
         self._set_own_state(state.own)
 
     def keep_best(self) -> None:
-        """Keeps the model as it is now as the best one."""
+        """Saves the current model as the best one."""
         buffer = io.BytesIO()
         self.model.save(buffer)
         write_whole(self.run / f"best_{self.model_file}", buffer.getvalue())
 
     def _publish_last(self) -> None:
-        """Makes the last checkpoint's model the run's, which ends it."""
+        """Copies the model of the last checkpoint to the run folder, at the end."""
         last = newest_checkpoint(self.run)
         assert last is not None
         content = (last.folder / self.model_file).read_bytes()
@@ -263,13 +263,13 @@ class Trainer(ABC):
 
     @abstractmethod
     def _learn(self) -> None:
-        """Takes the decisions that are left.
+        """Trains for the remaining decisions.
 
         Calls `at_boundary` between two rollouts or updates, and `at_end` at the end.
         """
 
     def _own_state(self) -> dict[str, Any]:
-        """Returns what else this kind of training needs to go on."""
+        """Returns the state of the subclass."""
         return {}
 
     def _set_own_state(self, state: dict[str, Any]) -> None:
@@ -278,8 +278,8 @@ class Trainer(ABC):
 
 
 @contextlib.contextmanager
-def _one_kind_of_error(algorithm_class: type) -> Iterator[None]:
-    """Makes a ValueError of whatever a setting causes in the libraries."""
+def _errors_of_settings(algorithm_class: type) -> Iterator[None]:
+    """Turns errors that settings cause in the libraries into a ValueError."""
     try:
         yield
     except ValueError:

@@ -100,7 +100,7 @@ def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) ->
     high = max(estimate.high for curve in curves for estimate in curve.iqm)
     for curve in curves:
         own = look[curve.label]
-        estimates = curve.iqm[1:]  # nothing is learned at zero, and log 0 is nowhere
+        estimates = curve.iqm[1:]  # without the one at 0, which a log axis cannot show
         value, lower, upper = (
             np.array([getattr(estimate, name) for estimate in estimates])
             for name in ("value", "low", "high")

@@ -1,4 +1,4 @@
-"""Measurements of runs, solvers and rules on the test scenarios, kept on the disk.
+"""Measurements of runs, solvers and rules on the test scenarios, with a cache.
 
 A measurement's file is named by its agent and by the fingerprint of what determines
 it: model, test scenarios, and the source that decides.

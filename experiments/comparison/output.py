@@ -1,4 +1,4 @@
-"""All files of a comparison, made before the first of them is written."""
+"""The files of a comparison; all are made before the first is written."""
 
 from __future__ import annotations
 

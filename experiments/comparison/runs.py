@@ -1,4 +1,4 @@
-"""The runs of a comparison on the disk: which are there, and how far they are."""
+"""The run folders of a comparison, and their progress."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Label and seed, for messages."""
         return f"{self.entry.label}, seed {self.seed}"
 
     @property
     def folder(self) -> Path | None:
-        """The run folder: the finished one, or one to go on with; None: neither."""
+        """The run folder, finished or to be resumed; None if there is neither."""
         own = [path for path, config in self._siblings() if config == self.config]
         finished = [path for path in own if self._is_finished(path)]
         return next(reversed(finished or own), None)
 
     @property
     def finished(self) -> bool:
-        """Whether training came to its end."""
+        """Whether training is complete."""
         folder = self.folder
         return folder is not None and self._is_finished(folder)
 
     def check(self) -> None:
-        """Looks at what lies in its folder.
+        """Checks the existing run folders.
 
         Raises:
             ValueError: runs of this seed were trained with other settings.

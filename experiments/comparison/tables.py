@@ -1,4 +1,4 @@
-"""Numbers of the comparison: CSV files, and text in Markdown that holds them."""
+"""Tables of the comparison as CSV and Markdown, and their discussion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agents.evaluation.statistics import Estimate
 from experiments.comparison.curves import Curve
 from experiments.comparison.pairs import Pair
 
-#: Shares of the bound for which it is told how soon they were reached.
+#: Shares of the bound whose time to reach is reported.
 MILESTONES = (0.9, 0.95, 0.97, 0.99, 0.995)
 
 _HEADING = (
@@ -84,7 +84,7 @@ def improvement_rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
 
 
 def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
-    """Returns the `summary_rows` for people."""
+    """Formats the `summary_rows` in Markdown."""
     lines = [
         _line(
             f"`{row['agent']}`",
@@ -124,7 +124,7 @@ def milestone_table(curves: Sequence[Curve]) -> str:
 
 
 def reading(results: Sequence[AgentResult], pairs: Sequence[Pair]) -> str:
-    """Returns what the numbers say, in sentences."""
+    """Discusses the results in sentences."""
     trained = [result for result in results if result.is_trained]
     others = [result for result in results if not result.is_trained]
     best, solver = trained[0], others[0]

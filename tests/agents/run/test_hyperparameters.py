@@ -48,7 +48,7 @@ def test_an_action_encoding_may_have_settings_of_its_own() -> None:
     assert load("set", "association") != load("set", None)
     assert load("mlp", "association") == load(None, "association")
     assert load("set", "multi_discrete") == load("set", None)
-    for policy in ALGORITHMS["ppo"].choosing:
+    for policy in ALGORITHMS["ppo"].association_policies:
         settings = load(policy, "association")
         own = {k: v for k, v in settings.items() if k not in RUN_KEYS}
         check_arguments(PPO, as_arguments(own))

@@ -198,7 +198,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert_resumed_exactly(agent, changes, tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("policy", ALGORITHMS["ppo"].choosing)
+@pytest.mark.parametrize("policy", ALGORITHMS["ppo"].association_policies)
 def test_with_the_association_encoding_too(
     policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
