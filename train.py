@@ -18,20 +18,19 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
 
 
-from agents.algorithms import ALGORITHMS
 from agents.command_line import (
     OneLineParser,
-    add_task_options,
     one_line_errors,
     positive_integer,
-    seed_number,
 )
 from agents.run.hyperparameters import describe_hyperparameters
 from agents.terminal import run_script, stop_with_parent
 from agents.training import start
 from agents.training.demonstrations import SCENARIOS
 from agents.training.settings import (
+    DEFAULT_ENV,
     EVALUATIONS,
+    add_training_options,
     config_from_options,
     refuse_with_resume,
 )
@@ -94,18 +93,8 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"tuned settings:\n{describe_hyperparameters()}",
     )
     add = parser.add_argument
-    add("--agent", help=f"what to train: {', '.join(ALGORITHMS)}")
-    add("--env", metavar="ID", help="environment id (MecLlm-v0)")
-    add_task_options(parser)
-    add(
-        "--action-encoding",
-        metavar="E",
-        help="box, multi_discrete, or association (box)",
-    )
-    add("--timesteps", type=positive_integer, metavar="T", help="decisions in all")
-    add("--n-envs", type=positive_integer, metavar="B", help="parallel environments")
-    add("--policy", help="network: mlp, or set, which takes any number of users")
-    add("--seed", type=seed_number, help="0 … 999 (0); another seed is another run")
+    add_training_options(parser)
+    add("--env", metavar="ID", help=f"environment id ({DEFAULT_ENV})")
     add(
         "--eval-freq",
         type=positive_integer,
@@ -117,13 +106,6 @@ def build_parser() -> argparse.ArgumentParser:
         type=positive_integer,
         metavar="T",
         help="decisions between checkpoints (as --eval-freq)",
-    )
-    add(
-        "--hyperparameter",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="of the algorithm, such as n_epochs=5; may be repeated",
     )
     add(
         "--warm-start",

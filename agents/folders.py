@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -60,15 +61,18 @@ def new_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
             unfinished.chmod(0o777 & ~_umask())
             fill(unfinished)
             sync(unfinished)
-            number = 1
-            while os.path.lexists(folder := parent / f"{name}_{number}"):
-                number += 1
+            folder = free_path(parent, (f"{name}_{k}" for k in itertools.count(1)))
             unfinished.rename(folder)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
     sync(parent)
     return folder
+
+
+def free_path(parent: Path, names: Iterable[str]) -> Path:
+    """Returns the path of the first name that does not exist in a folder."""
+    return next(path for name in names if not os.path.lexists(path := parent / name))
 
 
 def check_writable(parent: Path) -> None:

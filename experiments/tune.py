@@ -34,15 +34,13 @@ from optuna.trial import TrialState
 from agents.algorithms import ALGORITHMS
 from agents.command_line import (
     OneLineParser,
-    add_task_options,
     one_line_errors,
     positive_integer,
-    seed_number,
 )
 from agents.run.config import TrainingConfig
 from agents.terminal import run_script
 from agents.training import start
-from agents.training.settings import config_from_options
+from agents.training.settings import add_training_options, config_from_options
 from agents.training.validation import Validation
 from experiments.search_spaces import SPACES, as_parameters, suggest, with_changes
 
@@ -82,28 +80,11 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_training_options(parser, SEED)
     add = parser.add_argument
-    add("--agent", help=f"what to tune: {', '.join(ALGORITHMS)}")
-    add("--policy", help="network: mlp, or set, which takes any number of users")
-    add_task_options(parser)
-    add("--action-encoding", metavar="E", help="box, or multi_discrete (box)")
     add("--trials", type=positive_integer, default=TRIALS, help=f"in all ({TRIALS})")
-    add("--timesteps", type=positive_integer, metavar="T", help="decisions a trial")
-    add("--n-envs", type=positive_integer, metavar="B", help="where it is not searched")
-    add(
-        "--seed",
-        type=seed_number,
-        default=SEED,
-        help=f"of sampler and training ({SEED}, which no comparison should use)",
-    )
-    add(
-        "--hyperparameter",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="that differs from hyperparams/ and is not searched; may be repeated",
-    )
     add("--study", metavar="FILE", help="(results/tuning/<agent>_<policy>.log)")
+    parser.set_defaults(seed=SEED)
     parser.set_defaults(env=None, eval_freq=None, checkpoint_freq=None)
     parser.set_defaults(warm_start=None, warm_start_scenarios=None)
     return parser

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.folders import sync
+from agents.folders import free_path, sync
 from agents.training import trust
 
 FOLDER = "checkpoints"
@@ -106,13 +106,8 @@ def save_checkpoint(
             sync(path)
         for folder in (partial, run):
             sync(folder)
-        final = next(
-            path
-            for number in itertools.count(1)
-            if not (
-                path := parent / (name + (f"_{number}" if number > 1 else ""))
-            ).exists()
-        )
+        others = (f"{name}_{k}" for k in itertools.count(2))
+        final = free_path(parent, itertools.chain([name], others))
         os.replace(partial, final)
     except BaseException:  # such as a full disk
         shutil.rmtree(partial, ignore_errors=True)

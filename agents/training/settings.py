@@ -6,7 +6,14 @@ import argparse
 from typing import Any
 
 from agents.algorithms import ALGORITHMS, Algorithm
-from agents.command_line import check_memory, parse_overrides, task_arguments
+from agents.command_line import (
+    add_task_options,
+    check_memory,
+    parse_overrides,
+    positive_integer,
+    seed_number,
+    task_arguments,
+)
 from agents.run.config import TrainingConfig, WarmStart
 from agents.run.hyperparameters import RUN_KEYS, load_hyperparameters
 from agents.training.demonstrations import SCENARIOS
@@ -14,11 +21,40 @@ from agents.training.validation import VALIDATIONS
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 
+DEFAULT_ENV = "MecLlm-v0"
+
 #: Default number of evaluations, and of checkpoints, in a run.
 EVALUATIONS = 20
 
 # Options that `--resume` takes; all others are in the run's config.json.
 _WITH_RESUME = ("resume", "timesteps", "progress", "trust", "stop_with_parent")
+
+
+def add_training_options(parser: argparse.ArgumentParser, seed: int = 0) -> None:
+    """Adds the options of training; `seed` is the default that the help names."""
+    add = parser.add_argument
+    add("--agent", help=f"algorithm: {', '.join(ALGORITHMS)}")
+    add("--policy", help="network: mlp, or set, which takes any number of users")
+    add_task_options(parser)
+    add(
+        "--action-encoding",
+        metavar="E",
+        help="box, multi_discrete, or association (box)",
+    )
+    add("--timesteps", type=positive_integer, metavar="T", help="decisions in all")
+    add("--n-envs", type=positive_integer, metavar="B", help="parallel environments")
+    add(
+        "--seed",
+        type=seed_number,
+        help=f"0 … 999 ({seed}); another seed is another run",
+    )
+    add(
+        "--hyperparameter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the algorithm, such as n_epochs=5; may be repeated",
+    )
 
 
 def config_from_options(options: argparse.Namespace) -> TrainingConfig:
@@ -28,7 +64,7 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
         ValueError: a name or value is not valid; the text names it and the remedy.
     """
     algorithm = _find_algorithm(options.agent)
-    env_id = options.env or "MecLlm-v0"
+    env_id = options.env or DEFAULT_ENV
     warm = options.warm_start is not None
     tuned = load_hyperparameters(
         options.agent, env_id, options.policy, options.action_encoding, warm=warm
