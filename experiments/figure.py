@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from scipy.stats import t as student
 
 from agents.display import Display
 from agents.evaluation.results import to_csv
+from agents.evaluation.style import to_png
 from experiments.points import NAMES, solved_point
 from mec_llm_env import ScenarioConfig
 from mec_llm_env.files import write_whole
@@ -171,9 +171,7 @@ def finish(figure: Any, axes: Any, arguments: argparse.Namespace, name: str) -> 
         f"{arguments.scenarios} scenarios, mean and 95 % confidence band", fontsize=10
     )
     figure.legend(loc="outside right upper", fontsize=9, frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
     path = arguments.output / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getvalue())
+    write_whole(path, to_png(figure, dpi=120))
     print(f"{path} and .csv written")

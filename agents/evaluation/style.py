@@ -118,8 +118,8 @@ def _backward(value: Any) -> Any:
     return 1 - 10.0 ** -np.asarray(value)
 
 
-def to_png(figure: Figure) -> bytes:
+def to_png(figure: Figure, dpi: float | None = None) -> bytes:
     """Returns a figure as PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()

@@ -17,6 +17,7 @@ from agents.evaluation.figures import (
     new_figure,
 )
 from agents.evaluation.results import AgentResult
+from agents.evaluation.statistics import Estimate
 from agents.evaluation.style import STYLE, looks_of, share_axis, to_png
 from experiments.comparison.curves import Curve
 from experiments.comparison.pairs import Pair
@@ -49,8 +50,7 @@ def _draw_iqm(results: Sequence[AgentResult]) -> Figure:
     look = looks_of(results)
     for row, result in enumerate(results):
         own, iqm = look[result.label], result.iqm
-        axes.plot([iqm.low, iqm.high], [row, row], color=own.colour, linewidth=5)
-        axes.plot(iqm.value, row, "|", color="white", markersize=7)
+        _draw_interval(axes, row, iqm, own.colour)
         axes.annotate(
             f"{iqm.value:.4f}",
             (1, row),
@@ -67,8 +67,7 @@ def _draw_iqm(results: Sequence[AgentResult]) -> Figure:
         min(result.iqm.low for result in results),
         max(result.iqm.high for result in results),
     )
-    axes.set_yticks(range(len(results)), [result.label for result in results])
-    axes.set_ylim(len(results) - 0.4, -0.6)
+    _name_rows(axes, [result.label for result in results])
     axes.set_xlabel("interquartile mean of the share of the bound; bar: 95 % interval")
     return figure
 
@@ -80,15 +79,23 @@ def _draw_improvement(pairs: Sequence[Pair]) -> Figure:
     for row, pair in enumerate(pairs):
         p = pair.probability
         colour = "#888888" if p.low <= 0.5 <= p.high else "#332288"
-        axes.plot([p.low, p.high], [row, row], color=colour, linewidth=5)
-        axes.plot(p.value, row, "|", color="white", markersize=7)
-    axes.set_yticks(
-        range(len(pairs)), [f"{pair.better} over {pair.worse}" for pair in pairs]
-    )
-    axes.set_ylim(len(pairs) - 0.4, -0.6)
+        _draw_interval(axes, row, p, colour)
+    _name_rows(axes, [f"{pair.better} over {pair.worse}" for pair in pairs])
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("probability of improvement; bar: 95 % interval, grey: holds ½")
     return figure
+
+
+def _draw_interval(axes: Any, row: int, estimate: Estimate, colour: str) -> None:
+    """Draws an interval as a bar, with a white mark at the estimate."""
+    axes.plot([estimate.low, estimate.high], [row, row], color=colour, linewidth=5)
+    axes.plot(estimate.value, row, "|", color="white", markersize=7)
+
+
+def _name_rows(axes: Any, names: Sequence[str]) -> None:
+    """Labels the rows of a figure, the first one at the top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
 
 
 def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) -> Figure:
