@@ -124,12 +124,11 @@ class HybridDistribution(Distribution):
 
     distribution: AssociationAndResources
 
-    def __init__(self) -> None:
-        super().__init__()
+    def _unsupported(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("The set network returns the parameters.")
 
-    def proba_distribution_net(self, *args: Any, **kwargs: Any) -> Any:
-        """Not supported: the set network of the policy returns the parameters."""
-        raise NotImplementedError("SetPolicy makes the parameters itself.")
+    proba_distribution_net = _unsupported
+    actions_from_params = log_prob_from_params = _unsupported
 
     def proba_distribution(
         self, scores: Tensor, mean_of: Callable[[Tensor], Tensor], log_std: Tensor
@@ -153,12 +152,3 @@ class HybridDistribution(Distribution):
     def mode(self) -> Tensor:
         """Returns the most probable association and its mean resources."""
         return self.distribution.mode
-
-    def actions_from_params(self, *args: Any, deterministic: bool = False) -> Tensor:
-        """Returns an action for parameters of `proba_distribution`."""
-        return self.proba_distribution(*args).get_actions(deterministic)
-
-    def log_prob_from_params(self, *args: Any) -> tuple[Tensor, Tensor]:
-        """Returns an action for parameters of `proba_distribution` and its density."""
-        actions = self.actions_from_params(*args)
-        return actions, self.log_prob(actions)

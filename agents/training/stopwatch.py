@@ -8,14 +8,10 @@ from collections.abc import Iterator
 
 
 class Stopwatch:
-    """Measures wall time while it runs; it is stopped at first.
+    """Measures wall time while it runs; it is stopped at first."""
 
-    Args:
-        seconds: initial time in s, such as that of a checkpoint.
-    """
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self._stopped_at = seconds
+    def __init__(self) -> None:
+        self._stopped_at = 0.0
         self._begun: float | None = None
 
     @property
