@@ -119,9 +119,18 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"{', '.join(agent_names())}, or folders of training runs",
     )
     add_task_options(parser)
-    add("--instances", type=positive_integer, default=100, metavar="I", help="(100)")
     add(
-        "--seed", type=seed_number, default=0, help="of random agents and intervals (0)"
+        "--instances",
+        type=positive_integer,
+        default=100,
+        metavar="I",
+        help="(%(default)s)",
+    )
+    add(
+        "--seed",
+        type=seed_number,
+        default=0,
+        help="of random agents and intervals (%(default)s)",
     )
     add(
         "--no-bound",
@@ -129,14 +138,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="leave out shares of the certified bound; bounds that are not in the bank "
         "are computed, which takes long for large scenarios, and cached",
     )
-    add("--output", default="results", help="where a new folder is made (results)")
+    add("--output", default="results", help="where a new folder is made (%(default)s)")
     add(
         "--jobs",
         type=positive_integer,
         default=1,
         metavar="J",
-        help="processes that decide (1), at most; decisions are timed serially all the "
-        "same",
+        help="processes, at most (%(default)s); decisions are timed serially",
     )
     return parser
 

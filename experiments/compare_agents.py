@@ -84,9 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     names = ", ".join(map(repr, PLAN))
     add("--agents", nargs="+", default=[], metavar="ENTRY", help=f"of {names} (all)")
     add("--seeds", type=positive_integer, metavar="S", help=f"0 … S − 1 ({_SEEDS})")
-    add("--jobs", type=positive_integer, default=2, help="parallel runs (2)")
+    add("--jobs", type=positive_integer, default=2, help="parallel runs (%(default)s)")
     add("--output", type=Path, metavar="FOLDER", help="results/comparison")
-    add("--preset", default=DEFAULT_PRESET, metavar="P", help=f"({DEFAULT_PRESET})")
+    add("--preset", default=DEFAULT_PRESET, metavar="P", help="(%(default)s)")
     add("--timesteps", metavar="T", help="decisions of every run (each its own)")
     add(
         "--docs",

@@ -55,7 +55,10 @@ def options(description: str | None) -> argparse.Namespace:
         "--quick", action="store_true", help="3 scenarios, every other value"
     )
     parser.add_argument(
-        "--scenarios", type=int, default=20, help="test scenarios a value (20)"
+        "--scenarios",
+        type=int,
+        default=20,
+        help="test scenarios per value (%(default)s)",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("results/figures"), help="directory"

@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_training_options(parser, SEED)
     add = parser.add_argument
-    add("--trials", type=positive_integer, default=TRIALS, help=f"in all ({TRIALS})")
+    add("--trials", type=positive_integer, default=TRIALS, help="in all (%(default)s)")
     add("--study", metavar="FILE", help="(results/tuning/<agent>_<policy>.log)")
     parser.set_defaults(seed=SEED)
     parser.set_defaults(env=None, eval_freq=None, checkpoint_freq=None)
