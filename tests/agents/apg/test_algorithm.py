@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.apg import CHUNK, Apg
-from agents.augmentation import ScenarioBatch
+from agents.apg.algorithm import CHUNK, Apg
+from agents.apg.augmentation import ScenarioBatch
 from agents.policies.set_network import TorchNetwork
 from agents.weights import read_weights, write_weights
 from mec_llm_env import sample_scenario
@@ -136,7 +136,7 @@ def test_decides_alike_in_two_threads_and_without_numba(
     finally:
         torch.set_num_threads(threads)
     np.testing.assert_array_equal(*actions)
-    monkeypatch.setattr("agents.apg.find_spec", lambda name: None)
+    monkeypatch.setattr("agents.apg.algorithm.find_spec", lambda name: None)
     torch_alone = make(task)
     assert isinstance(torch_alone._decider(), TorchNetwork)
     np.testing.assert_allclose(_action(torch_alone, observation), actions[0], atol=1e-4)

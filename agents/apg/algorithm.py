@@ -20,9 +20,9 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from agents.association_gradient import association_surrogate, sample_pair
-from agents.augmentation import ScenarioBatch
-from agents.candidates import choose_best
+from agents.apg.association_gradient import association_surrogate, sample_pair
+from agents.apg.augmentation import ScenarioBatch
+from agents.apg.candidates import choose_best
 from agents.policies.set_network import (
     NetworkConfig,
     SetNetwork,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.association_gradient import association_surrogate, sample_pair
+from agents.apg.association_gradient import association_surrogate, sample_pair
 
 
 def seeded(seed: int) -> torch.Generator:
