@@ -15,12 +15,11 @@ from typing import Any
 
 from agents.algorithms import ALGORITHMS
 from agents.command_line import OneLineParser, one_line_errors, parse_overrides
-from agents.instances import held_out_instances
+from agents.instances import mean_scr
 from agents.learned import find_model
 from agents.registry import PRETRAINED, make_agent
 from agents.run.folder import WEIGHTS, load_config, read_content, write_config
 from agents.run.hyperparameters import check_arguments
-from mec_llm_env import evaluate
 from mec_llm_env.task import Task
 
 #: Test scenarios whose mean SCR is recorded.
@@ -93,20 +92,15 @@ def export(
     check_arguments(algorithm.load_class(), settings)
     content["config"]["hyperparameters"] = settings
     write_config(folder, content)
+    task = Task(**config.env_kwargs)
+    agent = make_agent(os.fspath(folder), task)
     content["policy"] = {
         "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
         "instances": INSTANCES,
-        "mean_scr": mean_scr(folder, Task(**config.env_kwargs)),
+        "mean_scr": mean_scr(agent, task, INSTANCES),
     }
     write_config(folder, content)
     return folder
-
-
-def mean_scr(agent: str | os.PathLike[str], task: Task) -> float:
-    """Returns the mean SCR of an agent on the first test scenarios."""
-    scenario = held_out_instances(task.config, INSTANCES)
-    allocation = make_agent(os.fspath(agent), task).decide(scenario)
-    return float(evaluate(scenario, allocation, task.config.objective).scr.mean())
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mec_llm_env import Scenario, ScenarioConfig, sample_scenario
+from agents.base import Agent
+from mec_llm_env import Scenario, ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env.bank import FIRST_SEED
+from mec_llm_env.task import Task
 
 VALIDATION_SEED = 10_000_000  # + i is the seed of validation scenario i
 TEST_SEED = FIRST_SEED  # + i is the seed of test scenario i
@@ -21,6 +23,13 @@ def validation_instances(config: ScenarioConfig, count: int = 100) -> Scenario:
 def held_out_instances(config: ScenarioConfig, count: int = 100) -> Scenario:
     """Returns the test scenarios [count], on which agents are compared."""
     return _scenarios(config, TEST_SEED, count)
+
+
+def mean_scr(agent: Agent, task: Task, count: int) -> float:
+    """Returns the mean SCR of an agent on the first `count` test scenarios."""
+    scenario = held_out_instances(task.config, count)
+    outcome = evaluate(scenario, agent.decide(scenario), task.config.objective)
+    return float(outcome.scr.mean())
 
 
 def demonstration_instances(config: ScenarioConfig, first: int, count: int) -> Scenario:

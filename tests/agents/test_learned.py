@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from agents import agent_names, make_agent
-from agents.export import INSTANCES, export, mean_scr
+from agents.export import INSTANCES, export
+from agents.instances import mean_scr
 from agents.learned import LearnedAgent
 from agents.registry import PRETRAINED, pretrained_names, run_config
 from agents.run.config import TrainingConfig
@@ -157,7 +158,8 @@ def test_exported_without_pickles_it_decides_the_same(
             assert not any("critic" in entry or "target" in entry for entry in archive)
     task = Task(preset="tiny-4x2")
     content = json.loads((folder / "config.json").read_text())
-    assert content["policy"]["mean_scr"] == mean_scr(runs[name], task)
+    agent = LearnedAgent.from_run(runs[name], task)
+    assert content["policy"]["mean_scr"] == mean_scr(agent, task, INSTANCES)
     assert content["policy"]["instances"] == INSTANCES
     scenario = sample_scenario(task.config, np.random.default_rng(0), (20,))
     ours, exported = (
@@ -175,9 +177,9 @@ def test_pretrained_policies_reach_what_they_reached(name: str) -> None:
     assert config is not None
     folder = PRETRAINED / config.agent
     recorded = json.loads((folder / "config.json").read_text())["policy"]
-    assert mean_scr(name, Task(**config.env_kwargs)) == pytest.approx(
-        recorded["mean_scr"], rel=1e-3
-    )
+    task = Task(**config.env_kwargs)
+    reached = mean_scr(make_agent(name, task), task, INSTANCES)
+    assert reached == pytest.approx(recorded["mean_scr"], rel=1e-3)
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
 
 
