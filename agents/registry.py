@@ -31,7 +31,7 @@ UNTRAINED: dict[str, Callable[[Task, int], Agent]] = {
     **{name: _solver(name) for name in dashf.SOLVERS},
 }
 
-#: Policies that come with the repository, a folder each, made by `agents.export`.
+#: Policies that come with the repository, one folder each, made by `agents.export`.
 PRETRAINED = Path(__file__).parent / "pretrained"
 _SUFFIX = ":pretrained"
 

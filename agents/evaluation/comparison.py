@@ -41,8 +41,8 @@ class Measurement:
     energy_j: Array  # [I] J, mean over users
     cost: Array  # [I], mean over users
     violation: Array  # [I] largest relative violation of a constraint
-    single_time_s: Array  # [K] s a decision, one scenario at a time
-    batch_time_s: float  # s a scenario, `batch_size` of them at once
+    single_time_s: Array  # [K] s per decision, one scenario at a time
+    batch_time_s: float  # s per scenario, `batch_size` of them at once
     batch_size: int
 
 

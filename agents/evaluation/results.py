@@ -29,7 +29,7 @@ class AgentResult:
 
     label: str
     runs: tuple[str, ...]  # run folders; ("",) for an agent without training
-    measurements: tuple[Measurement, ...]  # one a run
+    measurements: tuple[Measurement, ...]  # one per run
     bound: Array | None  # [I] certified upper bound of the SCR, if there is one
     seed: int  # of the bootstrap
 

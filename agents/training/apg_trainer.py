@@ -13,7 +13,7 @@ LOG_INTERVAL = 10
 
 
 class ApgTrainer(Trainer):
-    """Trains `Apg` on the scenarios that the environments draw, `n_envs` an update."""
+    """Trains `Apg` on the scenarios that the environments draw, `n_envs` per update."""
 
     def _build(
         self, algorithm_class: Any, policy: str, arguments: dict[str, Any]

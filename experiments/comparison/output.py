@@ -90,7 +90,7 @@ def _how(results: Sequence[AgentResult], curves: Sequence[Curve], command: str) 
     seeds = max(len(curve.seconds) for curve in curves)
     return (
         f"```sh\n{command}\n```\n\n"
-        f"{seeds} seeds an entry, {results[0].scr.shape[1]} test scenarios; commit "
+        f"{seeds} seeds per entry, {results[0].scr.shape[1]} test scenarios; commit "
         f"{made['git']}, Python {made['python']}, {versions}; {made['platform']} with "
         f"{made['processors']} processors."
     )

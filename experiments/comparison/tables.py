@@ -25,7 +25,7 @@ _HEADING = (
 def summary_rows(
     results: Sequence[AgentResult], curves: Sequence[Curve]
 ) -> list[dict[str, Any]]:
-    """Returns the figures of the table, a row an agent, best first."""
+    """Returns the figures of the table, one row per agent, best first."""
     trained = {curve.label: curve for curve in curves}
     rows = []
     for result in results:
