@@ -22,9 +22,9 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
+from agents.bounds import InstanceBounds, certified_bounds
 from agents.command_line import (
     OneLineParser,
     add_task_options,
@@ -34,13 +34,13 @@ from agents.command_line import (
     seed_number,
     task_arguments,
 )
-from agents.evaluation.bounds import InstanceBounds, certified_bounds
+from agents.display import Display
 from agents.evaluation.comparison import compare
-from agents.evaluation.instances import held_out_instances
 from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table
 from agents.evaluation.selection import common_task_arguments, select
 from agents.folders import check_writable
+from agents.instances import held_out_instances
 from agents.provenance import provenance
 from agents.registry import agent_names
 from agents.terminal import run_script
@@ -64,18 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     bounds = None if options.no_bound else _bounds(scenario, task, arguments_of_task)
     names = [name for entry in entries for name in entry.names]
-    with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
-        bar = progress.add_task("", total=1.0)
+    with Display("deciding", 1.0) as display:
         measured = iter(
             compare(
-                names,
-                task,
-                scenario,
+                *(names, task, scenario),
                 seed=options.seed,
                 jobs=options.jobs,
-                advance=lambda name, share: progress.update(
-                    bar, advance=share, description=name
-                ),
+                advance=display.update,
             )
         )
     results = [
@@ -124,9 +119,18 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"{', '.join(agent_names())}, or folders of training runs",
     )
     add_task_options(parser)
-    add("--instances", type=positive_integer, default=100, metavar="I", help="(100)")
     add(
-        "--seed", type=seed_number, default=0, help="of random agents and intervals (0)"
+        "--instances",
+        type=positive_integer,
+        default=100,
+        metavar="I",
+        help="(%(default)s)",
+    )
+    add(
+        "--seed",
+        type=seed_number,
+        default=0,
+        help="of random agents and intervals (%(default)s)",
     )
     add(
         "--no-bound",
@@ -134,14 +138,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="leave out shares of the certified bound; bounds that are not in the bank "
         "are computed, which takes long for large scenarios, and cached",
     )
-    add("--output", default="results", help="where a new folder is made (results)")
+    add("--output", default="results", help="where a new folder is made (%(default)s)")
     add(
         "--jobs",
         type=positive_integer,
         default=1,
         metavar="J",
-        help="processes that decide (1), at most; decisions are timed serially all the "
-        "same",
+        help="processes, at most (%(default)s); decisions are timed serially",
     )
     return parser
 
@@ -149,13 +152,12 @@ def build_parser() -> argparse.ArgumentParser:
 def _bounds(
     scenario: Scenario, task: Task, kwargs: Mapping[str, Any]
 ) -> InstanceBounds:
-    with Progress(disable=not sys.stdout.isatty(), transient=True) as progress:
-        bar = progress.add_task("certified bounds", total=scenario.batch_shape[0])
+    with Display("certified bounds", scenario.batch_shape[0]) as display:
         return certified_bounds(
             scenario,
             task.config.objective,
             None if "overrides" in kwargs else kwargs["preset"],
-            advance=lambda count: progress.update(bar, advance=count),
+            advance=display.update,
         )
 
 

@@ -2,7 +2,7 @@
 """Trains a learned agent: `python train.py --agent ppo`.
 
 Precedence of settings: command line, then hyperparams/<agent>.yml, then the
-algorithm's own default. Ctrl-C stops at the next checkpoint; `--resume RUN` goes on.
+algorithm's own default. Ctrl-C stops at the next checkpoint; `--resume RUN` continues.
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
 
 
-from agents.algorithms import ALGORITHMS
 from agents.command_line import (
     OneLineParser,
-    add_task_options,
     one_line_errors,
     positive_integer,
-    seed_number,
 )
+from agents.run.hyperparameters import describe_hyperparameters
 from agents.terminal import run_script, stop_with_parent
+from agents.training import start
 from agents.training.demonstrations import SCENARIOS
-from agents.training.hyperparameters import describe_hyperparameters
 from agents.training.settings import (
+    DEFAULT_ENV,
     EVALUATIONS,
+    add_training_options,
     config_from_options,
     refuse_with_resume,
 )
 from agents.training.summary import compare_with_rules
-from agents.training.trainer import Trainer
 from agents.training.trust import can_sign
 
 
@@ -48,16 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with one_line_errors(parser.prog):
         if options.resume:
             refuse_with_resume(options)
-            trainer = Trainer.resume(
+            trainer = start.resume(
                 options.resume, options.timesteps, trust=bool(options.trust)
             )
         else:
             config = config_from_options(options)
             if options.dry_run:
-                Trainer.build(config)
+                start.build(config)
                 print(json.dumps(config.to_dict(), indent=2))
                 return 0
-            trainer = Trainer.begin(config, options.output or "runs")
+            trainer = start.begin(config, options.output or "runs")
     shown = os.path.relpath(trainer.run)
     print(f"Training {trainer.config.agent} in {shown}")
     if not can_sign():
@@ -94,18 +93,8 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"tuned settings:\n{describe_hyperparameters()}",
     )
     add = parser.add_argument
-    add("--agent", help=f"what to train: {', '.join(ALGORITHMS)}")
-    add("--env", metavar="ID", help="environment id (MecLlm-v0)")
-    add_task_options(parser)
-    add(
-        "--action-encoding",
-        metavar="E",
-        help="box, multi_discrete, or association (box)",
-    )
-    add("--timesteps", type=positive_integer, metavar="T", help="decisions in all")
-    add("--n-envs", type=positive_integer, metavar="B", help="environments at once")
-    add("--policy", help="network: mlp, or set, which takes any number of users")
-    add("--seed", type=seed_number, help="0 … 999 (0); another seed is another run")
+    add_training_options(parser)
+    add("--env", metavar="ID", help=f"environment id ({DEFAULT_ENV})")
     add(
         "--eval-freq",
         type=positive_integer,
@@ -119,16 +108,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="decisions between checkpoints (as --eval-freq)",
     )
     add(
-        "--hyperparameter",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="of the algorithm, such as n_epochs=5; may be repeated",
-    )
-    add(
         "--warm-start",
         metavar="SOLVER",
-        help="first learn to do what a solver does: dual, or dashf",
+        help="first clone a solver: dual, or dashf",
     )
     add(
         "--warm-start-scenarios",
@@ -139,12 +121,12 @@ def build_parser() -> argparse.ArgumentParser:
         + "); kept in .cache/",
     )
     add("--output", metavar="FOLDER", help="where run folders are made (runs)")
-    add("--resume", metavar="RUN", help="go on with a run; --timesteps is the total")
+    add("--resume", metavar="RUN", help="continue a run; --timesteps is the total")
     add(
         "--trust",
         action="store_true",
         default=None,
-        help="resume from a checkpoint of somebody else, which can execute code",
+        help="resume from somebody else's checkpoint, which can execute code",
     )
     add(
         "--dry-run",

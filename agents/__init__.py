@@ -1,4 +1,4 @@
-"""Agents: everything that decides, behind one protocol. Application, not installed."""
+"""Agents: solvers, rules and trained policies behind one protocol. Not installed."""
 
 from agents.base import Agent
 from agents.registry import agent_names, make_agent

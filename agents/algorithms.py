@@ -1,4 +1,4 @@
-"""The learned algorithms: a new one is an entry here and a file in `hyperparams/`."""
+"""The learning algorithms; a new one is an entry here and a file in `hyperparams/`."""
 
 from __future__ import annotations
 
@@ -9,33 +9,37 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Algorithm:
-    """A learning algorithm, what trains it, and what `--policy` may be for it."""
+    """A learning algorithm, its policies, and the modules that train and load it."""
 
     module: str
-    name: str  # of the class
+    name: str  # of the class in that module
     policies: dict[str, str]  # `--policy` → name that the class knows, or module.class
     any_size: frozenset[str] = frozenset()  # policies for any number of users, servers
-    # The same as `policies` for --action-encoding association; empty where it cannot.
-    choosing: dict[str, str] = field(default_factory=dict)
+    # `policies` for --action-encoding association; empty if it is not supported.
+    association_policies: dict[str, str] = field(default_factory=dict)
     trainer: str = "agents.training.sb3_trainer.SB3Trainer"  # module.class
+    policy_files: str = "agents.run.sb3_policy"  # module: load_policy, export_policy
+    model_file: str = "model.zip"  # in a run folder, what `model.save` writes
     extra: str = "train"  # of setup.cfg, which installs it
 
     def policy_name(self, policy: str, encoding: str) -> str:
-        """Returns what the class takes for a `--policy` and an action encoding.
+        """Returns the policy argument of the class for a `--policy` and an encoding.
 
         Raises:
             ValueError: the algorithm cannot learn in this encoding.
         """
         if encoding != "association":
             return self.policies[policy]
-        if policy not in self.choosing:
-            able = [name for name, other in ALGORITHMS.items() if other.choosing]
+        if policy not in self.association_policies:
+            able = [
+                name for name, other in ALGORITHMS.items() if other.association_policies
+            ]
             raise ValueError(
                 f"--action-encoding association needs --agent {' or '.join(able)}; "
                 f"{self.name} decides on resources too. Choose another --agent, or "
                 "leave the encoding out."
             )
-        return self.choosing[policy]
+        return self.association_policies[policy]
 
     def load_class(self) -> Any:
         """Imports the algorithm's class.
@@ -56,6 +60,10 @@ class Algorithm:
         """Imports the `Trainer` of the algorithm."""
         return load_object(self.trainer)
 
+    def load_policy_files(self) -> Any:
+        """Imports the module that loads and exports policies of the algorithm."""
+        return importlib.import_module(self.policy_files)
+
 
 def load_object(path: str) -> Any:
     """Imports what `module.name` names."""
@@ -63,68 +71,43 @@ def load_object(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-_ON_POLICY = {"mlp": "MlpPolicy", "set": "agents.policies.set_policy.SetPolicy"}
-_CHOOSING = {
-    "mlp": "agents.policies.association_policy.AssociationMlpPolicy",
-    "set": "agents.policies.association_policy.AssociationSetPolicy",
+def _mlp_or_set(set_policy: str, mlp: str = "MlpPolicy") -> dict[str, Any]:
+    """Returns the fields of an algorithm with a set policy, in `agents.policies`."""
+    policies = {"mlp": mlp, "set": f"agents.policies.{set_policy}"}
+    return {"policies": policies, "any_size": frozenset({"set"})}
+
+
+_SB3: dict[str, Any] = {"module": "stable_baselines3"}
+_CONTRIB: dict[str, Any] = {"module": "sb3_contrib", "extra": "contrib"}
+_ON_POLICY = _mlp_or_set("set_policy.SetPolicy")
+_CHOOSING = _ON_POLICY | {
+    "association_policies": {
+        "mlp": "agents.policies.association_policy.AssociationMlpPolicy",
+        "set": "agents.policies.association_policy.AssociationSetPolicy",
+    }
 }
-_SAC = {"mlp": "MlpPolicy", "set": "agents.policies.off_policy.SetSACPolicy"}
-_TD3 = {
-    "mlp": "agents.policies.mlp_td3.MlpTD3Policy",
-    "set": "agents.policies.off_policy.SetTD3Policy",
-}
-_TQC = {"mlp": "MlpPolicy", "set": "agents.policies.tqc.SetTQCPolicy"}
-_SET = frozenset({"set"})
+_TD3 = _mlp_or_set("off_policy.SetTD3Policy", "agents.policies.mlp_td3.MlpTD3Policy")
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "ppo": Algorithm(
-        module="stable_baselines3",
-        name="PPO",
-        policies=_ON_POLICY,
-        any_size=_SET,
-        choosing=_CHOOSING,
-    ),
-    "a2c": Algorithm(
-        module="stable_baselines3",
-        name="A2C",
-        policies=_ON_POLICY,
-        any_size=_SET,
-        choosing=_CHOOSING,
-    ),
+    "ppo": Algorithm(name="PPO", **_SB3, **_CHOOSING),
+    "a2c": Algorithm(name="A2C", **_SB3, **_CHOOSING),
     "trpo": Algorithm(
-        module="agents.trpo",
-        name="TRPO",
-        policies=_ON_POLICY,
-        any_size=_SET,
-        extra="contrib",
+        name="TRPO", **_CONTRIB | {"module": "agents.trpo"}, **_ON_POLICY
     ),
     "recurrent_ppo": Algorithm(
-        module="sb3_contrib",
-        name="RecurrentPPO",
-        policies={"lstm": "MlpLstmPolicy"},
-        extra="contrib",
+        name="RecurrentPPO", policies={"lstm": "MlpLstmPolicy"}, **_CONTRIB
     ),
-    "sac": Algorithm(
-        module="stable_baselines3", name="SAC", policies=_SAC, any_size=_SET
-    ),
-    "td3": Algorithm(
-        module="stable_baselines3", name="TD3", policies=_TD3, any_size=_SET
-    ),
-    "ddpg": Algorithm(
-        module="stable_baselines3", name="DDPG", policies=_TD3, any_size=_SET
-    ),
-    "tqc": Algorithm(
-        module="sb3_contrib",
-        name="TQC",
-        policies=_TQC,
-        any_size=_SET,
-        extra="contrib",
-    ),
+    "sac": Algorithm(name="SAC", **_SB3, **_mlp_or_set("off_policy.SetSACPolicy")),
+    "td3": Algorithm(name="TD3", **_SB3, **_TD3),
+    "ddpg": Algorithm(name="DDPG", **_SB3, **_TD3),
+    "tqc": Algorithm(name="TQC", **_CONTRIB, **_mlp_or_set("tqc.SetTQCPolicy")),
     "apg": Algorithm(
         module="agents.apg",
         name="Apg",
         policies={"set": "SetPolicy"},
-        any_size=_SET,
+        any_size=frozenset({"set"}),
         trainer="agents.training.apg_trainer.ApgTrainer",
+        policy_files="agents.run.apg_policy",
+        model_file="model.npz",
     ),
 }

@@ -1,4 +1,4 @@
-"""The protocol of everything that decides: solvers, baselines, trained policies."""
+"""The protocol of solvers, rules and trained policies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mec_llm_env import Allocation, Scenario
 
 
 class Agent(Protocol):
-    """Decides on scenarios, and acts on observations like a Stable-Baselines3 policy.
+    """Decides on scenarios, and on observations like a policy of Stable-Baselines3.
 
     Attributes:
         name: id shown in tables, such as "rucaa" or "ppo".

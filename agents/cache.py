@@ -1,4 +1,4 @@
-"""Results that took long to compute, kept in `.cache/` beside the code."""
+"""A cache of arrays that take long to compute, in `.cache/` of the checkout."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CACHE = Path(__file__).parents[1] / ".cache"
 
 
 def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
-    """Reads arrays, or makes and keeps them where there are none or damaged ones.
+    """Reads arrays from a file, or computes and stores them if it is absent or damaged.
 
-    The file appears whole or not at all; its check sums are verified when it is read.
-    Where it cannot be written, the arrays are made again the next time.
+    The file is written atomically, and its check sums are verified when it is read. If
+    it cannot be written, the arrays are computed again the next time.
 
     Args:
         path: of the `.npz` file, named after all that the arrays depend on.
@@ -34,7 +34,7 @@ def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
 
 
 def source_hash(*packages: ModuleType) -> str:
-    """Hashes the Python files of packages: what is computed may change with them."""
+    """Hashes the Python files of packages, as results may change with them."""
     digest = hashlib.sha256()
     for package in packages:
         assert package.__file__ is not None

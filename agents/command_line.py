@@ -1,4 +1,4 @@
-"""What both scripts need of a command line: one-line errors and typed overrides."""
+"""Command lines of all scripts: options in common, and errors of one line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from mec_llm_env import PRESETS, ScenarioConfig
@@ -19,7 +20,7 @@ _BYTES_A_PAIR = 100  # of user and server; a step of many environments takes 140
 
 @contextlib.contextmanager
 def one_line_errors(program: str) -> Iterator[None]:
-    """Ends the program with exit status 2 and one line where user input is at fault.
+    """Turns errors of user input into one line and exit status 2.
 
     It encloses only the checking of input, so that a defect elsewhere keeps its
     traceback.
@@ -43,10 +44,10 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def _one_line(program: str, text: str) -> str:
-    """Returns an error as one line, however long and odd what it quotes is."""
+    """Returns an error as one printable line of limited length."""
     text = " ".join(text.split())
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    if len(text) > _LONGEST:  # the remedy stands at the end
+    if len(text) > _LONGEST:  # the end has the remedy
         text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
     return f"{program}: error: {text}"
 
@@ -73,38 +74,30 @@ def parse_overrides(items: Sequence[str], option: str) -> dict[str, Any]:
     return overrides
 
 
-def positive_integer(text: str) -> int:
-    """Reads a positive whole number such as 500_000 or 5e5.
+def whole_number(text: str, least: int = 0) -> int:
+    """Reads a whole number such as 500_000 or 5e5.
 
     Raises:
-        argparse.ArgumentTypeError: it is not one.
+        argparse.ArgumentTypeError: it is not one, or below the least.
     """
-    return _integer(text, minimum=1)
-
-
-def seed_number(text: str) -> int:
-    """Reads a whole number of at least 0.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not one.
-    """
-    return _integer(text, minimum=0)
-
-
-def _integer(text: str, minimum: int) -> int:
     try:
         number = float(text)
-        if number < minimum or number != int(number):
+        if number < least or number != int(number):
             raise ValueError
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
-            f"must be a whole number of at least {minimum}; got {text!r}"
+            f"must be a whole number of at least {least}; got {text!r}"
         ) from None
     return int(number)
 
 
+#: Types of options: how many of something, and seeds.
+positive_integer = partial(whole_number, least=1)
+seed_number = partial(whole_number, least=0)
+
+
 def check_memory(config: ScenarioConfig, count: int, what: str) -> None:
-    """Refuses what this machine's memory cannot hold, before it is filled.
+    """Refuses work that would not fit into the memory of this machine.
 
     Args:
         config: of the scenarios.

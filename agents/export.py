@@ -1,6 +1,6 @@
-"""Exports a trained policy as weights without pickles, and JSON.
+"""Exports a trained policy as JSON and weights without pickles.
 
-`python -m agents.export runs/apg/latest` puts the best model of a run where
+`python -m agents.export runs/apg/latest` copies the best model of a run to where
 `python evaluate.py --agents apg:pretrained` finds it.
 """
 
@@ -15,12 +15,11 @@ from typing import Any
 
 from agents.algorithms import ALGORITHMS
 from agents.command_line import OneLineParser, one_line_errors, parse_overrides
-from agents.evaluation.instances import held_out_instances
-from agents.learned import WEIGHTS, find_model
+from agents.instances import mean_scr
+from agents.learned import find_model
 from agents.registry import PRETRAINED, make_agent
-from agents.training.hyperparameters import check_arguments
-from agents.training.runs import load_config, read_content, write_config
-from mec_llm_env import evaluate
+from agents.run.folder import WEIGHTS, load_config, read_content, write_config
+from agents.run.hyperparameters import check_arguments
 from mec_llm_env.task import Task
 
 #: Test scenarios whose mean SCR is recorded.
@@ -69,7 +68,7 @@ def export(
 ) -> Path:
     """Writes `policy.npz` and `config.json` to a folder named after the agent.
 
-    `config.json` is the run's, provenance included, and what the policy reaches.
+    `config.json` is that of the run, with its provenance, and the SCR of the policy.
 
     Args:
         run: folder of a training run.
@@ -85,28 +84,23 @@ def export(
     model = find_model(run, config, trust=trust)
     folder = output / config.agent
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = ALGORITHMS[config.agent].load_trainer()
-    trainer.export_policy(model, config, folder / WEIGHTS)
+    algorithm = ALGORITHMS[config.agent]
+    algorithm.load_policy_files().export_policy(model, config, folder / WEIGHTS)
     content = read_content(run)
     content.pop("policy", None)  # of one that was exported before
     settings = config.hyperparameters | dict(changes or {})
-    check_arguments(ALGORITHMS[config.agent].load_class(), settings)
+    check_arguments(algorithm.load_class(), settings)
     content["config"]["hyperparameters"] = settings
     write_config(folder, content)
+    task = Task(**config.env_kwargs)
+    agent = make_agent(os.fspath(folder), task)
     content["policy"] = {
         "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
         "instances": INSTANCES,
-        "mean_scr": mean_scr(folder, Task(**config.env_kwargs)),
+        "mean_scr": mean_scr(agent, task, INSTANCES),
     }
     write_config(folder, content)
     return folder
-
-
-def mean_scr(agent: str | os.PathLike[str], task: Task) -> float:
-    """Returns the mean SCR of an agent on the first test scenarios."""
-    scenario = held_out_instances(task.config, INSTANCES)
-    allocation = make_agent(os.fspath(agent), task).decide(scenario)
-    return float(evaluate(scenario, allocation, task.config.objective).scr.mean())
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""Folders that belong to one process at a time, and that appear whole or not at all."""
+"""Folders that one process at a time may change, and that are created atomically."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-#: An empty file that the operating system holds for whoever has locked its folder.
+#: The file whose lock, held by the operating system, is the lock of its folder.
 LOCK = ".lock"
 _UNFINISHED = ".unfinished-"
 
@@ -38,10 +39,10 @@ def lock_folder(folder: Path, seconds: float = 0.0) -> FileLock:
 
 
 def new_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
-    """Makes the next free folder `<parent>/<name>_<k>`, with all that is to be in it.
+    """Creates the next free folder `<parent>/<name>_<k>` with its content.
 
     It is filled under a hidden name and then renamed, so that a process killed at any
-    moment leaves no half of it to be seen; what such a process has left is removed.
+    moment leaves no incomplete folder; what such a process has left is removed.
 
     Args:
         parent: made if it is not there.
@@ -52,7 +53,7 @@ def new_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
         OSError: it cannot be written.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    with lock_folder(parent, seconds=60):  # so that what is unfinished is nobody's
+    with lock_folder(parent, seconds=60):  # so that no other process is filling one
         for path in parent.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(path)
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
@@ -60,9 +61,7 @@ def new_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
             unfinished.chmod(0o777 & ~_umask())
             fill(unfinished)
             sync(unfinished)
-            number = 1
-            while os.path.lexists(folder := parent / f"{name}_{number}"):
-                number += 1
+            folder = free_path(parent, (f"{name}_{k}" for k in itertools.count(1)))
             unfinished.rename(folder)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -71,8 +70,13 @@ def new_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
     return folder
 
 
+def free_path(parent: Path, names: Iterable[str]) -> Path:
+    """Returns the path of the first name that does not exist in a folder."""
+    return next(path for name in names if not os.path.lexists(path := parent / name))
+
+
 def check_writable(parent: Path) -> None:
-    """Sees to it that `new_folder` will be able to write, before long work begins.
+    """Checks, before long work begins, that `new_folder` will be able to write.
 
     Raises:
         OSError: it would not.
@@ -83,7 +87,7 @@ def check_writable(parent: Path) -> None:
 
 
 def remove_hidden(folder: Path) -> None:
-    """Removes what a killed process has left; for whoever has locked the folder."""
+    """Removes what a killed process has left; the caller has locked the folder."""
     for path in folder.glob(".*"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

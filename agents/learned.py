@@ -11,21 +11,16 @@ from typing import Any, Self
 import numpy as np
 
 from agents.algorithms import ALGORITHMS
-from agents.training.runs import TrainingConfig, load_config, read_content
+from agents.run.config import TrainingConfig
+from agents.run.folder import BEST_WEIGHTS, WEIGHTS, load_config, read_content
 from mec_llm_env import Allocation, Scenario
 from mec_llm_env.actions import make_codec
 from mec_llm_env.observations import ObservationCodec
 from mec_llm_env.task import Task
 
-#: Weights without pickles, of the policies that come with the repository.
-WEIGHTS = "policy.npz"
-
-#: The same of the best model of a run, for algorithms whose own file has pickles.
-BEST_WEIGHTS = f"best_{WEIGHTS}"
-
 
 class LearnedAgent:
-    """A trained policy that decides, on scenarios or on observations.
+    """A trained policy as an agent.
 
     Args:
         name: shown in tables.
@@ -69,7 +64,7 @@ class LearnedAgent:
         episode_start: Any = None,
         deterministic: bool = True,
     ) -> tuple[Any, tuple[Any, ...] | None]:
-        """Returns the action, as the Stable-Baselines3 model does."""
+        """Returns action and state; unlike a model's it is deterministic by default."""
         action, state = self.model.predict(
             observation, state, episode_start, deterministic
         )
@@ -92,7 +87,7 @@ def _check_size(run: str | os.PathLike[str], trained: Task, task: Task) -> None:
 
 
 def _with_encodings(task: Task, trained: Task) -> Task:
-    """Returns a task of the size of one and with the encodings of another."""
+    """Returns a task with the size of `task` and the encodings of `trained`."""
     size = task.config.users, task.config.servers
     usable = copy.copy(task)
     usable.action_codec = make_codec(task.config, trained.action_codec.encoding)
@@ -103,7 +98,7 @@ def _with_encodings(task: Task, trained: Task) -> Task:
 
 
 def find_model(run: Path, config: TrainingConfig, *, trust: bool = False) -> Path:
-    """Returns the best model of a run, or the last where there is no best one.
+    """Returns the file of the best model of a run, or else of the last one.
 
     Args:
         run: its folder.
@@ -113,7 +108,7 @@ def find_model(run: Path, config: TrainingConfig, *, trust: bool = False) -> Pat
     Raises:
         ValueError: there is none yet, or none without pickles.
     """
-    file = ALGORITHMS[config.agent].load_trainer().model_file
+    file = ALGORITHMS[config.agent].model_file
     paths = [run / name for name in (WEIGHTS, BEST_WEIGHTS, f"best_{file}", file)]
     found = [path for path in paths if path.is_file()]
     for path in found:
@@ -134,13 +129,14 @@ def find_model(run: Path, config: TrainingConfig, *, trust: bool = False) -> Pat
 
 def _load_model(run: Path, config: TrainingConfig, task: Task) -> Any:
     path = find_model(run, config)
-    stated = read_content(run).get("policy")  # by `agents.export`
+    stated = read_content(run).get("policy")  # written by `agents.export`
     if path.name == WEIGHTS and isinstance(stated, dict):
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != stated.get("sha256"):
             raise ValueError(f"{os.fspath(path)!r} is not as it was written.")
     try:
-        return ALGORITHMS[config.agent].load_trainer().load_policy(path, config, task)
+        policy_files = ALGORITHMS[config.agent].load_policy_files()
+        return policy_files.load_policy(path, config, task)
     except Exception as error:  # zipfile, pickle and PyTorch raise many kinds
         raise ValueError(
             f"{os.fspath(path)!r} cannot be loaded: {type(error).__name__}: {error}"

@@ -11,15 +11,16 @@ from pathlib import Path
 import dashf
 from agents.algorithms import ALGORITHMS
 from agents.base import Agent
+from agents.run.config import TrainingConfig
+from agents.run.folder import is_run, load_config
 from agents.solvers import SolverAgent
-from agents.training.runs import TrainingConfig, is_run, load_config
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 
 #: Agents that need no training. A new solver of `dashf` comes by itself.
 UNTRAINED = dashf.SOLVERS
 
-#: Policies that come with the repository, a folder each, made by `agents.export`.
+#: Policies that come with the repository, one folder each, made by `agents.export`.
 PRETRAINED = Path(__file__).parent / "pretrained"
 _SUFFIX = ":pretrained"
 
@@ -37,7 +38,7 @@ def pretrained_names() -> tuple[str, ...]:
 
 
 def run_folder(name: str) -> str:
-    """Returns where a trained agent lies: the name itself, if it is a folder's."""
+    """Returns the folder of a trained agent; a name that is a path stays as it is."""
     if name in pretrained_names():
         return os.fspath(PRETRAINED / name.removesuffix(_SUFFIX))
     return name
@@ -67,7 +68,7 @@ def make_agent(name: str, task: Task | None = None, *, seed: int = 0) -> Agent:
 
 
 def run_config(name: str) -> TrainingConfig | None:
-    """Returns what a run was asked for; None if the name is not of a trained agent.
+    """Returns the settings of a run; None if the name is not that of a trained agent.
 
     Raises:
         ValueError: the run's configuration cannot be read.

@@ -1,4 +1,4 @@
-"""What terminals, pipes and signals do to a script, which must not cost its work."""
+"""Scripts survive closed terminals, broken pipes, full disks and signals."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 INTERRUPTED = 130
 
 
-class _Forgiving:
-    """A text stream whose reader may go away, or whose disk may fill up.
+class _TolerantStream:
+    """A text stream that tolerates a closed pipe or a full disk.
 
     Args:
         stream: what is written to.
-        name: "standard output", for the one line that tells of it.
+        name: "standard output", for the one line that reports it.
     """
 
     def __init__(self, stream: Any, name: str) -> None:
@@ -42,14 +42,14 @@ class _Forgiving:
             action()
         except (OSError, ValueError) as error:  # ValueError: it is closed
             self._broken = True
-            # What is buffered cannot be written, at exit either.
+            # The buffer cannot be written, not even at exit.
             with contextlib.suppress(OSError, ValueError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self._stream.fileno())
                 os.close(nowhere)
             if self._name != "standard error":
                 print(
-                    f"{self._name} cannot be written ({error}); the work goes on.",
+                    f"{self._name} cannot be written ({error}); the work continues.",
                     file=sys.stderr,
                 )
 
@@ -58,10 +58,10 @@ class _Forgiving:
 
 
 @contextlib.contextmanager
-def forgiving_streams() -> Any:
-    """Lets standard output and error fail without an exception while entered.
+def tolerant_streams() -> Any:
+    """Suppresses errors of standard output and error while entered.
 
-    A character that the terminal cannot show is shown as its code.
+    Characters that the terminal cannot encode are written as escapes.
     """
     before = sys.stdout, sys.stderr
     try:
@@ -73,7 +73,7 @@ def forgiving_streams() -> Any:
                 stream = open(os.devnull, "w")  # noqa: SIM115 - for the whole process
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
-            setattr(sys, attribute, _Forgiving(stream, name))
+            setattr(sys, attribute, _TolerantStream(stream, name))
         yield
         sys.stdout.flush()
         sys.stderr.flush()
@@ -82,13 +82,13 @@ def forgiving_streams() -> Any:
 
 
 def run_script(main: Callable[[], int], program: str) -> int:
-    """Runs a script's `main` so that no terminal, pipe or signal leaves a traceback.
+    """Runs a script's `main` without tracebacks of terminals, pipes or signals.
 
-    A script lets SIGINT end it at once while it imports libraries; from here on it
-    is a `KeyboardInterrupt`.
+    While a script imports libraries, SIGINT ends it at once; from here on it raises
+    `KeyboardInterrupt`.
     """
     _hold_descriptors()
-    with forgiving_streams():
+    with tolerant_streams():
         try:
             if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -102,7 +102,7 @@ def run_script(main: Callable[[], int], program: str) -> int:
 
 
 def stop_with_parent(parent: int) -> None:
-    """Sends this process SIGTERM when `parent`, which has started it, has ended."""
+    """Sends this process SIGTERM once its parent process has ended."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -113,7 +113,7 @@ def stop_with_parent(parent: int) -> None:
 
 
 def _hold_descriptors() -> None:
-    """Lets no file that is opened later be taken for a stream that was closed."""
+    """Occupies the descriptors of closed standard streams; no file gets them."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)

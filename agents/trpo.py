@@ -1,4 +1,4 @@
-"""sb3-contrib's TRPO, as fast on networks of many small layers."""
+"""sb3-contrib's TRPO, sped up for networks of many small layers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class TRPO(sb3_contrib.TRPO):
-    """The same steps, with one backward pass where the original takes one a parameter.
+    """The same updates, with one backward pass instead of one per parameter.
 
-    A set network has ten times as many parameter arrays as a perceptron of two layers.
+    A set network has ten times as many parameter arrays as an MLP of two layers.
     """
 
     def _compute_actor_grad(
@@ -20,7 +20,7 @@ class TRPO(sb3_contrib.TRPO):
         candidates = [
             parameter
             for name, parameter in self.policy.named_parameters()
-            if "value" not in name  # as the original tells the critic's
+            if "value" not in name  # as the original recognises the critic
         ]
         gradients = torch.autograd.grad(
             kl_div, candidates, create_graph=True, allow_unused=True
@@ -28,7 +28,7 @@ class TRPO(sb3_contrib.TRPO):
         used = [
             (parameter, gradient)
             for parameter, gradient in zip(candidates, gradients, strict=True)
-            if gradient is not None  # None: it is none of the actor's
+            if gradient is not None  # None: not part of the actor
         ]
         actor = [parameter for parameter, _ in used]
         objective = torch.autograd.grad(policy_objective, actor, retain_graph=True)

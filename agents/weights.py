@@ -1,4 +1,4 @@
-"""Weights in a file without pickles: arrays and JSON in one `.npz`."""
+"""Files of weights without pickles: arrays and JSON in one `.npz`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 def write_weights(
     file: str | Path | BinaryIO, arrays: Arrays, about: dict[str, Any]
 ) -> None:
-    """Writes named arrays and what there is to say about them, as JSON."""
+    """Writes named arrays, and a description of them as JSON."""
     text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
     if isinstance(file, (str, Path)):
         with open(file, "wb") as stream:

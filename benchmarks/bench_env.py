@@ -102,7 +102,7 @@ def training_case(preset: str) -> Case:
     """Rollouts and updates of PPO on the batched environment."""
     from stable_baselines3 import PPO
 
-    from agents.training.hyperparameters import (
+    from agents.run.hyperparameters import (
         RUN_KEYS,
         as_arguments,
         load_hyperparameters,

@@ -2,8 +2,8 @@
 
 `python -m experiments.compare_agents` trains every entry of the plan with seeds 0 … 4,
 measures all runs, solvers and rules on the test scenarios, and writes tables and
-figures into results/comparison. It goes on where it was stopped: Ctrl-C lets every run
-stop at its next checkpoint, and the same command continues.
+figures into results/comparison. Ctrl-C stops every run at its next checkpoint, and the
+same command continues.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from agents.command_line import (
     one_line_errors,
     positive_integer,
 )
+from agents.display import Display
 from agents.terminal import run_script
 from agents.training.validation import LARGEST_BOUNDED
-from experiments.comparison.display import Display
 from experiments.comparison.document import check_page
 from experiments.comparison.measuring import measure_all
 from experiments.comparison.output import write_outputs
@@ -56,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _prepare(options)
             lock = locks.enter_context(_locked(options.output))
             runs = make_runs(options.output, _entries(options), options.seeds)
-            with Display(f"Training {len(runs)} runs", len(runs)) as display:
+            with _stage(f"Training {len(runs)} runs", len(runs)) as display:
                 train_all(runs, options.output, options.jobs, display, lock)
         task = Task(preset=options.preset)
-        with Display("Measuring", len(runs)) as display:
+        with _stage("Measuring", len(runs)) as display:
             results = measure_all(
                 runs, options.output, task, options.instances, display
             )
@@ -84,9 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     names = ", ".join(map(repr, PLAN))
     add("--agents", nargs="+", default=[], metavar="ENTRY", help=f"of {names} (all)")
     add("--seeds", type=positive_integer, metavar="S", help=f"0 … S − 1 ({_SEEDS})")
-    add("--jobs", type=positive_integer, default=2, help="runs at once (2)")
+    add("--jobs", type=positive_integer, default=2, help="parallel runs (%(default)s)")
     add("--output", type=Path, metavar="FOLDER", help="results/comparison")
-    add("--preset", default=DEFAULT_PRESET, metavar="P", help=f"({DEFAULT_PRESET})")
+    add("--preset", default=DEFAULT_PRESET, metavar="P", help="(%(default)s)")
     add("--timesteps", metavar="T", help="decisions of every run (each its own)")
     add(
         "--docs",
@@ -106,7 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    """Fills in what `--quick` means, and refuses what cannot work.
+    """Fills in the defaults, and refuses options that cannot work.
 
     Raises:
         ValueError: the scenarios are too large, or the page has no place for results.
@@ -127,9 +127,10 @@ def _prepare(options: argparse.Namespace) -> None:
 
 @contextmanager
 def _locked(output: Path) -> Iterator[int]:
-    """Makes the folder and holds it, as do the runs that get the file descriptor.
+    """Creates and locks the folder.
 
-    So the folder is in use until this process and all of them have ended.
+    The runs inherit the file descriptor, so that the folder stays locked until this
+    process and all of them have ended.
 
     Raises:
         ValueError: another comparison, or a run of one, is at work in it.
@@ -149,11 +150,19 @@ def _locked(output: Path) -> Iterator[int]:
         os.close(lock)
 
 
+def _stage(name: str, total: int) -> Display:
+    """Returns the display of a stage, whose name is printed if there is no bar."""
+    display = Display(name, total, remaining=False)
+    if not display.has_bar:
+        display.say(name)
+    return display
+
+
 def _entries(options: argparse.Namespace) -> list[Entry]:
     more = ["--preset", options.preset, *(QUICK if options.quick else ())]
     more += ["--timesteps", options.timesteps] if options.timesteps else []
     count = len(options.agents or PLAN)
-    with Display(f"Checking the settings of {count} entries", count) as display:
+    with _stage(f"Checking the settings of {count} entries", count) as display:
         done = iter(range(1, count + 1))
         return make_entries(
             options.agents, more, options.jobs, lambda: display.update(next(done))

@@ -1,7 +1,7 @@
 """SCR of every solver over convex programs and over time, 10 users and 2 servers.
 
-A program counts wherever it was spent: on a pass of block 2, on a relaxation, on what
-was not taken, on another try where a solver failed.
+All programs are counted: of block 2, of relaxations, of rejected steps and of retries
+after a failure of a solver.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ Array = Any
 DEFAULT = Sweep(name="convergence", label="", values=(0.0,), overrides=lambda value: {})
 
 _PROGRAMS, _SECONDS = 1, 2  # of a row of a history
-_MOMENTS = 25  # drawn of the time
+_MOMENTS = 25  # of time at which curves are drawn
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def reached(histories: list[Array], column: int, at: Array) -> Array:
 
 
 def _from_zero(history: Array, column: int) -> Array:
-    """Returns the history with its start at 0: it is where a solver begins."""
+    """Returns the history with its first row at 0."""
     history = history.copy()
     history[0, column] = 0
     return history

@@ -1,10 +1,8 @@
-"""What every figure does: parse, sweep with a progress bar, write CSV and PNG."""
+"""What all figures share: options, sweep, CSV and PNG."""
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +10,10 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
-from tqdm import tqdm
 
+from agents.display import Display
+from agents.evaluation.results import to_csv
+from agents.evaluation.style import to_png
 from experiments.points import NAMES, solved_point
 from mec_llm_env import ScenarioConfig
 from mec_llm_env.files import write_whole
@@ -55,7 +55,10 @@ def options(description: str | None) -> argparse.Namespace:
         "--quick", action="store_true", help="3 scenarios, every other value"
     )
     parser.add_argument(
-        "--scenarios", type=int, default=20, help="test scenarios a value (20)"
+        "--scenarios",
+        type=int,
+        default=20,
+        help="test scenarios per value (%(default)s)",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("results/figures"), help="directory"
@@ -94,14 +97,13 @@ def sweep_points(
     """Returns the values and, for each, the points of all scenarios."""
     values = sweep.values[::2] if arguments.quick else sweep.values
     numbers = range(arguments.scenarios)
-    with tqdm(total=len(values) * len(numbers), desc=sweep.name) as progress:
-        points = []
+    points: list[list[dict[str, Any]]] = []
+    with Display(sweep.name, len(values) * len(numbers)) as display:
         for value in values:
-            row = []
+            points.append([])
             for number in numbers:
-                row.append(solved_point(sweep.config(value), number))
-                progress.update()
-            points.append(row)
+                points[-1].append(solved_point(sweep.config(value), number))
+                display.update(sum(map(len, points)))
     return np.array(values), points
 
 
@@ -141,10 +143,8 @@ def table(
 
 def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
     """Writes a table, whole or not at all."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text.getvalue())
+    write_whole(path, to_csv(rows))
 
 
 def new_figure(panels: int = 1) -> tuple[Any, Any]:
@@ -174,9 +174,7 @@ def finish(figure: Any, axes: Any, arguments: argparse.Namespace, name: str) -> 
         f"{arguments.scenarios} scenarios, mean and 95 % confidence band", fontsize=10
     )
     figure.legend(loc="outside right upper", fontsize=9, frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
     path = arguments.output / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getvalue())
+    write_whole(path, to_png(figure, dpi=120))
     print(f"{path} and .csv written")

@@ -1,7 +1,7 @@
-"""Solved scenarios, kept on disk, so that an interrupted sweep continues.
+"""Solved scenarios, cached on disk, so that an interrupted sweep is resumed.
 
-A point is one scenario with the answers of several solvers. Its file is named by what
-determines it: configuration, seed, solvers and the source of solvers and model.
+A point is one scenario with the results of several solvers. Its file is named by the
+hash of configuration, seed, solvers and source code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NAMES = ("dashf", "gucro", "edge", "aauco", "gucaa", "rucaa", "local", "random")
 def solved_point(
     config: ScenarioConfig, number: int, names: tuple[str, ...] = NAMES
 ) -> dict[str, dict[str, Any]]:
-    """Returns what every solver achieves on a test scenario, from the disk if there.
+    """Returns the results of every solver on a test scenario, cached.
 
     Args:
         config: what the scenario is drawn from.
@@ -67,7 +67,7 @@ def solved_point(
 
 @functools.cache
 def _warm_up(name: str, users: int, servers: int) -> None:
-    """Compiles what a solver needs for a size, so that times are without it."""
+    """Compiles the programs of a size, so that times do not include it."""
     config = ScenarioConfig(users=users, servers=servers)
     dashf.solve(sample_scenario(config, np.random.default_rng(0)), solver=name)
 

@@ -1,9 +1,8 @@
-"""What `experiments.tune` searches, by algorithm; the rest stays as in `hyperparams/`.
+"""The search spaces of `experiments.tune`; other settings stay as in `hyperparams/`.
 
 A name is that of a setting in `hyperparams/<agent>.yml`; `policy_kwargs.x` is the entry
-x of `policy_kwargs`. The discount is searched nowhere: decisions of `MecLlm-v0` do not
-depend on earlier ones. Network sizes are searched nowhere either, as they decide how
-long a training takes.
+x of `policy_kwargs`. The discount is not searched, as decisions in `MecLlm-v0` do not
+depend on earlier ones; nor are network sizes, which determine the training time.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Any
 
 import optuna
 
-from agents.training.hyperparameters import as_arguments
+from agents.run.hyperparameters import as_arguments
 
-_DIGITS = 3  # of what is suggested, so that it can be written down and read
+_DIGITS = 3  # significant digits of suggestions, for readable files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,16 +24,16 @@ class Range:
 
     low: float
     high: float
-    log: bool = False  # of even density in the logarithm
-    falling: bool = False  # falls linearly to 0 in the course of training
+    log: bool = False  # log-uniform
+    falling: bool = False  # decays linearly to 0 during training
 
 
 Space = dict[str, "Range | tuple[Any, ...]"]  # a tuple holds the values to choose from
 
 _RATE = Range(low=1e-4, high=3e-3, log=True, falling=True)
-_DEVIATION = Range(low=-2.0, high=0.0)  # ln of the actions' first deviation
-# Of the critic's loss. SCRs are of the order of 100, so that with 0.5, the usual one,
-# the critic's gradient is what is clipped at `max_grad_norm`, and the actor's with it.
+_DEVIATION = Range(low=-2.0, high=0.0)  # ln of the initial deviation of actions
+# Weight of the critic's loss. SCRs are of the order of 100; at the usual 0.5 the
+# critic's gradient dominates the norm that is clipped at `max_grad_norm`.
 _CRITIC = Range(low=1e-4, high=0.5, log=True)
 
 _CLIPPED: Space = {
@@ -60,7 +59,7 @@ SPACES: dict[str, Space] = {
     "recurrent_ppo": _CLIPPED,
     "a2c": {
         "n_steps": (1, 2, 4),
-        # Nothing limits its steps, which may take the mean action out of the box.
+        # Its steps are not clipped and may take the mean action out of the box.
         "learning_rate": Range(low=1e-5, high=1e-3, log=True, falling=True),
         "ent_coef": Range(low=-0.02, high=0.0),
         "vf_coef": _CRITIC,
@@ -106,7 +105,7 @@ def _suggest_one(
 
 
 def as_parameters(settings: dict[str, Any], space: Space) -> dict[str, Any]:
-    """Inverse of `suggest`: what to begin a search with; only what the space has."""
+    """Inverse of `suggest`: the parameters of the first trial."""
     kwargs = as_arguments({"policy_kwargs": settings.get("policy_kwargs") or {}})
     flat = settings | {
         f"policy_kwargs.{name}": value
@@ -126,7 +125,7 @@ def as_parameters(settings: dict[str, Any], space: Space) -> dict[str, Any]:
 
 
 def with_changes(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Returns settings with some of `suggest` in them; none is changed in place."""
+    """Returns a copy of settings with suggested changes."""
     changed = copy.deepcopy(settings)
     network = as_arguments({"policy_kwargs": changed.get("policy_kwargs", {})})
     kwargs = dict(network["policy_kwargs"])

@@ -17,7 +17,7 @@ from experiments.figure import (
 )
 from experiments.weights import SWEEP
 
-#: Those whose decisions depend on the weights; the others are single points.
+#: Not drawn.
 HIDDEN = ("random",)
 
 #: s and J; those outside the picture are not drawn.
@@ -25,7 +25,7 @@ TICKS = (10, 15, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500)
 
 
 def main() -> None:
-    """Draws mean energy against mean delay of a user, a curve a solver."""
+    """Draws mean energy against mean delay of a user, one curve per solver."""
     arguments = options(__doc__)
     values, points = sweep_points(SWEEP, arguments)
     delay, energy = figures_of(points, "delay_s"), figures_of(points, "energy_j")

@@ -1,11 +1,10 @@
 """Searches hyperparameters: `python -m experiments.tune --agent a2c --trials 20`.
 
 A trial trains as `train.py` does, with settings of `experiments.search_spaces` in place
-of those of `hyperparams/<agent>.yml`, and counts by the mean share of the certified
-bound that its last evaluation reaches on the 100 validation scenarios; test scenarios
-are never seen. A trial that an evaluation finds below the median of the trials before
-it ends there. The first trial has the settings of that file. Interrupted, the same
-command goes on with the study.
+of those of `hyperparams/<agent>.yml`, and its objective is the mean share of the
+certified bound at its last evaluation, on the 100 validation scenarios; test scenarios
+are not used. Trials below the median of the earlier ones are pruned. The first trial
+has the settings of that file. After an interrupt the same command continues the study.
 """
 
 from __future__ import annotations
@@ -35,21 +34,19 @@ from optuna.trial import TrialState
 from agents.algorithms import ALGORITHMS
 from agents.command_line import (
     OneLineParser,
-    add_task_options,
     one_line_errors,
     positive_integer,
-    seed_number,
 )
+from agents.run.config import TrainingConfig
 from agents.terminal import run_script
-from agents.training.runs import TrainingConfig
-from agents.training.settings import config_from_options
-from agents.training.trainer import Trainer
+from agents.training import start
+from agents.training.settings import add_training_options, config_from_options
 from agents.training.validation import Validation
 from experiments.search_spaces import SPACES, as_parameters, suggest, with_changes
 
 TRIALS = 20
-SEED = 900  # not one of the first, which settings are compared with later
-_RANDOM = 5  # trials before the sampler models what it has seen, and before pruning
+SEED = 900  # not one of the first, on which settings are compared
+_RANDOM = 5  # random trials, before the sampler has a model and before pruning
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -70,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 lambda trial: run_trial(trial, config), left, callbacks=[_print_trial]
             )
     except KeyboardInterrupt:
-        print("Interrupted. The same command goes on with the study.")
+        print("Interrupted. The same command continues the study.")
         return 130
     print(f"{_describe(study)}\n{best_entry(study, config)}")
     return 0
@@ -83,28 +80,11 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_training_options(parser, SEED)
     add = parser.add_argument
-    add("--agent", help=f"what to tune: {', '.join(ALGORITHMS)}")
-    add("--policy", help="network: mlp, or set, which takes any number of users")
-    add_task_options(parser)
-    add("--action-encoding", metavar="E", help="box, or multi_discrete (box)")
-    add("--trials", type=positive_integer, default=TRIALS, help=f"in all ({TRIALS})")
-    add("--timesteps", type=positive_integer, metavar="T", help="decisions a trial")
-    add("--n-envs", type=positive_integer, metavar="B", help="where it is not searched")
-    add(
-        "--seed",
-        type=seed_number,
-        default=SEED,
-        help=f"of sampler and training ({SEED}, which no comparison should use)",
-    )
-    add(
-        "--hyperparameter",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="that differs from hyperparams/ and is not searched; may be repeated",
-    )
+    add("--trials", type=positive_integer, default=TRIALS, help="in all (%(default)s)")
     add("--study", metavar="FILE", help="(results/tuning/<agent>_<policy>.log)")
+    parser.set_defaults(seed=SEED)
     parser.set_defaults(env=None, eval_freq=None, checkpoint_freq=None)
     parser.set_defaults(warm_start=None, warm_start_scenarios=None)
     return parser
@@ -144,7 +124,7 @@ def open_study(path: Path, config: TrainingConfig) -> optuna.Study:
         study.set_user_attr("about", about)
         begin = config.hyperparameters | {"n_envs": config.n_envs}
         study.enqueue_trial(as_parameters(begin, space_of(config)))
-    # Another seed for what is left, else a study that goes on would begin again.
+    # Another seed, else a resumed study would repeat its random trials.
     seed = config.seed + len(study.trials)
     study.sampler = optuna.samplers.TPESampler(
         n_startup_trials=_RANDOM, multivariate=True, seed=seed
@@ -166,7 +146,7 @@ def space_of(config: TrainingConfig) -> dict[str, Any]:
 
 
 def run_trial(trial: optuna.Trial, config: TrainingConfig) -> float:
-    """Trains with the settings that a trial suggests, in a folder that is removed.
+    """Trains with the settings of a trial, in a temporary folder.
 
     Returns:
         The mean share of the bound at the last evaluation.
@@ -178,11 +158,11 @@ def run_trial(trial: optuna.Trial, config: TrainingConfig) -> float:
     """
     tried = trial_config(config, suggest(trial, space_of(config)))
     with tempfile.TemporaryDirectory(prefix="tune-") as folder:
-        trainer = Trainer.begin(tried, folder)
+        trainer = start.begin(tried, folder)
         reporting = ReportingValidation(trainer.validation, trial, tried.eval_freq)
         trainer.validation = reporting
         try:
-            with contextlib.redirect_stdout(io.StringIO()):  # a line a trial is enough
+            with contextlib.redirect_stdout(io.StringIO()):
                 complete = trainer.train(bar=False)
         except ValueError as error:  # of PyTorch's distributions, and the decoder's
             raise optuna.TrialPruned(f"The policy diverged: {error}") from error
@@ -199,12 +179,12 @@ def trial_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingCon
         config,
         n_envs=n_envs,
         hyperparameters=settings,
-        checkpoint_freq=config.timesteps,  # none but the last: no trial is resumed
+        checkpoint_freq=config.timesteps,  # only the last: trials are not resumed
     )
 
 
 class ReportingValidation(Validation):
-    """Tells a trial of every evaluation, and ends it where the trial says so."""
+    """Reports every evaluation to a trial, which may be pruned."""
 
     def __init__(
         self, validation: Validation, trial: optuna.Trial, eval_freq: int
@@ -226,7 +206,7 @@ class ReportingValidation(Validation):
         """
         figures = super().measure(model, training_s)
         self.last = figures["optimality"]
-        # In evaluations, as the decisions at them differ with the rollouts' length.
+        # Steps are evaluations, as rollouts of trials have different lengths.
         self._trial.report(self.last, round(model.num_timesteps / self._eval_freq))
         if self._trial.should_prune():
             raise optuna.TrialPruned

@@ -15,6 +15,7 @@ import pytest
 
 import evaluate
 import train
+from agents.training import start
 from agents.training.trainer import Trainer
 from tests.command_lines import evaluate_words, shown, train_words
 
@@ -32,7 +33,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Trainer, "train", refuse)
-    monkeypatch.setattr(Trainer, "begin", refuse)
+    monkeypatch.setattr(start, "begin", refuse)
     before = resource.getrlimit(resource.RLIMIT_AS)
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text().split()[0])

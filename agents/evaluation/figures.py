@@ -1,4 +1,4 @@
-"""Figures of a comparison, as PNG: Matplotlib without a display."""
+"""Figures of a comparison, as PNG; no display is needed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from agents.evaluation.labels import name_points, settle
 from agents.evaluation.results import AgentResult, by_scr
 from agents.evaluation.statistics import performance_profile, profile_band
 from agents.evaluation.style import STYLE, looks_of, share_axis, shares, to_png
 
 Array = np.ndarray[Any, Any]
-
-#: Heights at which the curves of a profile are named in turn.
-_NAMED_AT = (0.82, 0.6, 0.38, 0.16)
 
 
 def draw_all(results: Sequence[AgentResult]) -> dict[str, bytes]:
@@ -33,7 +29,7 @@ def draw_all(results: Sequence[AgentResult]) -> dict[str, bytes]:
 
 
 def _draw_scr(results: list[AgentResult]) -> Figure:
-    """Mean SCR with its interval, over the distribution over instances."""
+    """Mean SCR with its interval, and the SCR of each instance."""
     figure, axes = new_figure(height=1.2 + 0.42 * len(results))
     look = looks_of(results)
     for row, result in enumerate(results):
@@ -60,22 +56,21 @@ def _draw_scr(results: list[AgentResult]) -> Figure:
 
 def draw_profiles(results: Sequence[AgentResult]) -> Figure:
     """Share of runs and instances above each score, with its 95 % band."""
-    figure, axes = new_figure(height=5.4, width=8.0)
+    figure, axes = new_figure(height=5.4, width=8.6)
     look = looks_of(results)
     bounded = results[0].bound is not None
     scores = [r.scr if r.optimality is None else r.optimality for r in results]
     thresholds = _thresholds(scores, bounded)
-    named, drawn = [], []
-    for i, (result, own) in enumerate(zip(results, scores, strict=True)):
-        colour, line = look[result.label].colour, look[result.label].line
+    for result, own in zip(results, scores, strict=True):
+        colour = look[result.label].colour
+        style: dict[str, Any] = {
+            "linestyle": look[result.label].line,
+            "label": result.label,
+        }
         profile = performance_profile(own, thresholds)
         low, high = profile_band(own, thresholds, seed=result.seed, resamples=500)
-        axes.plot(thresholds, profile, linestyle=line, color=colour, lw=1.3)
+        axes.plot(thresholds, profile, color=colour, lw=1.3, **style)
         axes.fill_between(thresholds, low, high, color=colour, alpha=0.1, linewidth=0)
-        drawn.append(np.stack([thresholds, profile], axis=-1))
-        height = _NAMED_AT[i % len(_NAMED_AT)]
-        at = min(int(np.argmax(profile <= height)), len(thresholds) - 1)
-        named.append((result.label, thresholds[at], profile[at], colour))
     if bounded:
         share_axis(axes.xaxis, thresholds[0], thresholds[-1])
     else:
@@ -83,8 +78,7 @@ def draw_profiles(results: Sequence[AgentResult]) -> Figure:
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("share of the certified bound, τ" if bounded else "SCR, τ")
     axes.set_ylabel("share of instances above τ")
-    settle(figure)
-    name_points(axes, named, np.concatenate(drawn))
+    add_legend(figure)
     return figure
 
 
@@ -97,32 +91,35 @@ def _thresholds(scores: Sequence[Array], bounded: bool) -> Array:
 
 def draw_latency(results: Sequence[AgentResult]) -> Figure:
     """Quality against decision time."""
-    figure, axes = new_figure(height=4.6)
+    figure, axes = new_figure(height=4.6, width=8.0)
     look = looks_of(results)
     bounded = results[0].bound is not None
-    named, qualities, drawn = [], [], []
+    qualities = []
     for result in results:
-        f, colour = result.summary, look[result.label].colour
+        f, own = result.summary, look[result.label]
         quality = f.get("optimality_mean", f["scr_mean"])
         times_ms = [1e3 * f[f"decision_time_s_{k}"] for k in ("median", "batched")]
-        marker = look[result.label].marker
-        axes.plot(times_ms, [quality, quality], color=colour, alpha=0.3, linewidth=1)
-        axes.plot(times_ms[0], quality, marker, color=colour, markersize=6)
-        hollow = {"fillstyle": "none", "markersize": 5}
-        axes.plot(times_ms[1], quality, "o", color=colour, **hollow)
-        named.append((result.label, times_ms[0], quality, colour))
+        axes.plot(times_ms, [quality] * 2, color=own.colour, alpha=0.3, linewidth=1)
+        style: dict[str, Any] = {"marker": own.marker, "color": own.colour, "ls": ""}
+        axes.plot(times_ms[0], quality, markersize=7, label=result.label, **style)
+        axes.plot(times_ms[1], quality, markersize=5, fillstyle="none", **style)
         qualities.append(quality)
-        along = np.geomspace(times_ms[0], times_ms[1], 40)
-        drawn.append(np.stack([along, np.full(40, quality)], axis=-1))
     axes.set_xscale("log")
-    axes.margins(x=0.12, y=0.08)
+    axes.margins(x=0.08, y=0.08)
     if bounded:
         share_axis(axes.yaxis, min(qualities), max(qualities))
     axes.set_xlabel("decision time, ms; filled: one at a time, hollow: batched")
     axes.set_ylabel("share of the certified bound" if bounded else "mean SCR")
-    settle(figure)
-    name_points(axes, named, np.concatenate(drawn))
+    add_legend(figure)
     return figure
+
+
+def add_legend(figure: Figure) -> None:
+    """Adds the legend of the first axes, to the right of the figure."""
+    lines, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        *(lines, labels), loc="outside right upper", frameon=False, fontsize=8.5
+    )
 
 
 def new_figure(height: float, width: float = 7.0) -> tuple[Figure, Any]:

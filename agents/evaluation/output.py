@@ -1,4 +1,4 @@
-"""The folder that a comparison is written to: a new one each time."""
+"""Writes a comparison to a new folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.evaluation.figures import draw_all
 from agents.evaluation.report import to_html
-from agents.evaluation.results import AgentResult, to_csv, to_json
+from agents.evaluation.results import AgentResult, instance_rows, to_csv, to_json
 from agents.folders import new_folder
 from mec_llm_env.files import write_whole
 
@@ -18,7 +18,7 @@ REPORT = "report.html"
 def write_results(
     output: Path, name: str, results: Sequence[AgentResult], about: Mapping[str, Any]
 ) -> Path:
-    """Writes results.csv, results.json, report.html and the figures, all or nothing.
+    """Writes results.csv, results.json, report.html and figures, all or none.
 
     Args:
         output: where the next free folder `<name>_<k>` is made.
@@ -35,7 +35,7 @@ def write_results(
     figures = draw_all(results)
     files: dict[str, str | bytes] = {
         **figures,
-        "results.csv": to_csv(results),
+        "results.csv": to_csv(instance_rows(results)),
         "results.json": to_json(results, dict(about)),
         REPORT: to_html(results, figures, about),
     }

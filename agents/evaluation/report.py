@@ -1,4 +1,4 @@
-"""`report.html`: table, figures and how they were made, in one file."""
+"""`report.html`: table, figures and provenance in one file."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def to_html(
     figures: Mapping[str, bytes],
     about: Mapping[str, Any],
 ) -> str:
-    """Returns the page: self-contained, no script, nothing loaded from elsewhere."""
+    """Returns the page, self-contained and without scripts."""
     heading, rows = table(results)
     return _PAGE.format(
         title=f"Agents on {html.escape(str(about['preset']))}",

@@ -1,11 +1,11 @@
-"""Results of a comparison: runs of one agent together, as a table, CSV and JSON."""
+"""Results of a comparison, aggregated over runs; as a table, CSV and JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,13 +25,18 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class AgentResult:
-    """What all runs of one agent did on I instances, and in sum."""
+    """Measurements of all runs of one agent on I instances, and their summary."""
 
     label: str
-    runs: tuple[str, ...]  # run folders; one empty name for agents without training
-    measurements: tuple[Measurement, ...]  # one a run
+    runs: tuple[str, ...]  # run folders; ("",) for an agent without training
+    measurements: tuple[Measurement, ...]  # one per run
     bound: Array | None  # [I] certified upper bound of the SCR, if there is one
     seed: int  # of the bootstrap
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether these are training runs."""
+        return self.runs != ("",)
 
     @cached_property
     def scr(self) -> Array:
@@ -95,28 +100,33 @@ def by_scr(results: Sequence[AgentResult]) -> list[AgentResult]:
 
 
 def to_json(results: Sequence[AgentResult], about: dict[str, Any]) -> str:
-    """Returns the summaries, and what was compared and how."""
+    """Returns the summaries and the provenance as JSON."""
     summaries = [result.summary for result in by_scr(results)]
     return json.dumps({**about, "agents": summaries}, indent=2) + "\n"
 
 
-def to_csv(results: Sequence[AgentResult]) -> str:
-    """Returns one row for each agent, run and instance."""
+def instance_rows(results: Sequence[AgentResult]) -> list[list[Any]]:
+    """Returns a heading, then a row for each agent, run and instance."""
     names = ("scr", "score", "delay_s", "energy_j", "cost", "violation")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["agent", "run", "instance", *names, "scr_upper_bound"])
+    rows: list[list[Any]] = [["agent", "run", "instance", *names, "scr_upper_bound"]]
     for result in by_scr(results):
         for run, measured in zip(result.runs, result.measurements, strict=True):
             for i in range(len(measured.scr)):
-                figures = [repr(float(getattr(measured, name)[i])) for name in names]
-                bound = "" if result.bound is None else repr(float(result.bound[i]))
-                writer.writerow([result.label, run, i, *figures, bound])
+                figures = [float(getattr(measured, name)[i]) for name in names]
+                bound = None if result.bound is None else float(result.bound[i])
+                rows.append([result.label, run, i, *figures, bound])
+    return rows
+
+
+def to_csv(rows: Iterable[Sequence[Any]]) -> str:
+    """Returns rows as CSV, every digit kept; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
 def table(results: Sequence[AgentResult]) -> tuple[list[str], list[list[str]]]:
-    """Returns the heading and the rows that people read, best agent first."""
+    """Returns the heading and the formatted rows, best agent first."""
     bounded = bool(results) and results[0].bound is not None
     heading = ["agent", "SCR mean [95 % CI]"]
     heading += ["optimality", "IQM [95 % CI]", "worst", "gap"] if bounded else ["IQM"]

@@ -1,4 +1,4 @@
-"""Which agents the command line names, and on which task they can be compared."""
+"""The agents that the command line names, and the task to compare them on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from agents.algorithms import ALGORITHMS
 from agents.command_line import DEFAULT_PRESET
 from agents.registry import make_agent, pretrained_names, run_config, run_folder
-from agents.training.runs import TrainingConfig
+from agents.run.config import TrainingConfig
 from mec_llm_env.task import Task
 
 
@@ -58,10 +58,10 @@ def common_task_arguments(
 
 
 def run_label(config: TrainingConfig) -> str:
-    """Returns what tells a run from others of its algorithm, such as "ppo set".
+    """Returns the label of a run, such as "ppo set".
 
-    The algorithm; the policy and the action encoding where they are not the default
-    ones; and "warm" after a warm start.
+    It has the algorithm, the policy and the action encoding if they are not the default
+    ones, and "warm" after a warm start.
     """
     words = [config.agent]
     if config.policy != next(iter(ALGORITHMS[config.agent].policies)):
@@ -75,7 +75,7 @@ def run_label(config: TrainingConfig) -> str:
 
 
 def select(names: Sequence[str], task: Task) -> list[Entry]:
-    """Groups the names into rows and makes every agent once, to see that it can be.
+    """Groups the names into rows, and checks that every agent can be made.
 
     Raises:
         ValueError: an agent is unknown, named twice or cannot decide this task.
@@ -96,10 +96,10 @@ def select(names: Sequence[str], task: Task) -> list[Entry]:
         if path in group.names:
             raise ValueError(f"--agents names {name!r} twice; keep one.")
         groups[key] = dataclasses.replace(group, names=(*group.names, path))
-    return _told_apart(list(groups.values()))
+    return _with_unique_labels(list(groups.values()))
 
 
-def _told_apart(entries: list[Entry]) -> list[Entry]:
+def _with_unique_labels(entries: list[Entry]) -> list[Entry]:
     """Adds the run's folder to labels that are not unique."""
     labels = [entry.label for entry in entries]
     return [

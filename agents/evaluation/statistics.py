@@ -16,6 +16,8 @@ from scipy.stats import trim_mean
 
 Array = np.ndarray[Any, Any]
 
+_TAILS = (0.025, 0.975)  # quantiles at the ends of a 95 % interval
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
@@ -28,7 +30,7 @@ class Estimate:
 
 def mean(scores: Array) -> Array:
     """Returns the mean over the last axis."""
-    return scores.mean(axis=-1)
+    return np.asarray(scores.mean(axis=-1))
 
 
 def interquartile_mean(scores: Array) -> Array:
@@ -42,7 +44,6 @@ def bootstrap(
     *,
     seed: int = 0,
     resamples: int = 2000,
-    confidence: float = 0.95,
 ) -> Estimate:
     """Returns a statistic of the scores with its percentile bootstrap interval.
 
@@ -51,7 +52,7 @@ def bootstrap(
     """
     scores = _checked(scores)
     resampled = _resample(scores, resamples, np.random.default_rng(seed))
-    low, high = np.quantile(statistic(resampled), _tails(confidence))
+    low, high = np.quantile(statistic(resampled), _TAILS)
     value = float(statistic(scores.ravel()))
     return Estimate(value=value, low=float(low), high=float(high))
 
@@ -59,7 +60,7 @@ def bootstrap(
 def performance_profile(scores: Array, thresholds: Array) -> Array:
     """Returns the share of scores above each threshold, shaped as `thresholds`."""
     scores = _checked(scores).ravel()
-    return (scores > np.asarray(thresholds)[..., None]).mean(axis=-1)
+    return np.asarray((scores > np.asarray(thresholds)[..., None]).mean(axis=-1))
 
 
 def profile_band(
@@ -68,7 +69,6 @@ def profile_band(
     *,
     seed: int = 0,
     resamples: int = 2000,
-    confidence: float = 0.95,
 ) -> tuple[Array, Array]:
     """Returns lower and upper edge of the `performance_profile`'s interval, [T] each.
 
@@ -76,16 +76,8 @@ def profile_band(
     """
     resampled = _resample(_checked(scores), resamples, np.random.default_rng(seed))
     shares = np.stack([(resampled > t).mean(axis=-1) for t in thresholds])
-    low, high = np.quantile(shares, _tails(confidence), axis=-1)
+    low, high = np.quantile(shares, _TAILS, axis=-1)
     return low, high
-
-
-def probability_of_improvement(ours: Array, theirs: Array) -> float:
-    """Returns the probability that a run of ours beats one of theirs on an instance.
-
-    Ties count half; averaged over instances.
-    """
-    return float(_wins(ours, theirs).mean())
 
 
 def improvement(
@@ -94,10 +86,10 @@ def improvement(
     *,
     seed: int = 0,
     resamples: int = 2000,
-    confidence: float = 0.95,
 ) -> Estimate:
-    """Returns the `probability_of_improvement` with its percentile bootstrap interval.
+    """Returns the probability that a run of ours beats one of theirs on an instance.
 
+    Ties count half; averaged over instances, with its percentile bootstrap interval.
     Runs of both are resampled within each instance; where both have a single run, the
     instances are.
     """
@@ -115,7 +107,7 @@ def improvement(
         )
         drawn = np.einsum("bir,rqi->biq", ours_drawn, wins)
         values = np.einsum("biq,biq->b", drawn, theirs_drawn) / instances
-    low, high = np.quantile(values, _tails(confidence))
+    low, high = np.quantile(values, _TAILS)
     return Estimate(value=float(wins.mean()), low=float(low), high=float(high))
 
 
@@ -131,15 +123,13 @@ def _wins(ours: Array, theirs: Array) -> Array:
     return np.asarray((pairs > 0) + 0.5 * (pairs == 0))
 
 
-def _tails(confidence: float) -> list[float]:
-    return [(1 - confidence) / 2, (1 + confidence) / 2]
-
-
 def _resample(scores: Array, resamples: int, rng: np.random.Generator) -> Array:
     """Returns [resamples, R · I] scores drawn with replacement."""
     runs, instances = scores.shape
     if runs == 1:
-        return scores[0, rng.integers(instances, size=(resamples, instances))]
+        return np.asarray(
+            scores[0, rng.integers(instances, size=(resamples, instances))]
+        )
     chosen = rng.integers(runs, size=(resamples, runs, instances))
     return scores[chosen, np.arange(instances)].reshape(resamples, -1)
 

@@ -1,9 +1,9 @@
-"""What all figures look like: colours, lines and the axis of shares.
+"""The style of all figures: colours, lines and the axis of shares.
 
 Colours are of the qualitative schemes "muted" and "vibrant" of Paul Tol (Colour
 Schemes, SRON/EPS/TN/09-002, 2021), made to be told apart with any colour vision.
-Variants of one algorithm share a colour and differ in line and marker; and no figure
-relies on that alone, as everything in it is named.
+Variants of one algorithm share a colour and differ in line and marker; so do agents
+without training.
 """
 
 from __future__ import annotations
@@ -40,11 +40,12 @@ _UNTRAINED = ("#000000", "#555555", "#888888")
 _VARIANTS = ("", "set", "warm", "association", "set association")
 _LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = "osD^v"
+_UNTRAINED_MARKERS = "XP*ph<>8"
 
 #: Shares of the optimum that may be marked on an axis, the more important ones first.
 _TICKS = (0, 0.9, 0.99, 0.999, 0.5, 0.95, 0.995, 0.8, 0.98, 0.998, 0.9995, 0.9999)
 _TICK_DISTANCE = 0.06  # least share of the axis between two of them
-_TOP = 0.9999  # a share above it is drawn there
+_TOP = 0.9999  # higher shares are drawn there
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,29 +57,23 @@ class Look:
     marker: str
 
 
-def looks(labels: Sequence[str], trained: Sequence[bool]) -> dict[str, Look]:
+def looks_of(results: Sequence[AgentResult]) -> dict[str, Look]:
     """Returns a look for each label, whose first word is the algorithm."""
-    families = dict.fromkeys(
-        label.split()[0] for label, is_ in zip(labels, trained, strict=True) if is_
-    )
-    result = {}
+    families = dict.fromkeys(r.label.split()[0] for r in results if r.is_trained)
+    looks = {}
     rules = 0
-    for label, is_trained in zip(labels, trained, strict=True):
-        family, _, variant = label.partition(" ")
-        if is_trained:
+    for result in results:
+        family, _, variant = result.label.partition(" ")
+        if result.is_trained:
             colour = _TRAINED[list(families).index(family) % len(_TRAINED)]
             k = _VARIANTS.index(variant) if variant in _VARIANTS else -1
             marker = _MARKERS[k]
         else:
-            colour, marker = _UNTRAINED[rules % len(_UNTRAINED)], "x"
+            colour = _UNTRAINED[rules % len(_UNTRAINED)]
+            marker = _UNTRAINED_MARKERS[rules % len(_UNTRAINED_MARKERS)]
             k, rules = rules % len(_LINES), rules + 1
-        result[label] = Look(colour=colour, line=_LINES[k], marker=marker)
-    return result
-
-
-def looks_of(results: Sequence[AgentResult]) -> dict[str, Look]:
-    """Returns the `looks` of results."""
-    return looks([r.label for r in results], [r.runs != ("",) for r in results])
+        looks[result.label] = Look(colour=colour, line=_LINES[k], marker=marker)
+    return looks
 
 
 def shares(low: float, high: float, count: int) -> Array:
@@ -88,7 +83,7 @@ def shares(low: float, high: float, count: int) -> Array:
 
 
 def share_axis(axis: Any, low: float, high: float) -> None:
-    """Makes an axis of shares of the optimum, with more room the nearer to 1.
+    """Makes an axis of shares of the optimum that is stretched towards 1.
 
     Its scale is −log(1 − share), so that 0.9, 0.99 and 0.999 are equally far apart.
 
@@ -123,8 +118,8 @@ def _backward(value: Any) -> Any:
     return 1 - 10.0 ** -np.asarray(value)
 
 
-def to_png(figure: Figure) -> bytes:
+def to_png(figure: Figure, dpi: float | None = None) -> bytes:
     """Returns a figure as PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()

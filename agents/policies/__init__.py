@@ -1,1 +1,1 @@
-"""Networks and policies: what maps observations to actions, in PyTorch and compiled."""
+"""Networks and policies, in PyTorch and compiled by numba."""

@@ -1,13 +1,13 @@
-"""Policies for the action encoding `association`, which never fill a server twice.
+"""Policies for the action encoding `association` that mask full servers.
 
-Users choose one after another. A server that is full is masked for the users that
-come after, so every sampled action is feasible and none has to give way. Where no
-server can be full this is one categorical choice a user, each by itself.
+Servers are sampled user by user, autoregressively. A server that is full is masked for
+the remaining users, so that every sampled action is feasible. Where no server can be
+full, the users' choices are independent categorical variables.
 
 The most likely action is the association of the highest total score that fits, by
 `round_assignment` (the Hungarian method where servers are short), rather than the
-likeliest choice of one user after another: it is the better one and does not depend on
-the order of the users. Shapes: B batch, N users, M servers.
+greedy choice user by user: it scores higher and does not depend on the order of the
+users. Shapes: B batch, N users, M servers.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from agents.policies.set_network import NetworkConfig, SetNetwork, begin_near_zero
+from agents.policies.set_network import NetworkConfig, SetNetwork, initialise_head
 from agents.policies.set_policy import split_tokens
 from mec_llm_env.assignment import round_assignment
 from mec_llm_env.observations import SERVER_FEATURES
 
-#: Unit of the critics' last layer. An SCR, a score of up to 100 over costs near 1, is
-#: of that order, and a layer without it takes thousands of steps to get there.
+#: Scale of the critics' output. SCRs are of that order; without the scale the last
+#: layer would take thousands of steps to reach it.
 VALUE_UNIT = 100.0
 
 
 class MaskedChoices:
-    """A distribution over associations that fit.
+    """A distribution over feasible associations.
 
     Args:
-        scores: [B, N, M] logits of the choices where nothing is full.
+        scores: [B, N, M] logits of the choices while no server is full.
         slots: [B, M] users that a server may serve; together at least N.
     """
 
@@ -46,7 +46,8 @@ class MaskedChoices:
     def sample(self) -> Tensor:
         """Returns the server of every user, [B, N] int64."""
         if not self.limited:
-            return Categorical(logits=self.scores).sample()
+            independent: Tensor = Categorical(logits=self.scores).sample()
+            return independent
         room = self.slots.clone()
         chosen = []
         for scores in self.scores.unbind(dim=-2):  # user by user
@@ -57,7 +58,7 @@ class MaskedChoices:
         return torch.stack(chosen, dim=-1)
 
     def mode(self) -> Tensor:
-        """Returns the association of the highest total score that fits, [B, N]."""
+        """Returns the feasible association of the highest total score, [B, N]."""
         scores = self.scores.detach().numpy()
         association = round_assignment(scores, self.slots.numpy())
         return torch.from_numpy(association.argmax(axis=-1))
@@ -69,16 +70,17 @@ class MaskedChoices:
         one_hot = nn.functional.one_hot(actions.long(), self.scores.shape[-1])
         before = one_hot.cumsum(dim=-2) - one_hot  # [B, N, M] users served already
         full = before > self.slots[:, None] - 0.5
-        # A choice that does not fit has probability 0 and so a logarithm of −∞.
+        # An infeasible choice has probability 0 and log-probability −∞.
         return Categorical(logits=self.scores.masked_fill(full, -torch.inf))
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """Returns the log-probability of actions [B, N], [B]."""
-        return self.conditionals(actions).log_prob(actions.long()).sum(dim=-1)
+        each: Tensor = self.conditionals(actions).log_prob(actions.long())
+        return each.sum(dim=-1)
 
 
-class _Choosing(ActorCriticPolicy):
-    """What the two policies have in common: all but the scores and the values."""
+class _AssociationPolicy(ActorCriticPolicy):
+    """What both policies share: all but the scores and the values."""
 
     def scores(self, obs: Any) -> Tensor:
         """Returns the logits of the choices, [B, N, M]."""
@@ -97,8 +99,8 @@ class _Choosing(ActorCriticPolicy):
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Returns values [B, 1], log-probabilities [B] and entropies [B].
 
-        The entropy is that of the choices along the action, an estimate of the joint
-        one, and equal to it where no server can be full.
+        The entropy is the sum of the conditional entropies along the action: an
+        estimate of the joint entropy, and equal to it if no server can be full.
         """
         each = self.choices(obs).conditionals(actions)
         log_probability = each.log_prob(actions.long()).sum(dim=-1)
@@ -123,7 +125,7 @@ class _Choosing(ActorCriticPolicy):
         return len(self.action_space.nvec), int(self.action_space.nvec[0])
 
 
-class AssociationMlpPolicy(_Choosing):
+class AssociationMlpPolicy(_AssociationPolicy):
     """Scores and values from fully connected layers; tied to N and M."""
 
     def scores(self, obs: Any) -> Tensor:
@@ -131,18 +133,19 @@ class AssociationMlpPolicy(_Choosing):
         features = self.extract_features(obs, self.pi_features_extractor)
         assert isinstance(features, Tensor)  # of one extractor
         hidden = self.mlp_extractor.forward_actor(features)
-        return self.action_net(hidden).unflatten(-1, self._size())
+        logits: Tensor = self.action_net(hidden).unflatten(-1, self._size())
+        return logits
 
     def predict_values(self, obs: Any) -> Tensor:
         """Returns the critic's values, [B, 1]."""
         return VALUE_UNIT * super().predict_values(obs)
 
 
-class AssociationSetPolicy(_Choosing):
-    """Scores and values from sets of users and servers; any N and M.
+class AssociationSetPolicy(_AssociationPolicy):
+    """Scores and values from sets of users and servers, for any N and M.
 
-    The actor is the first stage of a `SetNetwork`, the critic a whole one at the
-    association that it leans to, with a mean over users.
+    The actor is the first stage of a `SetNetwork`. The critic is a whole one, at the
+    softmax of its own scores as the association, with mean pooling over users.
 
     Args:
         observation_space: flat, or of tokens.
@@ -186,16 +189,16 @@ class AssociationSetPolicy(_Choosing):
         pairs = self.critic.pairs(*split_tokens(obs, *self._size()))
         association = torch.softmax(self.critic.scores(pairs), dim=-1)
         users = self.critic.users(pairs, association)
-        return VALUE_UNIT * self.value(users.mean(dim=-2))
+        return VALUE_UNIT * self.value.forward(users.mean(dim=-2))
 
     def _build(self, lr_schedule: Any) -> None:
         self.actor = SetNetwork(self.network_config)
-        # The second stage would decide resources, which are not the policy's here.
+        # The second stage would decide resources, which the codec does here.
         del self.actor.user_layers, self.actor.norm, self.actor.resource
         self.critic = SetNetwork(self.network_config)
         del self.critic.resource
         self.value = nn.Linear(self.network_config.width, 1)
-        begin_near_zero(self.actor.score)
+        initialise_head(self.actor.score)
         self.optimizer = self.optimizer_class(
             self.parameters(),
             lr=lr_schedule(1),  # type: ignore[call-arg]

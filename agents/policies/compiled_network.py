@@ -1,8 +1,8 @@
-"""The set network compiled by numba, which decides faster than PyTorch.
+"""Inference of the set network compiled by numba, which is faster than PyTorch.
 
-The same numbers as `SetNetwork`, which a test holds it to. On ten users PyTorch takes
-longer to be called than to compute, and on many scenarios its intermediate results
-leave the cache. Everything is float32.
+It computes the same numbers as `SetNetwork`, which a test verifies. For ten users the
+overhead of PyTorch's calls dominates, and for large batches its intermediate results
+exceed the cache. Everything is float32.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Array = np.ndarray[Any, Any]
 
 
 class CompiledNetwork:
-    """A frozen copy of a `SetNetwork`; NumPy in, NumPy out, the same shapes.
+    """A frozen copy of a `SetNetwork` on NumPy arrays of the same shapes.
 
     Args:
         network: what to copy, limited by `project`.
 
     Raises:
-        ValueError: it is limited in another way.
+        ValueError: it has another limit.
     """
 
     def __init__(self, network: SetNetwork) -> None:
@@ -65,7 +65,7 @@ class CompiledNetwork:
     def pairs(self, users: Array, servers: Array) -> Array:
         """Returns a token for every pair, [B, N, M, D]."""
         users, servers = map(np.ascontiguousarray, (users, servers))
-        pairs = embed(users, servers, *self._embedding)
+        pairs: Array = embed(users, servers, *self._embedding)
         for layer in self._pair_layers:
             pair_layer(pairs, *layer)
         return pairs
@@ -73,7 +73,7 @@ class CompiledNetwork:
     def scores(self, pairs: Array) -> Array:
         """Returns the association scores [B, N, M] of pair tokens, unbounded."""
         weight, bias = self._score
-        return np.vecdot(pairs, weight[:, 0]) + bias
+        return np.asarray(np.vecdot(pairs, weight[:, 0]) + bias)
 
     def resources(self, pairs: Array, association: Array, row: Array) -> Array:
         """Returns the unit resources [K, N, 5] in [−1, 1] for associations.
@@ -88,7 +88,8 @@ class CompiledNetwork:
         users = pairs[row[:, None], np.arange(n_users), server]  # [K, N, D], a copy
         for layer in self._user_layers:
             user_layer(users, server, n_servers, *layer)
-        resources = unit_resources(users.reshape(-1, users.shape[-1]), *self._resource)
+        rows = users.reshape(-1, users.shape[-1])
+        resources: Array = unit_resources(rows, *self._resource)
         return resources.reshape(count, n_users, -1)
 
 
@@ -103,9 +104,9 @@ def _linear(layer: Any) -> tuple[Array, Array]:
 
 
 def _norm_linear(norm: Any, layer: Any) -> tuple[Array, Array]:
-    """Returns a layer norm and the linear layer behind it, but for the deviation.
+    """Fuses a layer norm, except for its deviation, with the linear layer that follows.
 
-    W norm(x) + b = (V x) / deviation + c, the columns of V taking the mean off x.
+    W norm(x) + b = (V x) / deviation + c, where the columns of V subtract the mean.
     """
     weight, bias = _linear(layer)
     bias += norm.bias.detach().numpy() @ weight

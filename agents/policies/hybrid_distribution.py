@@ -1,8 +1,8 @@
-"""Distribution of an association and of the resources given it.
+"""Joint distribution of an association and of the resources given it.
 
-An action of the `box` encoding, drawn in two steps: every user's server from a
-categorical distribution x_n ~ softmax(s_n), then its resources from a normal one whose
-mean is the network's *for that association*, r ~ N(μ(x), σ²). So
+An action of the `box` encoding is sampled in two steps: every user's server from a
+categorical distribution x_n ~ softmax(s_n), then its resources from a normal
+distribution whose mean depends on the association, r ~ N(μ(x), σ²). So
 
   ln p(x, r) = Σ_n ln softmax(s_n)[x_n] + Σ_nk ln N(r_nk; μ_nk(x), σ_k²).
 
@@ -23,13 +23,13 @@ from torch.nn import functional
 
 
 class AssociationAndResources(torch.distributions.Distribution):
-    """The distribution itself, as PyTorch knows distributions.
+    """The distribution in PyTorch's interface.
 
     Args:
         scores: [B, N, M] logits of the association.
         mean_of: from an association [B, N, M] of 0 and 1 to the means [B, N, K]. It
-            may read weights that training changes later; `fix` is for what is
-            compared after that.
+            uses weights that training may change; call `fix` before, if distributions
+            are compared afterwards.
         log_std: [K] of the resources.
     """
 
@@ -46,9 +46,9 @@ class AssociationAndResources(torch.distributions.Distribution):
         self._fixed: tuple[Tensor, Normal] | None = None
 
     def fix(self) -> None:
-        """Keeps an association and its resources, for `kl_divergence` from others.
+        """Samples and keeps an association and its resources, for `kl_divergence`.
 
-        Their means cannot be asked for once the weights have changed.
+        Their means cannot be computed once the weights have changed.
         """
         with torch.no_grad():
             association = self._one_hot(self.server.sample())
@@ -56,7 +56,7 @@ class AssociationAndResources(torch.distributions.Distribution):
 
     @property
     def fixed(self) -> tuple[Tensor, Normal]:
-        """What `fix` kept: an association drawn, and the resources given it."""
+        """What `fix` has kept: an association, and the resources given it."""
         assert self._fixed is not None, "`fix` it before the weights change"
         return self._fixed
 
@@ -84,14 +84,15 @@ class AssociationAndResources(torch.distributions.Distribution):
         scores = table[..., : self.n_servers]
         resources = table[..., self.n_servers :]
         server = scores.argmax(dim=-1)
-        given = self.resources(self._one_hot(server)).log_prob(resources)
-        return self.server.log_prob(server).sum(dim=-1) + given.sum(dim=(-1, -2))
+        given: Tensor = self.resources(self._one_hot(server)).log_prob(resources)
+        chosen: Tensor = self.server.log_prob(server)
+        return chosen.sum(dim=-1) + given.sum(dim=(-1, -2))
 
     def entropy(self) -> Tensor:
-        """Returns the entropy [B], exact: that of the resources has no part in x."""
+        """Returns the exact entropy [B]; that of the resources does not depend on x."""
         resources = torch.log(self.std).sum() + self.std.shape[0] * _NORMAL_ENTROPY
-        n_users = self.server.batch_shape[-1]
-        return self.server.entropy().sum(dim=-1) + n_users * resources
+        association: Tensor = self.server.entropy()
+        return association.sum(dim=-1) + self.server.batch_shape[-1] * resources
 
     def _one_hot(self, server: Tensor) -> Tensor:
         return functional.one_hot(server, self.n_servers).to(self.server.logits.dtype)
@@ -104,16 +105,18 @@ def _action(association: Tensor, resources: Tensor) -> Tensor:
     return torch.cat([2 * association - 1, resources], dim=-1).flatten(-2)
 
 
-@register_kl(AssociationAndResources, AssociationAndResources)
 def _kl(p: AssociationAndResources, q: AssociationAndResources) -> Tensor:
-    """Returns KL(p ‖ q), [B], its part of the resources at an association of q.
+    """Estimates KL(p ‖ q), [B].
 
-    That part is a mean over x ~ p; one x drawn from q stands for it. Where p = q, which
-    is where TRPO takes the curvature, that is an unbiased estimate.
+    The divergence of the resources is an expectation over x ~ p, estimated with one x ~
+    q. It is unbiased at p = q, where TRPO takes the curvature.
     """
     association, resources = q.fixed
     given = kl_divergence(p.resources(association), resources).sum(dim=(-1, -2))
     return kl_divergence(p.server, q.server).sum(dim=-1) + given
+
+
+register_kl(AssociationAndResources, AssociationAndResources)(_kl)
 
 
 class HybridDistribution(Distribution):
@@ -121,14 +124,16 @@ class HybridDistribution(Distribution):
 
     distribution: AssociationAndResources
 
-    def proba_distribution_net(self, *args: Any, **kwargs: Any) -> Any:
-        """There is none: the policy's set network makes the parameters."""
-        raise NotImplementedError("SetPolicy makes the parameters itself.")
+    def _unsupported(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("The set network returns the parameters.")
+
+    proba_distribution_net = _unsupported
+    actions_from_params = log_prob_from_params = _unsupported
 
     def proba_distribution(
         self, scores: Tensor, mean_of: Callable[[Tensor], Tensor], log_std: Tensor
     ) -> Self:
-        """Takes the parameters of `AssociationAndResources`."""
+        """Sets the parameters of `AssociationAndResources`."""
         self.distribution = AssociationAndResources(scores, mean_of, log_std)
         return self
 
@@ -147,12 +152,3 @@ class HybridDistribution(Distribution):
     def mode(self) -> Tensor:
         """Returns the most probable association and its mean resources."""
         return self.distribution.mode
-
-    def actions_from_params(self, *args: Any, deterministic: bool = False) -> Tensor:
-        """Returns an action for parameters of `proba_distribution`."""
-        return self.proba_distribution(*args).get_actions(deterministic)
-
-    def log_prob_from_params(self, *args: Any) -> tuple[Tensor, Tensor]:
-        """Returns an action for parameters of `proba_distribution` and its density."""
-        actions = self.actions_from_params(*args)
-        return actions, self.log_prob(actions)

@@ -1,8 +1,8 @@
-"""The layers of the set network, for numba to compile; see `CompiledNetwork`.
+"""The layers of the set network as functions for numba; see `CompiledNetwork`.
 
 Letters as in `set_network`: B scenarios, N users, M servers, D width, R rows of
-tokens, P pooled sums. Matrices are [inputs, outputs]; `inner` and `shift` hold a layer
-norm as well. All is float32 and contiguous.
+tokens, P pooled sums. Matrices are [inputs, outputs]; `inner` and `shift` include a
+fused layer norm. All is float32 and contiguous.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LARGEST = np.float32(LARGEST_EXPONENT)
 _SMALLEST = np.float32(SMALLEST_SUM)
 _ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 
-#: Rows of tokens that go through a layer at once: a good size for BLAS and the cache.
+#: Rows of tokens in a block of a layer; measured to suit BLAS and the cache.
 _ROWS = 240
 
 # Compiled once and kept on disk. Sums may be reordered and a division by zero does
@@ -37,7 +37,7 @@ _compiled = partial(
 
 @_compiled
 def _exp(x: Any) -> Any:
-    """e^x to 1e-6 for |x| ≤ 20, beyond which x is cut; without branches or calls."""
+    """e^x to 1e-6 for |x| ≤ 20, to which x is clamped; without branches or calls."""
     x = min(max(x, np.float32(-20)), np.float32(20)) * np.float32(1 / 32)
     y = np.float32(1 / 40320)  # Taylor's polynomial of e^(x/32)
     y = y * x + np.float32(1 / 5040)
@@ -140,7 +140,7 @@ def pair_layer(
     outer: Array,
     bias: Array,
 ) -> None:
-    """Tells every pair about its server's users and its user's other servers."""
+    """Updates pair tokens; see `set_network._PairLayer`."""
     n_batch, n_users, n_servers, width = pairs.shape
     n_terms = len(of_server)
     size = max(1, _ROWS // (n_users * n_servers))
@@ -200,7 +200,7 @@ def user_layer(
     outer: Array,
     bias: Array,
 ) -> None:
-    """Tells every user about the users of its server and about all users."""
+    """Updates user tokens; see `set_network._UserLayer`."""
     n_batch, n_users, width = users.shape
     n_terms = len(of_server)
     size = max(1, _ROWS // n_users)
@@ -236,7 +236,7 @@ def user_layer(
 
 @_compiled
 def unit_resources(rows: Array, weight: Array, bias: Array) -> Array:
-    """Returns W norm(x) + b, cut to [−1, 1], [R, 5]."""
+    """Returns W norm(x) + b, clamped to [−1, 1], [R, 5]."""
     resources = np.empty((len(rows), len(bias)), np.float32)
     for begin in range(0, len(rows), _ROWS):
         block = rows[begin : begin + _ROWS]

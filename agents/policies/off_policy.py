@@ -1,6 +1,6 @@
 """The set network as a policy of Stable-Baselines3's SAC, TD3 and DDPG.
 
-`tqc` has the same for TQC.
+That of TQC is in `tqc`.
 """
 
 from __future__ import annotations
@@ -21,27 +21,28 @@ from agents.policies.off_policy_networks import (
 from agents.policies.set_network import NetworkConfig
 from agents.policies.set_policy import check_action_space
 
-# Arguments of Stable-Baselines3's policies that mean nothing here.
-_OF_OTHER_NETWORKS = (
+# Arguments of Stable-Baselines3's policies that do not apply to set networks.
+_NOT_FOR_SET_NETWORKS = (
     *("net_arch", "activation_fn", "share_features_extractor"),
     *("features_extractor_class", "features_extractor_kwargs", "optimizer_class"),
 )
 
 
 class SetPolicyMixin(BasePolicy):
-    """What the set policies of all off-policy algorithms have in common.
+    """What the set policies of all off-policy algorithms share.
 
     Args:
         observation_space: flat, or of tokens.
         action_space: of the `box` encoding.
         lr_schedule: of the learning rate.
-        n_users: N, which a flat observation does not tell.
+        n_users: N, which cannot be inferred from a flat observation.
         n_servers: M.
         network: of `NetworkConfig`, for the actor.
         critic_network: of `NetworkConfig`, for each critic.
-        temperature: of the softmax that the choice of a server takes its gradient from.
-        value_scale: SCR that a critic begins with, about.
-        actor_rate: share of the learning rate that the actor takes.
+        temperature: of the softmax in the straight-through gradient of the choice of a
+            server.
+        value_scale: initial output of a critic, about.
+        actor_rate: learning rate of the actor, relative to that of the critics.
         **kwargs: of the algorithm's policy, such as `n_critics`.
 
     Raises:
@@ -81,7 +82,7 @@ class SetPolicyMixin(BasePolicy):
         for name in ("temperature", "value_scale", "actor_rate"):
             if not (value := self._own[name]) > 0:
                 raise ValueError(f"`{name}` must be positive; got {value!r}.")
-        for name in _OF_OTHER_NETWORKS:
+        for name in _NOT_FOR_SET_NETWORKS:
             if name in kwargs:
                 raise ValueError(
                     f"`{name}` does not fit --policy set, whose networks are given by "
@@ -132,7 +133,7 @@ class SetPolicyMixin(BasePolicy):
 
 
 class SquashedSetPolicyMixin(SetPolicyMixin):
-    """The same for policies that draw their actions.
+    """The same for stochastic policies.
 
     Args:
         *args: of `SetPolicyMixin`.

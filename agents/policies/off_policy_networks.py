@@ -1,8 +1,8 @@
 """Actors and critics of off-policy algorithms on the set network.
 
-An actor is a `SetNetwork`. So is a critic, at the association that an action decodes
-to and with each user's resources as further features; from its gradient in the action
-the actor learns. No parameter depends on the numbers of users N and servers M.
+An actor is a `SetNetwork`. A critic uses its pair tokens, at the association that an
+action decodes to and with each user's resources as further features. No parameter
+depends on the numbers of users N and servers M.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ Space = gym.spaces.Space[Any]
 
 
 class DeterministicActor(BasePolicy):
-    """Decides the association of the highest scores, and resources that suit it.
+    """Decides the association of the highest scores, and resources given it.
 
-    Both are cut to the box by `project`. With a tanh the decisions of some seeds ran to
-    its limits and stayed there.
+    Both are clamped to the box by `project`. With a tanh the actors of some seeds
+    saturated and did not recover.
 
     Args:
         observation_space: flat, or of tokens.
         action_space: of the `box` encoding.
-        size: N and M, which a flat observation does not tell.
+        size: N and M, which cannot be inferred from a flat observation.
         config: of the network.
-        temperature: of the softmax that the choice of a server takes its gradient from.
+        temperature: of the softmax in the straight-through gradient of the choice of a
+            server.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class DeterministicActor(BasePolicy):
         super().__init__(observation_space, action_space, squash_output=True)
         self.size, self.temperature = size, temperature
         self.network = SetNetwork(config, limit=project)
-        self.network.begin_in_the_middle()
+        self.network.initialise_near_zero()
 
     def forward(self, obs: Any) -> Tensor:
         """Returns actions [B, N(M+5)]."""
@@ -73,9 +74,9 @@ class DeterministicActor(BasePolicy):
 
 
 class SquashedActor(DeterministicActor):
-    """Draws the scores, then the resources for the association that they choose.
+    """Samples the scores, then the resources given the association that they choose.
 
-    Both from normal distributions squashed by tanh, whose deviations depend on the
+    Both have normal distributions squashed by tanh, whose deviations depend on the
     token.
 
     Args:
@@ -126,9 +127,8 @@ class ActionCritic(BaseModel):
         size: N and M.
         config: of a network.
         temperature: as of the actor.
-        n_critics: independent networks.
-        outputs: of a network; more than one are quantiles.
-        value_scale: SCR that they begin with, about.
+        n_critics: independent networks.  outputs: of a network; more than one are
+            quantiles.  value_scale: initial output, about.
     """
 
     def __init__(
@@ -169,17 +169,16 @@ class ActionCritic(BaseModel):
 
 
 class _ActionValue(nn.Module):
-    """Value of an association and resources: a ratio of two means over users.
+    """Value of an association and resources: a ratio of two sums over users.
 
-    As the SCR is one; the same for every order of users and servers. Every pair of a
-    user and a server has a token, also those that are not chosen: the association
-    weighs them only at the end, so that the gradient in it compares a user's server
-    with what the network has learned of the others.
+    It has the form of the SCR, and is invariant to the order of users and servers.
+    Pairs that are not chosen have tokens too, and the association weights them only at
+    the end: so its gradient compares the server of a user with the alternatives.
     """
 
     def __init__(self, config: NetworkConfig, outputs: int, scale: float) -> None:
         super().__init__()
-        # Of which only the pairs' tokens are used.
+        # Only its pair tokens are used.
         self.network = SetNetwork(dataclasses.replace(config, user_layers=1))
         self.resources = nn.Linear(len(RESOURCES), config.width)
         self.layers = nn.ModuleList(
@@ -210,7 +209,7 @@ class _ActionValue(nn.Module):
 
 
 class _LoadLayer(nn.Module):
-    """Tells every pair about its server, as it were if the user were there."""
+    """Adds to every pair the pooled features of its server's users, itself included."""
 
     def __init__(self, width: int, pooled: int) -> None:
         super().__init__()
@@ -222,14 +221,14 @@ class _LoadLayer(nn.Module):
         terms = summands(self.sent(pairs))
         taken = chosen * terms
         load = taken.sum(dim=-3, keepdim=True) + (terms - taken)  # [B, N, M, P + 1]
-        return self.residual(pairs, self.of_server(log_sum(load)))
+        return self.residual.forward(pairs, self.of_server(log_sum(load)))
 
 
 class SlowerAdam(torch.optim.Adam):
-    """Adam at a share of the learning rate.
+    """Adam at a fixed share of the learning rate.
 
     Stable-Baselines3 sets one rate for actor and critics. An actor as fast as its
-    critic runs to a corner of the box before the critic knows what is there.
+    critics moves to a corner of the box before they have learned the values there.
 
     Args:
         parameters: of the actor.
@@ -255,8 +254,8 @@ class SlowerAdam(torch.optim.Adam):
 def choose_server(scores: Tensor, temperature: float) -> Tensor:
     """Returns what the decoder chooses: 1 at the highest score [B, N, M], else 0.
 
-    Its gradient is that of the softmax (straight through). A limit on the users of a
-    server, which the decoder would keep, is not regarded.
+    Its gradient is that of the softmax (straight-through estimator). Limits on the
+    users of a server, which the decoder respects, are ignored.
     """
     soft = torch.softmax(scores / temperature, dim=-1)
     hard = functional.one_hot(scores.argmax(dim=-1), scores.shape[-1])

@@ -1,4 +1,4 @@
-"""A small network on sets of users and servers that estimates the SCR of a policy."""
+"""The critic of on-policy algorithms: a small network on sets of users and servers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from torch.nn import functional
 
 from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
 
-#: Unit of the output. An SCR is of the order of 100, which a layer with small weights
-#: would take thousands of steps of Adam to reach.
+#: Scale of the output. SCRs are of the order of 100; without the scale the last layer
+#: would take thousands of steps of Adam to reach it.
 VALUE_UNIT = 30.0
 
 
 class SetCritic(nn.Module):
-    """Tokens in, a value out, the same for every order of users and servers.
+    """A value that is invariant to the order of users and servers.
 
-    A deep set [Zaheer et al. 2017]: what a pair is, then the mean and maximum over the
-    servers of a user, then the mean over users: less work than a second `SetNetwork`.
+    A deep set [Zaheer et al. 2017]: pair features are pooled over the servers of a user
+    by mean and maximum, then over users by mean. It costs less than a second
+    `SetNetwork`.
     Shapes: B batch, N users, M servers, D width.
 
     Args:
@@ -26,7 +27,7 @@ class SetCritic(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.user = nn.Linear(1 + len(USER_FEATURES), width)  # with its best log-gain
+        self.user = nn.Linear(1 + len(USER_FEATURES), width)  # and its best log-gain
         self.server = nn.Linear(len(SERVER_FEATURES), width)
         self.gain = nn.Linear(2, width, bias=False)  # log-gain; relative to the best
         self.over_servers = nn.Linear(2 * width, 2 * width)
@@ -51,4 +52,4 @@ class SetCritic(nn.Module):
         )  # [B, N, M, D]
         pooled = torch.cat([pairs.mean(dim=-2), pairs.amax(dim=-2)], dim=-1)
         user = functional.silu(self.over_servers(pooled)).mean(dim=-2)  # [B, 2D]
-        return VALUE_UNIT * self.value(functional.silu(self.over_users(user)))
+        return VALUE_UNIT * self.value.forward(functional.silu(self.over_users(user)))

@@ -1,10 +1,11 @@
-"""A network on sets of users and servers: any number of each, in any order.
+"""A permutation-equivariant network on sets of users and servers of any size.
 
-It has two stages. The first looks at every pair of a user and a server and scores
-the association; the second takes an association and gives every user its resources.
-What a user learns of the others it learns through its server: sums over the users of
-a server, as in the optimality conditions, where users meet in the prices of bandwidth
-and compute alone. No parameter depends on the numbers of users N and servers M.
+It has two stages. The first has a token for every pair of a user and a server, and
+scores the association; the second takes an association and decides the resources of
+every user. Users exchange messages through their servers only, by sum pooling over the
+users of a server, as in the optimality conditions, where users interact only through
+the prices of bandwidth and compute. No parameter depends on the numbers of users N and
+servers M.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from mec_llm_env.actions import RESOURCES
 from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
 
 _GAIN_FEATURES = 3  # log-gain; relative to the best of the user; to all of them
-LARGEST_EXPONENT = 8.0  # nepers, of the terms in a sum over users
-SMALLEST_SUM = 1e-3  # so that the logarithm of an empty server's sum is finite
+LARGEST_EXPONENT = 8.0  # of the terms in a pooled sum
+SMALLEST_SUM = 1e-3  # keeps the logarithm of an empty server's sum finite
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,9 +35,9 @@ class NetworkConfig:
     """
 
     width: int = 64  # of every token
-    pair_layers: int = 2  # of the first stage; 0 where the association is given
+    pair_layers: int = 2  # of the first stage; 0 if the association is given
     user_layers: int = 3  # of the second stage
-    pooled: int = 32  # sums over users that a layer takes
+    pooled: int = 32  # pooled sums of a layer
 
     def __post_init__(self) -> None:
         for name in ("width", "pair_layers", "user_layers", "pooled"):
@@ -48,14 +49,14 @@ class NetworkConfig:
 
 
 class SetNetwork(nn.Module):
-    """Tokens in, association scores and unit resources out.
+    """Maps tokens to association scores and unit resources.
 
-    Equivariant: another order of users or servers gives the same numbers in that
-    order. Shapes: B batch, N users, M servers, D width.
+    It is equivariant to permutations of users and of servers. Shapes: B batch, N users,
+    M servers, D width.
 
     Args:
         config: its size.
-        limit: brings the unit resources to [−1, 1]: `torch.tanh`, or `project`.
+        limit: maps the unit resources to [−1, 1]: `torch.tanh`, or `project`.
     """
 
     def __init__(
@@ -81,10 +82,10 @@ class SetNetwork(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.resource = nn.Linear(width, len(RESOURCES))
 
-    def begin_in_the_middle(self) -> None:
-        """Lets first decisions be near 0, the middle of the box."""
-        begin_near_zero(self.score)
-        begin_near_zero(self.resource)
+    def initialise_near_zero(self) -> None:
+        """Initialises the heads so that decisions are near 0, the middle of the box."""
+        initialise_head(self.score)
+        initialise_head(self.resource)
 
     def pairs(
         self,
@@ -116,7 +117,7 @@ class SetNetwork(nn.Module):
         pairs: Tensor,  # [B, N, M, D]
         association: Tensor,  # [B, N, M] 0 or 1, or rows that sum to 1
     ) -> Tensor:
-        """Returns a token for every user at its server, [B, N, D]."""
+        """Returns a token for every user, given the association, [B, N, D]."""
         users = (association.unsqueeze(-1) * pairs).sum(dim=-2)  # faster than matmul
         for layer in self.user_layers:
             users = layer.forward(users, association)
@@ -128,7 +129,7 @@ class SetNetwork(nn.Module):
 
 
 class TorchNetwork:
-    """A `SetNetwork` that takes and gives NumPy arrays, and keeps no gradients."""
+    """Inference of a `SetNetwork` on NumPy arrays."""
 
     def __init__(self, network: SetNetwork) -> None:
         self._network = network
@@ -166,14 +167,18 @@ class Residual(nn.Module):
         self.outer = nn.Linear(width, width)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """Returns the tokens, changed by what they and the context say."""
+        """Returns the updated tokens."""
         hidden = _linear(self.inner, self.norm.forward(x))
         hidden = hidden if context is None else hidden + context
         return x + _linear(self.outer, functional.silu(hidden))
 
 
 class _PairLayer(nn.Module):
-    """Tells every pair about its server's users and its user's other servers."""
+    """Updates pair tokens by attention over a user's servers and pooling over users.
+
+    The attention weights of a user stand for its association, which is not decided yet:
+    they weight its terms in the sums of each server.
+    """
 
     def __init__(self, width: int, pooled: int) -> None:
         super().__init__()
@@ -197,7 +202,7 @@ class _PairLayer(nn.Module):
 
 
 class _UserLayer(nn.Module):
-    """Tells every user about the users of its server and about all users."""
+    """Updates user tokens by pooling over the users of their server, and over all."""
 
     def __init__(self, width: int, pooled: int) -> None:
         super().__init__()
@@ -214,8 +219,8 @@ class _UserLayer(nn.Module):
         return self.residual.forward(users, association @ server)
 
 
-def begin_near_zero(head: nn.Linear) -> None:
-    """Gives a last layer the first weights that SB3's on-policy actors have."""
+def initialise_head(head: nn.Linear) -> None:
+    """Initialises a last layer as Stable-Baselines3 does for on-policy actors."""
     nn.init.orthogonal_(head.weight, gain=0.01)
     nn.init.zeros_(head.bias)
 
@@ -233,27 +238,30 @@ class _Projection(torch.autograd.Function):
         return gradient.masked_fill(outward, 0)
 
 
-def project(x: Tensor) -> Tensor:
-    """Cuts to [−1, 1], and in descent keeps the gradients that lead back inside.
+_project: Any = _Projection.apply
 
-    A tanh saturates: where most users do best at a limit, as with the least local
-    fraction, it can take all of them there, and none finds back.
+
+def project(x: Tensor) -> Tensor:
+    """Clamps to [−1, 1]; only gradients that point further outside are masked.
+
+    A tanh saturates instead: where most users are best at a limit, as with the lowest
+    local fraction, it takes all of them there, and none can leave.
     """
-    return cast(Tensor, _Projection.apply(x))
+    return cast(Tensor, _project(x))
 
 
 def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Calls the layer without the hooks of `nn.Module`, which cost twice as much."""
+    """Applies a layer without the hooks of `nn.Module`, whose overhead is as large."""
     return functional.linear(x, layer.weight, layer.bias)
 
 
 def summands(exponent: Tensor) -> Tensor:
-    """Returns the terms [..., P + 1] of sums over users; the last one counts them."""
+    """Returns the terms [..., P + 1] of pooled sums; the last one counts users."""
     return torch.exp(
         functional.pad(exponent.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT), (0, 1))
     )
 
 
 def log_sum(total: Tensor) -> Tensor:
-    """Returns the logarithm of sums of `summands`, finite where nobody is."""
+    """Returns the logarithm of pooled sums, finite for servers without users."""
     return torch.log(total + SMALLEST_SUM)

@@ -16,25 +16,24 @@ from agents.policies.set_network import NetworkConfig, SetNetwork
 from mec_llm_env.actions import RESOURCES
 from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
 
-#: Unit of the logarithms of the deviations, so that they move faster than a weight:
-#: they are five numbers that every decision of every user has a part in.
+#: Scale of the log-deviations, which makes their learning rate higher than that of the
+#: weights: they are five numbers that the decisions of all users share.
 LOG_STD_UNIT = 4.0
 
 
 class SetPolicy(ActorCriticPolicy):
     """Actor and critic on sets of users and servers.
 
-    Its parameters do not depend on the numbers of users N and servers M, so that the
-    weights of a policy for one size fit a policy for another. The actor is a
-    `SetNetwork`: it draws every user's server from its scores and then the resources
-    around what it gives for that association, as `HybridDistribution` has it. The
+    Its parameters do not depend on the numbers of users N and servers M, so that
+    weights can be transferred between sizes. The actor is a `SetNetwork`: its scores
+    and resources are the parameters of a `HybridDistribution`. The
     critic is a `SetCritic`.
 
     Args:
         observation_space: flat, or of tokens.
         action_space: of the `box` encoding.
         lr_schedule: of the learning rate.
-        n_users: N, which a flat observation does not tell.
+        n_users: N, which cannot be inferred from a flat observation.
         n_servers: M.
         log_std_init: of each of the five resources.
         network: of `NetworkConfig`.
@@ -72,7 +71,7 @@ class SetPolicy(ActorCriticPolicy):
         self.critic = SetCritic(self.network_config.width)
         start = float(self.log_std_init) / LOG_STD_UNIT
         self.scaled_log_std = nn.Parameter(torch.full((len(RESOURCES),), start))
-        self.actor.begin_in_the_middle()
+        self.actor.initialise_near_zero()
         self.optimizer = self.optimizer_class(
             self.parameters(),
             lr=lr_schedule(1),  # type: ignore[call-arg]
@@ -108,7 +107,7 @@ class SetPolicy(ActorCriticPolicy):
 
     def _distribution(self, obs: Any) -> HybridDistribution:
         pairs = self.actor.pairs(*split_tokens(obs, self.n_users, self.n_servers))
-        return HybridDistribution().proba_distribution(
+        return HybridDistribution().proba_distribution(  # type: ignore[no-untyped-call]
             self.actor.scores(pairs),
             lambda association: self.actor.resources(pairs, association),
             self.log_std,

@@ -1,1 +1,1 @@
-"""Training of learned agents: settings, run folders, checkpoints, the training loop."""
+"""Training: settings, checkpoints, warm start, and trainers of each library."""

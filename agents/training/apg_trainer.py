@@ -1,35 +1,19 @@
-"""The training of `apg`: an update on fresh scenarios, again and again."""
+"""The trainer of `apg`: every update is on newly sampled scenarios."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from agents.apg import Apg
-from agents.training.boundary import Boundary
-from agents.training.hyperparameters import as_arguments
-from agents.training.runs import TrainingConfig
+from agents.run.hyperparameters import as_arguments
 from agents.training.trainer import Trainer
-from mec_llm_env.task import Task
 
-#: Updates between two lines of the log, which are means over them.
+#: Updates between two entries of the log, which are means over them.
 LOG_INTERVAL = 10
 
 
 class ApgTrainer(Trainer):
-    """Trains `Apg` on the scenarios that the environments draw, `n_envs` an update."""
-
-    model_file = "model.npz"
-
-    @classmethod
-    def load_policy(cls, path: Path, config: TrainingConfig, task: Task) -> Any:
-        """Returns the `Apg` of a model or of exported weights."""
-        return Apg.load(path, task, **as_arguments(config.hyperparameters))
-
-    @classmethod
-    def export_policy(cls, path: Path, config: TrainingConfig, weights: Path) -> None:
-        """Writes the averaged weights, which are those that decide."""
-        Apg.load(path, Task(**config.env_kwargs)).save_policy(weights)
+    """Trains `Apg` on the scenarios that the environments draw, `n_envs` per update."""
 
     def _build(
         self, algorithm_class: Any, policy: str, arguments: dict[str, Any]
@@ -46,12 +30,12 @@ class ApgTrainer(Trainer):
             checkpoint / self.model_file, self.envs.task, **arguments
         )
 
-    def _learn(self, boundary: Boundary) -> None:
+    def _learn(self) -> None:
         model, envs, total = self.model, self.envs, self.config.timesteps
         if self._resumed is not None:
             envs.set_state(self._resumed.environments)
         while True:
-            boundary.reached()
+            self.at_boundary()
             if model.num_timesteps >= total:
                 break
             assert envs.scenario is not None
@@ -62,5 +46,5 @@ class ApgTrainer(Trainer):
                 self.logger.record_mean(name, value)
             if model.updates % LOG_INTERVAL == 0:
                 self.logger.dump(model.num_timesteps)
-            envs.reset()  # goes on with the random streams
-        boundary.ended()
+            envs.reset()  # continues the random streams
+        self.at_end()

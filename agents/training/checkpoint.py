@@ -1,9 +1,9 @@
-"""Checkpoints: all that training needs to go on bit for bit, in one folder.
+"""Checkpoints, from which training is resumed exactly.
 
-A model's own `save` keeps model, optimiser and counters; what Stable-Baselines3's
-leaves out is the environments, the random states, the replay buffer and the callbacks.
-A checkpoint is written at a boundary under a hidden name and then renamed. It never
-replaces another one: of the same step there is a second, which is the newer one.
+A model's own `save` covers model, optimiser and counters. Stable-Baselines3's leaves
+out the environments, the random states, the replay buffer and the callbacks. A
+checkpoint is written under a hidden name and then renamed. It never replaces another
+one: a second one of the same step gets a number and is the newer one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.folders import sync
+from agents.folders import free_path, sync
 from agents.training import trust
 
 FOLDER = "checkpoints"
@@ -32,7 +32,7 @@ _FORMAT = "mec-llm-env checkpoint 2"
 _STATE, _BUFFER = "state.pkl", "replay_buffer.pkl"
 _MANIFEST, _SIGNATURE = "checkpoint.json", "signature"
 
-# What reading JSON of unknown content raises.
+# Errors of reading JSON of unknown content.
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -45,43 +45,43 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingState:
-    """What goes into a checkpoint beside the model."""
+    """The state of training, apart from the model."""
 
     environments: dict[str, Any]  # of MecLlmVectorEnv.get_state
     validation: dict[str, Any]  # evaluations so far
-    pending: dict[str, Any]  # what the logger has not written yet
+    pending: dict[str, Any]  # values that the logger has not written yet
     randomness: dict[str, Any]  # of `random_states`
-    own: dict[str, Any]  # of one kind of trainer alone
+    own: dict[str, Any]  # of the subclass of trainer
     training_s: float  # s of wall time spent in training so far
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A checkpoint that is as it was written."""
+    """A checkpoint whose check sums are correct."""
 
     folder: Path
     timesteps: int  # decisions before it
     sums: dict[str, str]  # SHA-256 of its files, by name
-    sizes: dict[str, int]  # byte, of the run's files that grow, by path in the run
+    sizes: dict[str, int]  # byte, of the run's append-only files, by path in the run
     is_own: bool  # this user has written it on this machine
 
     def has(self, path: Path) -> bool:
-        """Returns whether a file is a copy of the checkpoint's of that name."""
+        """Returns whether a file equals the checkpoint's file of that name."""
         return path.is_file() and _sha256(path) == self.sums.get(path.name)
 
 
 def save_checkpoint(
     run: Path, model: Any, state: TrainingState, model_file: str, growing: Sequence[str]
 ) -> Path:
-    """Writes `checkpoints/step_…`, whole or not at all, and drops the oldest ones.
+    """Writes `checkpoints/step_…` atomically, and removes the oldest ones.
 
     Args:
         run: the run folder.
         model: with `save`, `num_timesteps` and perhaps a replay buffer.
         state: what goes beside it.
         model_file: name of the model's file.
-        growing: files that rows are added to, by path in the run; they reach the disk
-            before the checkpoint that counts on them.
+        growing: append-only files, by path in the run; they are synced before the
+            checkpoint that depends on them.
     """
     parent = run / FOLDER
     parent.mkdir(exist_ok=True)
@@ -106,15 +106,10 @@ def save_checkpoint(
             sync(path)
         for folder in (partial, run):
             sync(folder)
-        final = next(
-            path
-            for number in itertools.count(1)
-            if not (
-                path := parent / (name + (f"_{number}" if number > 1 else ""))
-            ).exists()
-        )
+        others = (f"{name}_{k}" for k in itertools.count(2))
+        final = free_path(parent, itertools.chain([name], others))
         os.replace(partial, final)
-    except BaseException:  # a full disk, above all
+    except BaseException:  # such as a full disk
         shutil.rmtree(partial, ignore_errors=True)
         raise
     sync(parent)
@@ -129,7 +124,7 @@ def drop_old(run: Path) -> None:
     for path in _checkpoints(run):
         if path not in kept:
             hidden = path.rename(path.with_name(f".{path.name}.old"))
-            shutil.rmtree(hidden)  # no half of it is ever seen
+            shutil.rmtree(hidden)  # hidden first, so that it is never seen incomplete
 
 
 def newest_checkpoint(run: Path) -> Checkpoint | None:
@@ -138,27 +133,27 @@ def newest_checkpoint(run: Path) -> Checkpoint | None:
     Nothing is unpickled.
 
     Raises:
-        ValueError: it, or a file of the run that it counts on, is damaged.
+        ValueError: it, or a file of the run that it depends on, is damaged.
     """
     found = _checkpoints(run)
     return _verified(run, found[-1]) if found else None
 
 
 def load_state(checkpoint: Path) -> TrainingState:
-    """Loads what lies beside the model in a checkpoint; executes what it says."""
+    """Unpickles the state of training, which can execute code."""
     state = pickle.loads((checkpoint / _STATE).read_bytes())
     assert isinstance(state, TrainingState)
     return state
 
 
 def load_replay_buffer(checkpoint: Path, model: Any) -> None:
-    """Gives a model the replay buffer of a checkpoint, where there is one."""
+    """Loads the replay buffer of a checkpoint into a model, if there is one."""
     if (checkpoint / _BUFFER).is_file():
         model.load_replay_buffer(checkpoint / _BUFFER)
 
 
 def random_states() -> dict[str, Any]:
-    """Returns the states of the generators that every library shares."""
+    """Returns the states of the global random generators."""
     import torch
 
     return {
@@ -169,7 +164,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any]) -> None:
-    """Puts every generator back to a state of `random_states`."""
+    """Restores what `random_states` has returned."""
     import torch
 
     random.setstate(states["python"])
@@ -178,7 +173,7 @@ def restore_random_states(states: dict[str, Any]) -> None:
 
 
 def cut_back(run: Path, sizes: Mapping[str, int], folders: tuple[str, ...]) -> None:
-    """Cuts files that grow back to a checkpoint, and removes later ones.
+    """Truncates append-only files to a checkpoint, and removes newer ones.
 
     Args:
         run: the run folder.
@@ -243,6 +238,6 @@ def _sha256(path: Path) -> str:
 
 
 def _grown(path: Path, size: int | None = None) -> dict[str, Any]:
-    """Returns how long a file is, or would be if cut to `size`, and its check sum."""
+    """Returns length and check sum of a file, or of its first `size` bytes."""
     data = path.read_bytes()[:size]
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

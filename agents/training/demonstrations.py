@@ -1,8 +1,8 @@
-"""Demonstrations: what a solver does in many scenarios, as a policy would have to.
+"""Demonstrations: decisions of a solver, encoded as observations and actions.
 
 The scenarios have seeds of their own (`demonstration_instances`). They are solved in
-chunks, each of which is kept in `.cache/demonstrations/`, so that an interrupted
-generation goes on and a larger number begins with the chunks of a smaller one.
+chunks, each of which is cached in `.cache/demonstrations/`, so that an interrupted
+generation is resumed and a larger number reuses the chunks of a smaller one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import numpy as np
 import dashf
 import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
-from agents.cache import Arrays, cached_arrays, source_hash
-from agents.evaluation.instances import demonstration_instances
+from agents.cache import cached_arrays, source_hash
+from agents.instances import demonstration_instances
 from dashf.registry import check_solver
 from mec_llm_env import evaluate
 from mec_llm_env.actions import ActionCodec
+from mec_llm_env.files import Arrays
 from mec_llm_env.observations import ObservationCodec
 from mec_llm_env.task import Task
 
@@ -31,7 +32,7 @@ Array = np.ndarray[Any, Any]
 CACHE = ALL_CACHES / "demonstrations"
 CHUNK = 256  # scenarios solved at once; each chunk is a file of the cache
 
-#: Scenarios, where nobody says how many: about two minutes of a solver.
+#: Default numbers of scenarios: about two minutes of a solver.
 SCENARIOS = {"dual": 8192, "dashf": 512}
 
 
@@ -60,10 +61,10 @@ def demonstrate(
     """Returns a solver's decisions in demonstration scenarios 0 … count − 1.
 
     Args:
-        task: what is decided, whatever its encodings.
+        task: what is decided, with any encodings.
         solver: one of `dashf.SOLVERS`.
         count: K.
-        advance: called with the number of scenarios that are there.
+        advance: called with the number of scenarios that are solved.
 
     Raises:
         ValueError: there is no such solver.
@@ -80,7 +81,7 @@ def demonstrate(
 
 
 def describe(demonstrations: Demonstrations, solver: str) -> str:
-    """Returns how good demonstrations are, and how well actions express them."""
+    """Describes the quality of demonstrations, and of their encoding as actions."""
     return (
         f"{len(demonstrations):,} demonstrations of {solver}: mean SCR "
         f"{demonstrations.scr.mean():.2f}, projected by at most "
@@ -110,7 +111,7 @@ def _solve(task: Task, solver: str, first: int) -> Arrays:
 
 
 def _key(task: Task, solver: str) -> str:
-    """Hashes everything that demonstrations depend on, but their number."""
+    """Hashes everything that demonstrations depend on, except their number."""
     source = source_hash(mec_llm_env, dashf)
     about = repr((task.config, solver, CHUNK, source))
     return hashlib.sha256(about.encode()).hexdigest()

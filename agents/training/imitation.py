@@ -1,9 +1,8 @@
-"""What a policy of any algorithm should have done instead: the loss of cloning.
+"""The loss of behaviour cloning, for policies of any algorithm.
 
-Of the association, the cross-entropy of the scores that the decoder takes the highest
-of; of the resources, the squared error, weighed by what it costs.
-
-Policies are those of Stable-Baselines3, or a `SetNetwork` wherever one decides. Shapes:
+For the association it is the cross-entropy of the scores, of which the decoder takes
+the highest; for the resources the squared error, weighted by its effect on the SCR.
+Policies are those of Stable-Baselines3, or a `SetNetwork`. Shapes:
 B batch, N users, M servers.
 """
 
@@ -22,11 +21,11 @@ from agents.apg import Apg
 from agents.policies.set_network import SetNetwork
 from mec_llm_env.actions import LEVELS, RESOURCES
 
-#: Of the softmax over scores that end in [−1, 1]: a difference of 1 is e^4 to 1.
+#: Of the softmax over scores in [−1, 1]: a difference of 1 means odds of e^4 to 1.
 TEMPERATURE = 0.25
 
-#: About the share of SCR that is lost to a small error of each of `RESOURCES`, squared;
-#: measured on paper-10x2. Those of power cost least, those of compute most.
+#: Approximate relative loss of SCR per squared error of each of `RESOURCES`, measured
+#: on paper-10x2: least for power, most for compute.
 WEIGHTS = (0.3, 0.05, 1.5, 3.0, 0.1)
 
 
@@ -62,16 +61,16 @@ class Batch:
         if isinstance(space, spaces.MultiDiscrete):
             levels = torch.round((self.resources + 1) * ((LEVELS - 1) / 2)).long()
             choices = torch.cat([self.server.unsqueeze(-1), levels], dim=-1)
-            # Fewer a user where it does not choose all of them.
+            # Fewer per user if the encoding leaves some of them out.
             return choices[..., : len(space.nvec) // n_users].flatten(1)
         chosen = functional.one_hot(self.server, self.servers.shape[1])
         return torch.cat([2.0 * chosen - 1, self.resources], dim=-1).flatten(1)
 
 
 def permuted(batch: Batch) -> Batch:
-    """Returns a batch with users and servers in a random order, another for each.
+    """Permutes users and servers at random, independently in each scenario.
 
-    Every order shows the same scenario, which only a `SetNetwork` knows by itself.
+    Data augmentation for policies that are not equivariant, unlike a `SetNetwork`.
     """
     n_batch, m, _ = batch.servers.shape
     n = batch.users.shape[1]
@@ -86,14 +85,14 @@ def permuted(batch: Batch) -> Batch:
     return Batch(
         users=torch.cat([gain, users[..., m:]], dim=-1),
         servers=rows(batch.servers, server_order),
-        # Server j stands where the order says j, which the inverse order tells.
+        # The inverse permutation gives the new index of each server.
         server=server_order.argsort(dim=-1).gather(1, batch.server.gather(1, order)),
         resources=rows(batch.resources, order),
     )
 
 
 def set_network(model: Any) -> SetNetwork | None:
-    """Returns the set network that decides with its scores themselves, if one does."""
+    """Returns the set network whose scores are logits of the association, if any."""
     if isinstance(model, Apg):
         return model.network
     actor = getattr(model.policy, "actor", None)  # of `SetPolicy`
@@ -106,10 +105,10 @@ def imitation_loss(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
 
     Args:
         model: an algorithm of Stable-Baselines3, or `Apg`.
-        batch: what it should decide.
+        batch: the demonstrations.
 
     Returns:
-        The mean over users, and the scores (empty where actions are discrete).
+        The mean over users, and the scores (empty if actions are discrete).
     """
     network = set_network(model)
     if network is not None:
@@ -127,7 +126,7 @@ def imitation_loss(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         return -log_probability.mean() / batch.server.shape[1], torch.empty(0)
     table = mean_action(policy, observation).unflatten(-1, (batch.server.shape[1], -1))
     scores = table[..., : -len(RESOURCES)]
-    # Scores are cut to [−1, 1], beyond which the decoder could not tell them apart.
+    # Actions are clamped to [−1, 1], where higher scores would become ties.
     beyond = torch.relu(scores.abs() - 1).square().mean()
     loss = _cross_entropy(scores / TEMPERATURE, batch) + beyond
     return loss + _error(table[..., -len(RESOURCES) :], batch), scores
@@ -135,29 +134,31 @@ def imitation_loss(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
 
 def mean_action(policy: Any, observation: Any) -> Tensor:
     """Returns a policy's deterministic actions [B, …], with their gradients."""
+    action: Tensor
     if isinstance(policy, ActorCriticPolicy):
-        return _distribution(policy, observation).mode()
-    action: Tensor = policy._predict(observation, deterministic=True)
+        action = _distribution(policy, observation).mode()
+    else:
+        action = policy._predict(observation, deterministic=True)
     return action
 
 
 def random_action(policy: Any, observation: Any) -> Tensor:
-    """Returns actions [B, …] as an on-policy algorithm draws them."""
-    memory = fresh_memory(policy, observation)
-    action: Any = policy._predict(observation, *memory, deterministic=False)
-    return action[0] if memory else action
+    """Samples actions [B, …] as an on-policy algorithm does."""
+    memory = initial_memory(policy, observation)
+    result: Any = policy._predict(observation, *memory, deterministic=False)
+    action: Tensor = result[0] if memory else result
+    return action
 
 
 def values(policy: Any, observation: Any) -> Tensor:
-    """Returns what the critic of an on-policy algorithm expects, [B, 1]."""
-    states, *starts = fresh_memory(policy, observation) or (None,)
-    if starts:
-        return policy.predict_values(observation, states, *starts)
-    return policy.predict_values(observation)
+    """Returns the values of the critic of an on-policy algorithm, [B, 1]."""
+    memory = initial_memory(policy, observation)
+    expected: Tensor = policy.predict_values(observation, *memory)
+    return expected
 
 
-def fresh_memory(policy: Any, observation: Any) -> tuple[Any, ...]:
-    """Returns LSTM states and episode starts; nothing for a policy without an LSTM."""
+def initial_memory(policy: Any, observation: Any) -> tuple[Any, ...]:
+    """Returns initial LSTM states and episode starts; empty without an LSTM."""
     lstm = getattr(policy, "lstm_actor", None)
     if lstm is None:
         return ()
@@ -167,16 +168,17 @@ def fresh_memory(policy: Any, observation: Any) -> tuple[Any, ...]:
 
 
 def _distribution(policy: Any, observation: Any) -> Any:
-    memory = fresh_memory(policy, observation)
+    memory = initial_memory(policy, observation)
     distribution = policy.get_distribution(observation, *memory)
     return distribution[0] if memory else distribution
 
 
 def _log_probability(policy: Any, observation: Any, action: Tensor) -> Tensor:
     """Returns the log-probabilities of discrete actions, [B]."""
-    if fresh_memory(policy, observation):
+    log_probability: Tensor
+    if initial_memory(policy, observation):
         log_probability = _distribution(policy, observation).log_prob(action)
-    else:  # which policies with a distribution of their own have, too
+    else:  # also of policies without `get_distribution`
         _, log_probability, _ = policy.evaluate_actions(observation, action)
     return log_probability
 

@@ -1,13 +1,13 @@
-"""Ctrl-C that waits for the next rollout boundary; the second one does not wait."""
+"""The first Ctrl-C waits for the next boundary; the second one acts at once."""
 
 from __future__ import annotations
 
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_HANGUP = getattr(signal, "SIGHUP", None)  # the terminal is gone; `nohup` ignores it
+_HANGUP = getattr(signal, "SIGHUP", None)  # the terminal was closed; `nohup` ignores it
 
 
 class TrainingInterrupted(Exception):  # noqa: N818 - it is no error
@@ -17,7 +17,7 @@ class TrainingInterrupted(Exception):  # noqa: N818 - it is no error
 class InterruptFlag:
     """While entered, the first SIGINT, SIGTERM or SIGHUP sets `raised`.
 
-    A second one acts.
+    The second one has its usual effect.
     """
 
     def __init__(self) -> None:
@@ -32,12 +32,7 @@ class InterruptFlag:
             self._previous[number] = signal.signal(number, self._raise)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._restore()
 
     def _raise(self, number: int, frame: FrameType | None) -> None:

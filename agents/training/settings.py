@@ -1,26 +1,60 @@
-"""From the command line to a `TrainingConfig`: which setting comes from where."""
+"""From the command line to a `TrainingConfig`: the precedence of settings."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from typing import Any
 
 from agents.algorithms import ALGORITHMS, Algorithm
-from agents.command_line import check_memory, parse_overrides, task_arguments
+from agents.command_line import (
+    add_task_options,
+    check_memory,
+    parse_overrides,
+    positive_integer,
+    seed_number,
+    task_arguments,
+)
+from agents.run.config import TrainingConfig, WarmStart
+from agents.run.hyperparameters import RUN_KEYS, load_hyperparameters
 from agents.training.demonstrations import SCENARIOS
-from agents.training.hyperparameters import RUN_KEYS, load_hyperparameters
-from agents.training.runs import TrainingConfig
 from agents.training.validation import VALIDATIONS
-from agents.training.warm_settings import WarmStart
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 
-#: Evaluations and checkpoints a run, where the command line does not say otherwise.
+DEFAULT_ENV = "MecLlm-v0"
+
+#: Default number of evaluations, and of checkpoints, in a run.
 EVALUATIONS = 20
 
 # Options that `--resume` takes; all others are in the run's config.json.
 _WITH_RESUME = ("resume", "timesteps", "progress", "trust", "stop_with_parent")
+
+
+def add_training_options(parser: argparse.ArgumentParser, seed: int = 0) -> None:
+    """Adds the options of training; `seed` is the default that the help names."""
+    add = parser.add_argument
+    add("--agent", help=f"algorithm: {', '.join(ALGORITHMS)}")
+    add("--policy", help="network: mlp, or set, which takes any number of users")
+    add_task_options(parser)
+    add(
+        "--action-encoding",
+        metavar="E",
+        help="box, multi_discrete, or association (box)",
+    )
+    add("--timesteps", type=positive_integer, metavar="T", help="decisions in all")
+    add("--n-envs", type=positive_integer, metavar="B", help="parallel environments")
+    add(
+        "--seed",
+        type=seed_number,
+        help=f"0 … 999 ({seed}); another seed is another run",
+    )
+    add(
+        "--hyperparameter",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the algorithm, such as n_epochs=5; may be repeated",
+    )
 
 
 def config_from_options(options: argparse.Namespace) -> TrainingConfig:
@@ -30,7 +64,7 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
         ValueError: a name or value is not valid; the text names it and the remedy.
     """
     algorithm = _find_algorithm(options.agent)
-    env_id = options.env or "MecLlm-v0"
+    env_id = options.env or DEFAULT_ENV
     warm = options.warm_start is not None
     tuned = load_hyperparameters(
         options.agent, env_id, options.policy, options.action_encoding, warm=warm
@@ -63,7 +97,7 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
 
 
 def refuse_with_resume(options: argparse.Namespace) -> None:
-    """Refuses options that a resumed run has in its own `config.json`.
+    """Refuses options that `config.json` of a resumed run determines.
 
     Raises:
         ValueError: there is one.
@@ -75,15 +109,14 @@ def refuse_with_resume(options: argparse.Namespace) -> None:
     ]
     if given:
         raise ValueError(
-            f"--resume goes on as the run was begun, so --{given[0].replace('_', '-')} "
-            "cannot be given with it; only --timesteps, the new total, can."
+            "--resume continues with the settings of the run, so "
+            f"--{given[0].replace('_', '-')} cannot be given with it; only "
+            "--timesteps, the new total, can."
         )
 
 
-def _warm_start(
-    options: argparse.Namespace, tuned: dict[str, Any]
-) -> dict[str, Any] | None:
-    """Returns the settings of `WarmStart`; None without one."""
+def _warm_start(options: argparse.Namespace, tuned: dict[str, Any]) -> WarmStart | None:
+    """Returns the settings of the warm start, if there is one."""
     count = options.warm_start_scenarios
     if options.warm_start is None:
         if count is not None:
@@ -91,15 +124,14 @@ def _warm_start(
         return None
     solver = options.warm_start
     count = count or SCENARIOS.get(solver, SCENARIOS["dashf"])
-    settings = WarmStart.from_dict({"solver": solver, "scenarios": count, **tuned})
-    return dataclasses.asdict(settings)
+    return WarmStart.from_dict({"solver": solver, "scenarios": count, **tuned})
 
 
 def _env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
     kwargs = task_arguments(options)
     if options.action_encoding:
         kwargs["action_encoding"] = options.action_encoding
-    Task(**kwargs)  # refuses what is not valid
+    Task(**kwargs)  # raises ValueError if they are not valid
     return kwargs
 
 

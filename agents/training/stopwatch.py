@@ -1,4 +1,4 @@
-"""The time that training itself takes."""
+"""The time spent in training, without evaluations and checkpoints."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from collections.abc import Iterator
 
 
 class Stopwatch:
-    """Sums wall time while it runs; stands still at first.
+    """Measures wall time while it runs; it is stopped at first."""
 
-    Args:
-        seconds: s to begin with, such as a checkpoint's.
-    """
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self._stopped_at = seconds
+    def __init__(self) -> None:
+        self._stopped_at = 0.0
         self._begun: float | None = None
 
     @property
@@ -26,20 +22,20 @@ class Stopwatch:
         return self._stopped_at + time.perf_counter() - self._begun
 
     def start(self) -> None:
-        """Runs on."""
+        """Starts or continues."""
         self._begun = time.perf_counter()
 
     def stop(self) -> None:
-        """Stands still."""
+        """Stops."""
         self._stopped_at, self._begun = self.seconds, None
 
     def set(self, seconds: float) -> None:
-        """Stands still at so many seconds."""
+        """Stops and sets the time, s."""
         self._stopped_at, self._begun = seconds, None
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Stands still while entered, and then runs on."""
+        """Is stopped while entered."""
         self.stop()
         try:
             yield

@@ -1,14 +1,13 @@
-"""How a trained agent compares, in the words that `train.py` ends with."""
+"""The comparison of a trained agent with rules that `train.py` prints at the end."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from agents.evaluation.instances import held_out_instances
+from agents.instances import mean_scr
 from agents.registry import make_agent
-from agents.training.runs import load_config
-from mec_llm_env import evaluate
+from agents.run.folder import load_config
 from mec_llm_env.task import Task
 
 RULES = ("gucaa", "rucaa", "random")
@@ -17,15 +16,13 @@ RULES = ("gucaa", "rucaa", "random")
 def compare_with_rules(run: Path, instances: int = 100) -> str:
     """Returns mean SCRs of a run's best model and of the rules on test scenarios."""
     task = Task(**load_config(run).env_kwargs)
-    scenario = held_out_instances(task.config, instances)
-    means = {}
-    for name in (os.fspath(run), *RULES):
-        allocation = make_agent(name, task).decide(scenario)
-        outcome = evaluate(scenario, allocation, task.config.objective)
-        means[name] = float(outcome.scr.mean())
-    ours = means.pop(os.fspath(run))
+    ours, *theirs = (
+        mean_scr(make_agent(name, task), task, instances)
+        for name in (os.fspath(run), *RULES)
+    )
     versus = ", ".join(
-        f"{ours / scr:.2f} × {k} ({scr:.2f})" for k, scr in means.items()
+        f"{ours / scr:.2f} × {name} ({scr:.2f})"
+        for name, scr in zip(RULES, theirs, strict=True)
     )
     shown = os.path.relpath(run)
     return (

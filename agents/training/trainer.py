@@ -1,11 +1,9 @@
-"""A training run, whatever the algorithm: begun, run, interrupted, resumed."""
+"""A training run: evaluations, checkpoints and interrupts, for any algorithm."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,30 +14,27 @@ from filelock import FileLock
 from stable_baselines3.common.logger import Logger, configure
 
 from agents.algorithms import ALGORITHMS
-from agents.folders import lock_folder, remove_hidden, sync
-from agents.training.boundary import Boundary
+from agents.display import Display
+from agents.folders import remove_hidden, sync
+from agents.run.config import TrainingConfig
+from agents.run.folder import EVALUATIONS
+from agents.run.hyperparameters import as_arguments, check_arguments
 from agents.training.checkpoint import (
     FOLDER,
     Checkpoint,
     TrainingState,
-    cut_back,
     drop_old,
     load_state,
     newest_checkpoint,
     random_states,
     restore_random_states,
+    save_checkpoint,
 )
-from agents.training.demonstrations import demonstrate, describe
-from agents.training.display import Display
-from agents.training.hyperparameters import as_arguments, check_arguments
 from agents.training.interrupt import InterruptFlag, TrainingInterrupted
-from agents.training.runs import TrainingConfig, create_run, extend_run, load_config
 from agents.training.stopwatch import Stopwatch
 from agents.training.validation import Validation
-from agents.training.warm_settings import WarmStart
-from agents.training.warm_start import clone
+from agents.training.warm_start import learn_from_solver
 from mec_llm_env.files import write_whole
-from mec_llm_env.task import Task
 from mec_llm_env.vector_env import MecLlmVectorEnv
 
 TENSORBOARD = "tensorboard"  # folder of the event files in a run
@@ -49,38 +44,43 @@ _PENDING = ("name_to_value", "name_to_count", "name_to_excluded")
 
 
 class Trainer(ABC):
-    """A training run; make one with `begin` or `resume`.
+    """A training run; `agents.training.start` begins and resumes it.
 
     A subclass trains one family of algorithms. Its constructor builds everything and
-    writes nothing.
+    writes nothing. Evaluations, checkpoints and interrupts wait for a boundary, where
+    no work of the algorithm is unfinished: between two rollouts, or two updates. None
+    of that counts as time spent in training.
 
     Args:
         config: what is asked for.
-        checkpoint: to go on from; None at the beginning.
+        checkpoint: to resume from; None for a new run.
 
     Attributes:
-        run: its folder, which is locked until `train` has ended.
+        run: its folder.
+        lock: of the folder, until `train` has ended.
         model: the algorithm; it has `num_timesteps`, `predict` and `save`.
+        model_file: name of the file that `model.save` writes.
         envs: the batched environment.
         logger: of Stable-Baselines3, writing TensorBoard files; set by `train`.
-        stopwatch: runs while the algorithm is at work, and not at the boundaries.
-        resumed_at: decisions at the checkpoint it went on from, else 0.
-        warm_started: `train` has cloned a solver before the first decision.
+        stopwatch: runs during rollouts and updates, and not at the boundaries.
+        resumed_at: decisions at the checkpoint that it was resumed from, else 0.
     """
 
-    model_file: ClassVar[str]  # name of the file that `model.save` writes
-    growing: ClassVar[tuple[str, ...]] = ()  # files of the run that rows are added to
+    growing: ClassVar[tuple[str, ...]] = ()  # append-only files of the run
 
     run: Path
+    lock: FileLock
     model: Any
     logger: Logger
-    _lock: FileLock
+    _display: Display
+    _flag: InterruptFlag
 
     def __init__(
         self, config: TrainingConfig, checkpoint: Checkpoint | None = None
     ) -> None:
         self.config = config
         algorithm = ALGORITHMS[config.agent]
+        self.model_file = algorithm.model_file
         algorithm_class = algorithm.load_class()
         self.envs = _make_envs(config)
         space = self.envs.single_action_space
@@ -89,76 +89,18 @@ class Trainer(ABC):
         self.validation = Validation(self.envs.task)
         self.stopwatch = Stopwatch()
         self._resumed: TrainingState | None = None
+        self._saved_at = 0  # decisions at the last checkpoint; −1: one is due
         self.resumed_at = 0
-        self.warm_started = False
         if checkpoint is None:
             encoding = self.envs.task.action_codec.encoding
             policy = algorithm.policy_name(config.policy, encoding)
-            with _one_kind_of_error(algorithm_class):
+            with _errors_of_settings(algorithm_class):
                 self.model = self._build(algorithm_class, policy, arguments)
         else:
-            with _one_kind_of_error(algorithm_class):
+            with _errors_of_settings(algorithm_class):
                 self.model = self._load(algorithm_class, checkpoint.folder)
             self._resumed = load_state(checkpoint.folder)
-            self.resumed_at = self.model.num_timesteps
-
-    @staticmethod
-    def build(config: TrainingConfig) -> Trainer:
-        """Builds everything and writes nothing.
-
-        Raises:
-            ValueError: the configuration is not valid, or a library is missing.
-        """
-        trainer: Trainer = ALGORITHMS[config.agent].load_trainer()(config)
-        return trainer
-
-    @staticmethod
-    def begin(config: TrainingConfig, output: str | os.PathLike[str]) -> Trainer:
-        """Builds everything, then makes the run folder.
-
-        Raises:
-            ValueError: the configuration is not valid; no file has changed.
-            OSError: the folder cannot be written.
-        """
-        trainer = Trainer.build(config)
-        trainer.run = create_run(output, config).resolve()
-        trainer._lock = lock_folder(trainer.run)
-        return trainer
-
-    @staticmethod
-    def resume(
-        run: str | os.PathLike[str],
-        timesteps: int | None = None,
-        *,
-        trust: bool = False,
-    ) -> Trainer:
-        """Goes on from the newest checkpoint of a run.
-
-        A run that ended before its first one begins anew, in the same folder; one that
-        ended after its last one and before `model_file` is given that file by `train`.
-
-        Args:
-            run: its folder.
-            timesteps: decisions in all; None: as the run was begun.
-            trust: unpickle a checkpoint whoever has written it.
-
-        Raises:
-            ValueError: the folder is no run, another process is at work in it, its
-                checkpoint is damaged or somebody else's, or it has taken all its
-                decisions; no file has changed.
-        """
-        config = load_config(run)
-        if timesteps is not None:
-            config = dataclasses.replace(config, timesteps=timesteps)
-        folder = Path(run).resolve()
-        lock = lock_folder(folder)
-        try:
-            trainer = _resumed(folder, config, trust)
-        except BaseException:
-            lock.release()
-            raise
-        trainer._lock = lock
-        return trainer
+            self.resumed_at = self._saved_at = self.model.num_timesteps
 
     def train(self, bar: bool | None = None) -> bool:
         """Trains to the end, or to the boundary after an interrupt.
@@ -167,18 +109,18 @@ class Trainer(ABC):
             bar: show a progress bar; None: only on a terminal.
 
         Returns:
-            Whether training is complete; if not, `resume` goes on with it.
+            Whether training is complete; if not, `start.resume` goes on with it.
         """
         self.stopwatch.start()
         self.logger = configure(str(self.run / TENSORBOARD), ["tensorboard"])
         try:
             if self.config.warm_start is not None and self._resumed is None:
-                self._warm_start(WarmStart(**self.config.warm_start), bar)
+                self._warm_start(bar)
             with (
-                InterruptFlag() as flag,
-                Display(self.config.agent, self.config.timesteps, bar) as display,
+                InterruptFlag() as self._flag,
+                Display(self.config.agent, self.config.timesteps, bar) as self._display,
             ):
-                self._learn(Boundary(self, display, flag))
+                self._learn()
             self._publish_last()
         except TrainingInterrupted:
             return False
@@ -186,60 +128,86 @@ class Trainer(ABC):
             try:
                 self.logger.close()
             finally:
-                self._lock.release()
+                self.lock.release()
         return True
 
-    def _publish_last(self) -> None:
-        """Makes the last checkpoint's model the run's, which ends it."""
-        last = newest_checkpoint(self.run)
-        assert last is not None
-        content = (last.folder / self.model_file).read_bytes()
-        write_whole(self.run / self.model_file, content)
-        sync(self.run)
-        drop_old(self.run)
-        for folder in (self.run, self.run / FOLDER):
-            remove_hidden(folder)
-
-    def keep_best(self) -> None:
-        """Keeps the model as it is now as the best one."""
-        buffer = io.BytesIO()
-        self.model.save(buffer)
-        write_whole(self.run / f"best_{self.model_file}", buffer.getvalue())
-
-    def _warm_start(self, settings: WarmStart, bar: bool | None) -> None:
-        """Lets the model learn what a solver does, which is in no checkpoint before.
-
-        Demonstrations made so far are kept in the cache.
+    def _warm_start(self, bar: bool | None) -> None:
+        """Clones a solver; a checkpoint is then due before the first decision.
 
         Raises:
             TrainingInterrupted: Ctrl-C, which acts at once.
         """
+        assert self.config.warm_start is not None
         try:
-            self._clone(settings, bar)
+            learn_from_solver(
+                *(self.model, self.envs.task, self.config.warm_start),
+                *(self.config.seed, self.logger, bar),
+            )
         except KeyboardInterrupt as error:
             raise TrainingInterrupted from error
-        self.warm_started = True
+        self._saved_at = -1
 
-    def _clone(self, settings: WarmStart, bar: bool | None) -> None:
-        task, solver = self.envs.task, settings.solver
-        with Display(f"{solver} demonstrates", settings.scenarios, bar) as display:
-            shown = demonstrate(
-                task, solver, settings.scenarios, advance=display.advance
-            )
-            display.say(describe(shown, solver))
-        with Display("cloning", settings.steps + settings.critic_steps, bar) as display:
-            figures = clone(
-                *(self.model, task, shown, settings, self.config.seed, self.logger),
-                advance=display.advance,
-            )
-            display.say(
-                f"Cloned: mean SCR {figures['scr']:.2f} on those held out; {solver} "
-                f"itself {figures['solver_scr']:.2f}."
-            )
+    def at_boundary(self) -> None:
+        """Does what is due between two rollouts, or two updates.
 
-    def get_state(self) -> TrainingState:
-        """Returns all that training needs to go on, beside the model."""
-        return TrainingState(
+        Raises:
+            TrainingInterrupted: the user wants to stop, and a checkpoint is written.
+        """
+        with self.stopwatch.paused():
+            self._restore()  # not earlier, as `learn` may draw random numbers first
+            self._display.update(self._done)
+            if self._is_due(self.config.eval_freq, self.validation.last_timesteps):
+                self._evaluate()
+            if self._flag.raised:
+                self._save()
+                raise TrainingInterrupted
+            if self._is_due(self.config.checkpoint_freq, self._saved_at):
+                self._save()
+
+    def at_end(self) -> None:
+        """Evaluates the final policy and writes the final checkpoint, if need be."""
+        self._restore()  # of a run that was resumed at its last checkpoint
+        self.stopwatch.stop()
+        if self.validation.last_timesteps < self._done:
+            self._evaluate()
+            self._saved_at = -1
+        if self._saved_at < self._done:
+            self._save()
+
+    @property
+    def _done(self) -> int:
+        """Decisions so far."""
+        return int(self.model.num_timesteps)
+
+    def _is_due(self, frequency: int, last: int) -> bool:
+        """Returns whether a multiple of `frequency` was passed since `last`."""
+        return last < 0 or self._done // frequency > last // frequency
+
+    def _evaluate(self) -> None:
+        """Measures the policy on the validation scenarios and keeps the best one."""
+        figures = self.validation.measure(self.model, self.stopwatch.seconds)
+        for name, value in figures.items():
+            self.logger.record(f"eval/{name}", value)
+        self.logger.dump(self._done)
+        kept = self.validation.keeps_last()
+        if kept:
+            self.keep_best()
+        self.validation.save(self.run / EVALUATIONS)
+        scr = f"SCR {figures['scr']:.2f}"
+        if "optimality" in figures:
+            scr += f" ({100 * figures['optimality']:.1f} % of the bound)"
+        self._display.update(self._done, scr)
+        if not self._display.has_bar:
+            note = "" if kept else "  worse than before"
+            self._display.say(f"{self._done:>12,} decisions   validation {scr}{note}")
+
+    def _save(self) -> None:
+        """Writes a checkpoint."""
+        for output in self.logger.output_formats:
+            getattr(output, "writer").flush()  # noqa: B009 - TensorBoard's
+        paths = (self.run / TENSORBOARD).iterdir()
+        growing = [*self.growing, *(f"{TENSORBOARD}/{path.name}" for path in paths)]
+        state = TrainingState(
             environments=self.envs.get_state(),
             validation=self.validation.history,
             pending={name: dict(getattr(self.logger, name)) for name in _PENDING},
@@ -247,14 +215,11 @@ class Trainer(ABC):
             own=self._own_state(),
             training_s=self.stopwatch.seconds,
         )
+        save_checkpoint(self.run, self.model, state, self.model_file, growing)
+        self._saved_at = self._done
 
-    def growing_files(self) -> list[str]:
-        """Returns the files that rows are added to, by their paths in the run."""
-        paths = (self.run / TENSORBOARD).iterdir()
-        return [*self.growing, *(f"{TENSORBOARD}/{path.name}" for path in paths)]
-
-    def restore(self) -> None:
-        """Goes on from the checkpoint that was loaded, once; else does nothing."""
+    def _restore(self) -> None:
+        """Restores the state of the loaded checkpoint, once; else does nothing."""
         state, self._resumed = self._resumed, None
         if state is None:
             return
@@ -265,24 +230,22 @@ class Trainer(ABC):
         restore_random_states(state.randomness)
         self._set_own_state(state.own)
 
-    @classmethod
-    @abstractmethod
-    def load_policy(cls, path: Path, config: TrainingConfig, task: Task) -> Any:
-        """Returns a trained policy, with Stable-Baselines3's `predict`.
+    def keep_best(self) -> None:
+        """Saves the current model as the best one."""
+        buffer = io.BytesIO()
+        self.model.save(buffer)
+        write_whole(self.run / f"best_{self.model_file}", buffer.getvalue())
 
-        Args:
-            path: of a model, or of weights that `export_policy` wrote.
-            config: of the run.
-            task: what it is to decide.
-
-        Raises:
-            Exception: the file is damaged; of whatever kind the libraries raise.
-        """
-
-    @classmethod
-    @abstractmethod
-    def export_policy(cls, path: Path, config: TrainingConfig, weights: Path) -> None:
-        """Writes the weights of a model without pickles, to `load_policy` them."""
+    def _publish_last(self) -> None:
+        """Copies the model of the last checkpoint to the run folder, at the end."""
+        last = newest_checkpoint(self.run)
+        assert last is not None
+        content = (last.folder / self.model_file).read_bytes()
+        write_whole(self.run / self.model_file, content)
+        sync(self.run)
+        drop_old(self.run)
+        for folder in (self.run, self.run / FOLDER):
+            remove_hidden(folder)
 
     @abstractmethod
     def _build(
@@ -299,11 +262,14 @@ class Trainer(ABC):
         """Returns the model of a checkpoint."""
 
     @abstractmethod
-    def _learn(self, boundary: Boundary) -> None:
-        """Takes the decisions that are left, calling `boundary` between pieces."""
+    def _learn(self) -> None:
+        """Trains for the remaining decisions.
+
+        Calls `at_boundary` between two rollouts or updates, and `at_end` at the end.
+        """
 
     def _own_state(self) -> dict[str, Any]:
-        """Returns what else this kind of training needs to go on."""
+        """Returns the state of the subclass."""
         return {}
 
     def _set_own_state(self, state: dict[str, Any]) -> None:
@@ -312,8 +278,8 @@ class Trainer(ABC):
 
 
 @contextlib.contextmanager
-def _one_kind_of_error(algorithm_class: type) -> Iterator[None]:
-    """Makes a ValueError of whatever a setting causes in the libraries."""
+def _errors_of_settings(algorithm_class: type) -> Iterator[None]:
+    """Turns errors that settings cause in the libraries into a ValueError."""
     try:
         yield
     except ValueError:
@@ -322,38 +288,6 @@ def _one_kind_of_error(algorithm_class: type) -> Iterator[None]:
         raise ValueError(
             f"The hyperparameters do not fit {algorithm_class.__name__}: {error}"
         ) from error
-
-
-def _resumed(folder: Path, config: TrainingConfig, trust: bool) -> Trainer:
-    """Returns the trainer of a run that is locked, ready to go on."""
-    trainer_class: type[Trainer] = ALGORITHMS[config.agent].load_trainer()
-    shown, model = repr(os.fspath(folder)), folder / trainer_class.model_file
-    checkpoint = newest_checkpoint(folder)
-    if checkpoint is None and model.exists():
-        raise ValueError(
-            f"{shown} has a model but no checkpoint to go on from; train another run."
-        )
-    if checkpoint is not None:
-        if not (trust or checkpoint.is_own):
-            raise ValueError(
-                f"The checkpoint in {shown} was not written by you on this machine, "
-                "and a checkpoint can hold code that is executed when it is read. Give "
-                "--trust if you know who made it."
-            )
-        if checkpoint.timesteps >= config.timesteps and checkpoint.has(model):
-            raise ValueError(
-                f"{shown} has taken {checkpoint.timesteps} decisions of "
-                f"{config.timesteps}: there is nothing left to do. Give a larger "
-                "--timesteps, the total, to train it further."
-            )
-    trainer = trainer_class(config, checkpoint)
-    trainer.run = folder
-    for part in (folder, folder / FOLDER):
-        remove_hidden(part)
-    extend_run(folder, config)
-    sizes = {} if checkpoint is None else checkpoint.sizes
-    cut_back(folder, sizes, (TENSORBOARD,))
-    return trainer
 
 
 def _make_envs(config: TrainingConfig) -> MecLlmVectorEnv:

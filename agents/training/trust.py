@@ -1,8 +1,8 @@
-"""Whose checkpoints may be unpickled: those that this user has written on this machine.
+"""Only checkpoints that this user has written on this machine are unpickled.
 
-Unpickling executes whatever the file says. A checkpoint therefore carries a signature
-made with a key that lies in the user's own configuration folder, which nobody publishes
-with a run. See `docs/promises.md`.
+Unpickling can execute code. A checkpoint therefore has a signature, made with a key in
+the user's configuration folder, which is not published with a run. See
+`docs/promises.md`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LENGTH = 32  # byte
 
 
 def key_path() -> Path:
-    """Returns where the key lies: `$XDG_CONFIG_HOME`, or `~/.config`.
+    """Returns the path of the key: `$XDG_CONFIG_HOME`, or `~/.config`.
 
     Raises:
         RuntimeError: the user has no home.
@@ -33,7 +33,7 @@ def key_path() -> Path:
 
 
 def sign(content: Mapping[str, Any]) -> str | None:
-    """Returns the signature of JSON values; None where no key can be kept."""
+    """Returns the signature of JSON values; None if no key can be stored."""
     key = _key()
     return None if key is None else _digest(key, content)
 
@@ -47,7 +47,7 @@ def is_own(content: Mapping[str, Any], signature: Any) -> bool:
 
 
 def can_sign() -> bool:
-    """Returns whether there is a key, or a place for one."""
+    """Returns whether there is a key, or one can be created."""
     return _key() is not None
 
 
@@ -68,7 +68,7 @@ def _key(make: bool = True) -> bytes | None:
 
 
 def _make_key(path: Path) -> None:
-    """Writes a key that only the user can read; leaves one that is there."""
+    """Writes a key that only the user can read, unless there is one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mode 0600
     try:
@@ -76,7 +76,7 @@ def _make_key(path: Path) -> None:
             file.write(secrets.token_bytes(_LENGTH))
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # of a process beside this one
+        with contextlib.suppress(FileExistsError):  # another process was faster
             os.link(temporary, path)
     finally:
         os.unlink(temporary)

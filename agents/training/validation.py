@@ -1,4 +1,4 @@
-"""The same validation scenarios at every evaluation during training."""
+"""Evaluations on fixed validation scenarios during training."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.bounds import InstanceBounds, certified_bounds
-from agents.evaluation.instances import validation_instances
+from agents.bounds import InstanceBounds, certified_bounds
+from agents.instances import validation_instances
 from mec_llm_env.files import write_whole
 from mec_llm_env.task import Task
 
@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 _MEANS = ("delay_s", "energy_j")  # over the scenarios
 
-#: How far a later policy may seem worse than the best one and still replace it.
+#: By how much a newer policy may seem worse than the best one and still replace it.
 STANDARD_ERRORS = 2.0
 
 VALIDATIONS = 100  # scenarios
@@ -42,7 +42,7 @@ class Validation:
 
     @cached_property
     def bounds(self) -> InstanceBounds | None:
-        """Certified upper bounds; None where they would take minutes to find."""
+        """Certified upper bounds; None for large scenarios, where they take minutes."""
         config = self.task.config
         if config.users * config.servers > LARGEST_BOUNDED:
             return None
@@ -50,7 +50,7 @@ class Validation:
 
     @property
     def bound(self) -> Array | None:
-        """[100] their values."""
+        """[100] upper bounds of the SCR, if they are known."""
         return None if self.bounds is None else self.bounds.value
 
     @property
@@ -82,11 +82,11 @@ class Validation:
         return figures
 
     def keeps_last(self) -> bool:
-        """Returns whether the last policy is the one to keep, as `best_model`.
+        """Returns whether the last policy replaces `best_model`.
 
-        It is, unless its mean SCR is lower than the highest one by more than two
-        standard errors of the difference: the highest of many means over a hundred
-        scenarios is as much luck as skill, and a later policy has learned more.
+        It does unless its mean SCR is below the highest one by more than two standard
+        errors of the difference. The maximum of many noisy means is biased towards
+        lucky policies, and a newer policy has been trained for longer.
         """
         results = np.array(self.history["results"])  # [evaluation, scenario] SCR
         lead = results[results.mean(axis=1).argmax()] - results[-1]

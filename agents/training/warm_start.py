@@ -1,4 +1,4 @@
-"""Warm start: a policy first learns what a solver does, then goes on by itself."""
+"""Warm start: a policy clones a solver before reinforcement learning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.apg import Apg
-from agents.training.demonstrations import Demonstrations
+from agents.display import Display
+from agents.run.config import WarmStart
+from agents.training.demonstrations import Demonstrations, demonstrate, describe
 from agents.training.imitation import (
     Batch,
     imitation_loss,
@@ -25,14 +27,47 @@ from agents.training.imitation import (
     set_network,
     values,
 )
-from agents.training.warm_settings import WarmStart
 from mec_llm_env.task import Task
 
-HELD_OUT = 0.05  # share of the demonstrations that the policy does not learn from
-LOG_INTERVAL = 100  # steps between two lines of the log
-_RISE = 100  # steps over which the learning rate rises
+HELD_OUT = 0.05  # share of the demonstrations that are not trained on
+LOG_INTERVAL = 100  # steps between two entries of the log
+_RISE = 100  # steps over which the learning rate rises linearly
 _LARGEST_GRADIENT = 1.0
-_WIDEST_NOISE = 0.3  # of the actions that a critic of actions learns from
+_WIDEST_NOISE = 0.3  # of the actions that a Q-function is fitted on
+
+
+def learn_from_solver(
+    model: Any,
+    task: Task,
+    settings: WarmStart,
+    seed: int,
+    logger: Logger,
+    bar: bool | None,
+) -> None:
+    """Generates demonstrations of a solver and clones them, with progress bars.
+
+    Demonstrations are cached, also those of an interrupted run.
+
+    Args:
+        model: an algorithm of Stable-Baselines3, or `Apg`.
+        task: what it decides.
+        settings: of the warm start.
+        seed: of batches and orders.
+        logger: that figures are written to, by steps.
+        bar: show progress bars; None: only on a terminal.
+    """
+    solver, count = settings.solver, settings.scenarios
+    with Display(f"{solver} demonstrates", count, bar) as display:
+        shown = demonstrate(task, solver, count, advance=display.update)
+        display.say(describe(shown, solver))
+    with Display("cloning", settings.steps + settings.critic_steps, bar) as display:
+        figures = clone(
+            *(model, task, shown, settings, seed, logger), advance=display.update
+        )
+        display.say(
+            f"Cloned: mean SCR {figures['scr']:.2f} on those held out; {solver} itself "
+            f"{figures['solver_scr']:.2f}."
+        )
 
 
 def clone(
@@ -46,8 +81,7 @@ def clone(
 ) -> dict[str, float]:
     """Trains actor and critic of a model on demonstrations.
 
-    The same seed gives the same weights; the random states of other code stay as they
-    are.
+    It is deterministic in the seed, and does not change the global random states.
 
     Args:
         model: an algorithm of Stable-Baselines3, or `Apg`.
@@ -62,23 +96,23 @@ def clone(
         Mean SCR of the cloned policy, `scr`, and of the solver, `solver_scr`, on the
         demonstrations held out.
     """
-    known, held_out = _split(demonstrations)
+    training, held_out = _split(demonstrations)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        of_actor = _clone_actor(model, known, settings, logger, advance)
+        of_actor = _clone_actor(model, training, settings, logger, advance)
         if isinstance(model, Apg):
-            model.average_anew()
+            model.reset_average()
         else:
-            _calm(model.policy, settings.log_std)
-            _fit_critic(model, task, known, settings, of_actor, logger, advance)
+            _set_initial_deviation(model.policy, settings.log_std)
+            _fit_critic(model, task, training, settings, of_actor, logger, advance)
     if isinstance(model, OffPolicyAlgorithm):
         _synchronise_targets(model.policy)
-        _fill_buffer(model, task, known, demonstrations.scr)
+        _fill_buffer(model, task, training, demonstrations.scr)
     return _compare(model, task, held_out, demonstrations.scr)
 
 
 def _split(demonstrations: Demonstrations) -> tuple[Batch, Batch]:
-    """Returns those to learn from and those held out, which come last."""
+    """Splits into training and held-out demonstrations, the last ones."""
     whole = Batch(
         users=torch.from_numpy(demonstrations.users),
         servers=torch.from_numpy(demonstrations.servers),
@@ -91,19 +125,19 @@ def _split(demonstrations: Demonstrations) -> tuple[Batch, Batch]:
 
 def _clone_actor(
     model: Any,
-    known: Batch,
+    training: Batch,
     settings: WarmStart,
     logger: Logger,
     advance: Callable[[int], None],
 ) -> set[nn.Parameter]:
-    """Trains what decides; returns the parameters that took part."""
+    """Trains the actor; returns the parameters that have received gradients."""
     module = getattr(model, "network", model.policy)
     module.train()
-    descent = _Descent(module.parameters(), settings.learning_rate, settings.steps)
+    optimizer = _CosineAdam(module.parameters(), settings.learning_rate, settings.steps)
     for done in range(1, settings.steps + 1):
-        batch = _draw(model, known, settings.batch_size)
+        batch = _random_batch(model, training, settings.batch_size)
         loss, scores = imitation_loss(model, batch)
-        descent.step(loss)
+        optimizer.step(loss)
         logger.record_mean("warm_start/loss", loss.item())
         if scores.numel():
             equal = (scores.argmax(dim=-1) == batch.server).float().mean()
@@ -118,38 +152,38 @@ def _clone_actor(
 def _fit_critic(
     model: Any,
     task: Task,
-    known: Batch,
+    training: Batch,
     settings: WarmStart,
     of_actor: set[nn.Parameter],
     logger: Logger,
     advance: Callable[[int], None],
 ) -> None:
-    """Teaches the critic what the cloned policy's own, random, decisions are worth.
+    """Fits the critic to the rewards of actions sampled from the cloned policy.
 
-    It learns the reward of one decision, which is the whole return where γ = 0.
+    The reward of one decision is the return for γ = 0.
     """
     policy = model.policy
     own = [value for value in policy.parameters() if value not in of_actor]
     if not settings.critic_steps or not own:
         return
     policy.train()
-    descent = _Descent(own, settings.learning_rate, settings.critic_steps)
+    optimizer = _CosineAdam(own, settings.learning_rate, settings.critic_steps)
     for done in range(1, settings.critic_steps + 1):
-        observation = _draw(model, known, settings.batch_size).observation(
+        observation = _random_batch(model, training, settings.batch_size).observation(
             policy.observation_space
         )
         with torch.no_grad():
-            action = _explored(model, observation)
+            action = _exploring_actions(model, observation)
         reward = _reward(task, observation, action).unsqueeze(-1)
         if isinstance(model, OffPolicyAlgorithm):
             expected = policy.critic(observation, action)
             if isinstance(expected, tuple):
                 expected = torch.cat(expected, dim=-1)
-            expected = expected.flatten(1)  # several critics, or quantiles
+            expected = expected.flatten(1)  # of several critics, or quantiles
         else:
             expected = values(policy, observation)
         loss = functional.mse_loss(expected, reward.expand_as(expected))
-        descent.step(loss)
+        optimizer.step(loss)
         logger.record_mean("warm_start/critic_loss", loss.item())
         if done % LOG_INTERVAL == 0 or done == settings.critic_steps:
             logger.dump(settings.steps + done)
@@ -157,8 +191,8 @@ def _fit_critic(
     policy.eval()
 
 
-class _Descent:
-    """Adam with a learning rate that rises, then falls to 0 by a cosine."""
+class _CosineAdam:
+    """Adam with linear warm-up and cosine decay of the learning rate."""
 
     def __init__(
         self, parameters: Iterable[nn.Parameter], rate: float, steps: int
@@ -175,7 +209,7 @@ class _Descent:
         )
 
     def step(self, loss: Tensor) -> None:
-        """Descends on a loss."""
+        """Takes a gradient step."""
         self._optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
@@ -183,20 +217,20 @@ class _Descent:
         self._schedule.step()
 
 
-def _draw(model: Any, known: Batch, count: int) -> Batch:
-    """Returns a random batch, in random orders where the network does not see to it."""
-    batch = known[torch.randint(len(known), (count,))]
+def _random_batch(model: Any, training: Batch, count: int) -> Batch:
+    """Returns a random batch, permuted if the network is not equivariant."""
+    batch = training[torch.randint(len(training), (count,))]
     return batch if set_network(model) is not None else permuted(batch)
 
 
-def _explored(model: Any, observation: Any) -> Tensor:
-    """Returns random actions [B, …] about as the algorithm will try them."""
+def _exploring_actions(model: Any, observation: Any) -> Tensor:
+    """Samples actions [B, …] similar to those that the algorithm will explore."""
     policy = model.policy
     if not isinstance(model, OffPolicyAlgorithm):
         action = random_action(policy, observation)
         is_box = isinstance(policy.action_space, spaces.Box)
         return action.clamp(-1, 1) if is_box else action
-    # A critic of actions has to know what lies around, as its gradient is followed.
+    # The actor follows the gradient of a Q-function, which must hold nearby too.
     mean = mean_action(policy, observation)
     width = _WIDEST_NOISE * torch.rand(len(mean), 1)
     return (mean + width * torch.randn_like(mean)).clamp(-1, 1)
@@ -209,8 +243,8 @@ def _reward(task: Task, observation: Any, action: Tensor) -> Tensor:
     return torch.from_numpy(outcome.scr).float()
 
 
-def _calm(policy: Any, log_std: float) -> None:
-    """Lets random actions begin near the cloned ones, where they have a deviation."""
+def _set_initial_deviation(policy: Any, log_std: float) -> None:
+    """Sets the deviation of a stochastic policy, so that it explores near the clone."""
     with torch.no_grad():
         for name, part in policy.named_parameters():
             if name == "log_std":  # one for all observations
@@ -222,36 +256,36 @@ def _calm(policy: Any, log_std: float) -> None:
 
 
 def _synchronise_targets(policy: Any) -> None:
-    """Makes the slowly following networks of an off-policy algorithm follow at once."""
+    """Copies the weights to the target networks of an off-policy algorithm."""
     for name in ("actor", "critic"):
         target = getattr(policy, f"{name}_target", None)
         if target is not None:
             target.load_state_dict(getattr(policy, name).state_dict())
 
 
-def _fill_buffer(model: Any, task: Task, known: Batch, scr: Any) -> None:
-    """Puts the demonstrations into the replay buffer, so that none begins empty.
+def _fill_buffer(model: Any, task: Task, training: Batch, scr: Any) -> None:
+    """Fills the replay buffer with the demonstrations.
 
     As in Vecerik et al., "Leveraging demonstrations for deep reinforcement learning"
     (arXiv 1707.08817), but without priorities.
     """
     buffer, count = model.replay_buffer, model.n_envs
-    observation = known.observation(model.observation_space).numpy()
-    action = known.action(model.action_space).numpy()
+    observation = training.observation(model.observation_space).numpy()
+    action = training.action(model.action_space).numpy()
     ends = np.full(count, task.episode_length == 1)
-    rows = min(len(known) // count, buffer.buffer_size)
+    rows = min(len(training) // count, buffer.buffer_size)
     for i in range(rows):
         now = slice(i * count, (i + 1) * count)
-        # The next scenario is an independent one, so that any other will do.
+        # The next scenario is independent, so that any other will do.
         later = np.roll(observation, -count, axis=0)[now]
         buffer.add(observation[now], later, action[now], scr[now], ends, [{}] * count)
-    model.learning_starts = 0  # no random decisions to fill it
+    model.learning_starts = 0  # no random actions are needed
 
 
 def _compare(
     model: Any, task: Task, held_out: Batch, solver_scr: Any
 ) -> dict[str, float]:
-    """Returns the mean SCR of the policy and of the solver on the last scenarios."""
+    """Returns the mean SCR of policy and solver on the held-out scenarios."""
     space = task.observation_codec.space
     observation = held_out.observation(space)
     action, _ = model.predict(_as_numpy(observation), deterministic=True)

@@ -1,4 +1,4 @@
-"""Validation optimality while training, over the seeds of an entry."""
+"""Learning curves: validation optimality over the seeds of an entry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RESAMPLES = 500
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Curve:
-    """What R runs of an entry reached at E evaluations, the untrained one included."""
+    """Results of R runs at E evaluations, of which the first is before training."""
 
     label: str
     decisions: Array  # [E] before the evaluation
@@ -48,7 +48,7 @@ def _curve(label: str, runs: Sequence[Run]) -> Curve:
             raise ValueError(
                 f"{run.name} was evaluated after {archive['timesteps'].tolist()} "
                 f"decisions, seed {runs[0].seed} after {decisions.tolist()}. Move that "
-                "run away, and it is trained anew."
+                "run away, and it is trained again."
             )
     scores = np.stack([a["results"] / a["bound"] for a in archives])  # [R, E, I]
     return Curve(

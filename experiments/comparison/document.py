@@ -1,4 +1,4 @@
-"""Fragments of `docs/results.md` that are written by the comparison, not by hand."""
+"""The generated fragments of `docs/results.md`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mec_llm_env.files import write_whole
 PAGE = "results.md"
 FIGURES = "figures/comparison"  # in the documentation's folder
 
-#: What the page has a place for, `<!-- begin NAME -->` … `<!-- end NAME -->`.
+#: Placeholders of the page, `<!-- begin NAME -->` … `<!-- end NAME -->`.
 FRAGMENTS = ("how", "table", "reading", "figures", "milestones")
 
 
 def check_page(docs: Path) -> None:
-    """Sees that the page has a place for each fragment.
+    """Checks that the page has a placeholder for each fragment.
 
     Raises:
         ValueError: it is not there, or lacks one.

@@ -10,9 +10,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, StrMethodFormatter
 
-from agents.evaluation.figures import draw_latency, draw_profiles, new_figure
-from agents.evaluation.labels import name_ends, settle
+from agents.evaluation.figures import (
+    add_legend,
+    draw_latency,
+    draw_profiles,
+    new_figure,
+)
 from agents.evaluation.results import AgentResult
+from agents.evaluation.statistics import Estimate
 from agents.evaluation.style import STYLE, looks_of, share_axis, to_png
 from experiments.comparison.curves import Curve
 from experiments.comparison.pairs import Pair
@@ -45,8 +50,7 @@ def _draw_iqm(results: Sequence[AgentResult]) -> Figure:
     look = looks_of(results)
     for row, result in enumerate(results):
         own, iqm = look[result.label], result.iqm
-        axes.plot([iqm.low, iqm.high], [row, row], color=own.colour, linewidth=5)
-        axes.plot(iqm.value, row, "|", color="white", markersize=7)
+        _draw_interval(axes, row, iqm, own.colour)
         axes.annotate(
             f"{iqm.value:.4f}",
             (1, row),
@@ -63,8 +67,7 @@ def _draw_iqm(results: Sequence[AgentResult]) -> Figure:
         min(result.iqm.low for result in results),
         max(result.iqm.high for result in results),
     )
-    axes.set_yticks(range(len(results)), [result.label for result in results])
-    axes.set_ylim(len(results) - 0.4, -0.6)
+    _name_rows(axes, [result.label for result in results])
     axes.set_xlabel("interquartile mean of the share of the bound; bar: 95 % interval")
     return figure
 
@@ -76,37 +79,44 @@ def _draw_improvement(pairs: Sequence[Pair]) -> Figure:
     for row, pair in enumerate(pairs):
         p = pair.probability
         colour = "#888888" if p.low <= 0.5 <= p.high else "#332288"
-        axes.plot([p.low, p.high], [row, row], color=colour, linewidth=5)
-        axes.plot(p.value, row, "|", color="white", markersize=7)
-    axes.set_yticks(
-        range(len(pairs)), [f"{pair.better} over {pair.worse}" for pair in pairs]
-    )
-    axes.set_ylim(len(pairs) - 0.4, -0.6)
+        _draw_interval(axes, row, p, colour)
+    _name_rows(axes, [f"{pair.better} over {pair.worse}" for pair in pairs])
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("probability of improvement; bar: 95 % interval, grey: holds ½")
     return figure
 
 
+def _draw_interval(axes: Any, row: int, estimate: Estimate, colour: str) -> None:
+    """Draws an interval as a bar, with a white mark at the estimate."""
+    axes.plot([estimate.low, estimate.high], [row, row], color=colour, linewidth=5)
+    axes.plot(estimate.value, row, "|", color="white", markersize=7)
+
+
+def _name_rows(axes: Any, names: Sequence[str]) -> None:
+    """Labels the rows of a figure, the first one at the top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
 def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) -> Figure:
     """Validation optimality against decisions, and against the time of training."""
     look = looks_of(results)
-    figure = Figure(figsize=(7.6, 8.4), layout="constrained")
+    figure = Figure(figsize=(8.2, 8.4), layout="constrained")
     panels: Any = figure.subplots(2, 1)
     low = min(estimate.low for curve in curves for estimate in curve.iqm[1:])
     high = max(estimate.high for curve in curves for estimate in curve.iqm)
-    ends: list[list[tuple[str, float, float, str]]] = [[], []]
     for curve in curves:
         own = look[curve.label]
-        estimates = curve.iqm[1:]  # nothing is learned at zero, and log 0 is nowhere
+        estimates = curve.iqm[1:]  # without the one at 0, which a log axis cannot show
         value, lower, upper = (
             np.array([getattr(estimate, name) for estimate in estimates])
             for name in ("value", "low", "high")
         )
         xs = (curve.decisions[1:], np.median(curve.seconds, axis=0)[1:])
-        for axes, x, named in zip(panels, xs, ends, strict=True):
-            axes.plot(x, value, linestyle=own.line, color=own.colour, lw=1.4)
+        for axes, x in zip(panels, xs, strict=True):
+            style = {"linestyle": own.line, "color": own.colour, "label": curve.label}
+            axes.plot(x, value, lw=1.4, **style)
             axes.fill_between(x, lower, upper, color=own.colour, alpha=0.15, lw=0)
-            named.append((curve.label, float(x[-1]), float(value[-1]), own.colour))
     scales = (
         ("decisions", EngFormatter(sep="")),  # 500k, 1M
         ("s of training, one thread", StrMethodFormatter("{x:g}")),
@@ -119,7 +129,5 @@ def _draw_efficiency(results: Sequence[AgentResult], curves: Sequence[Curve]) ->
         share_axis(axes.yaxis, low, high)
         axes.set_xlabel(text)
         axes.set_ylabel("share of the bound, validation (IQM)")
-    settle(figure, right=0.79)
-    for axes, named in zip(panels, ends, strict=True):
-        name_ends(axes, named)
+    add_legend(figure)
     return figure

@@ -1,8 +1,7 @@
-"""Measurements of runs, solvers and rules on the test scenarios, kept on the disk.
+"""Measurements of runs, solvers and rules on the test scenarios, with a cache.
 
-A measurement's file is named by its agent and holds the fingerprint of what determines
-it: model, test scenarios, and the source that decides. Where that differs it is made
-anew.
+A measurement's file is named by its agent and by the fingerprint of what determines
+it: model, test scenarios, and the source that decides.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,21 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from agents.cache import source_hash
-from agents.evaluation.bounds import certified_bounds
+from agents.bounds import certified_bounds
+from agents.cache import cached_arrays, source_hash
+from agents.display import Display
 from agents.evaluation.comparison import Measurement, compare
-from agents.evaluation.instances import held_out_instances
 from agents.evaluation.results import AgentResult
+from agents.instances import held_out_instances
 from agents.learned import find_model
-from experiments.comparison.display import Display
 from experiments.comparison.plan import UNTRAINED
 from experiments.comparison.runs import Run
-from mec_llm_env.files import write_whole
+from mec_llm_env import Scenario
+from mec_llm_env.files import Arrays
 from mec_llm_env.task import Task
 
 SEED = 0  # of random agents and of the bootstrap
-
-_KEY = "fingerprint"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,15 +65,10 @@ def measure_all(
     ).value
     subjects = _subjects(runs)
     folder = output / "measurements"
-    folder.mkdir(parents=True, exist_ok=True)
     measured: dict[str, list[tuple[str, Measurement]]] = {}
     for i, subject in enumerate(subjects):
-        path = folder / f"{subject.file}.npz"
-        key = _fingerprint(subject, task, instances)
-        measurement = _load(path, key)
-        if measurement is None:
-            (measurement,) = compare([subject.agent], task, scenario, seed=SEED)
-            _save(path, key, measurement)
+        path = folder / f"{subject.file}_{_fingerprint(subject, task, instances)}.npz"
+        measurement = _measured(path, subject.agent, task, scenario)
         name = "" if subject.model is None else subject.agent
         measured.setdefault(subject.label, []).append((name, measurement))
         display.update(i + 1)
@@ -114,7 +106,7 @@ def _fingerprint(subject: _Subject, task: Task, instances: int) -> str:
     digest.update(repr((subject.label, task.config, instances, SEED)).encode())
     if subject.model is not None:
         digest.update(subject.model.read_bytes())
-    return digest.hexdigest()
+    return digest.hexdigest()[:16]
 
 
 @functools.cache
@@ -126,21 +118,15 @@ def _source() -> str:
     return source_hash(agents, dashf, mec_llm_env)
 
 
-def _save(path: Path, key: str, measurement: Measurement) -> None:
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {**dataclasses.asdict(measurement), _KEY: np.array(key)}
-    np.savez_compressed(buffer, **arrays)
-    write_whole(path, buffer.getvalue())
+def _measured(path: Path, agent: str, task: Task, scenario: Scenario) -> Measurement:
+    """Returns the measurement of a file, which is made where there is none."""
 
+    def measure() -> Arrays:
+        (measurement,) = compare([agent], task, scenario, seed=SEED)
+        fields = dataclasses.asdict(measurement)
+        return {name: np.asarray(value) for name, value in fields.items()}
 
-def _load(path: Path, key: str) -> Measurement | None:
-    """Returns a kept measurement; None where there is none of this fingerprint."""
-    if not path.is_file():
-        return None
-    with np.load(path) as archive:
-        arrays: dict[str, Any] = dict(archive)
-    if str(arrays.pop(_KEY, "")) != key:
-        return None
-    arrays["batch_time_s"] = float(arrays["batch_time_s"])
-    arrays["batch_size"] = int(arrays["batch_size"])
-    return Measurement(**arrays)
+    fields: dict[str, Any] = cached_arrays(path, measure)
+    for name, kind in (("batch_time_s", float), ("batch_size", int)):
+        fields[name] = kind(fields[name])
+    return Measurement(**fields)

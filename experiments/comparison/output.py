@@ -1,4 +1,4 @@
-"""All files of a comparison, made before the first of them is written."""
+"""The files of a comparison; all are made before the first is written."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.evaluation.results import AgentResult
-from agents.evaluation.results import to_csv as instances_csv
+from agents.evaluation.results import AgentResult, instance_rows, to_csv
 from agents.provenance import provenance
 from experiments.comparison.curves import Curve, learning_curves
 from experiments.comparison.document import FIGURES, update_page
@@ -21,7 +20,6 @@ from experiments.comparison.tables import (
     milestone_table,
     reading,
     summary_rows,
-    to_csv,
 )
 from mec_llm_env.files import write_whole
 
@@ -72,10 +70,10 @@ def write_outputs(
     }
     files: dict[str, str | bytes] = {
         **figures,
-        "comparison.csv": to_csv(rows),
-        "instances.csv": instances_csv(results),
-        "efficiency.csv": to_csv(efficiency_rows(curves)),
-        "improvement.csv": to_csv(improvement_rows(pairs)),
+        "comparison.csv": _csv(rows),
+        "instances.csv": to_csv(instance_rows(results)),
+        "efficiency.csv": _csv(efficiency_rows(curves)),
+        "improvement.csv": _csv(improvement_rows(pairs)),
         "results.md": "\n\n".join([*fragments.values(), _figures("")]) + "\n",
     }
     for name, content in files.items():
@@ -92,10 +90,15 @@ def _how(results: Sequence[AgentResult], curves: Sequence[Curve], command: str) 
     seeds = max(len(curve.seconds) for curve in curves)
     return (
         f"```sh\n{command}\n```\n\n"
-        f"{seeds} seeds an entry, {results[0].scr.shape[1]} test scenarios; commit "
+        f"{seeds} seeds per entry, {results[0].scr.shape[1]} test scenarios; commit "
         f"{made['git']}, Python {made['python']}, {versions}; {made['platform']} with "
         f"{made['processors']} processors."
     )
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    """Returns rows of equal keys as CSV."""
+    return to_csv([list(rows[0]), *(row.values() for row in rows)])
 
 
 def _figures(folder: str) -> str:

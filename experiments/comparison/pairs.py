@@ -1,4 +1,4 @@
-"""Which agents are compared in pairs, and how likely one is the better."""
+"""Pairwise comparisons: the probability that one agent beats another."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def all_pairs(results: Sequence[AgentResult]) -> list[Pair]:
 def shown_pairs(results: Sequence[AgentResult], pairs: Sequence[Pair]) -> list[Pair]:
     """Returns the pairs that are drawn: neighbours in the order, and variants.
 
-    A neighbour tells whether a rank is more than chance; a variant, such as "ppo set",
+    Neighbours show whether a rank is significant; a variant, such as "ppo set",
     is compared with the plain algorithm.
 
     Args:
@@ -41,7 +41,7 @@ def shown_pairs(results: Sequence[AgentResult], pairs: Sequence[Pair]) -> list[P
         pairs: `all_pairs` of them.
     """
     known = {(pair.better, pair.worse): pair for pair in pairs}
-    trained = [result.label for result in results if result.runs != ("",)]
+    trained = [result.label for result in results if result.is_trained]
     neighbours = itertools.pairwise(result.label for result in results)
     wanted = [pair for pair in neighbours if set(pair) & set(trained)]
     variants = [(label, label.split()[0]) for label in trained if " " in label]

@@ -1,4 +1,4 @@
-"""What is compared: every entry with the arguments of `train.py` that make its runs."""
+"""The entries of the comparison, each with its arguments of `train.py`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.training.runs import TrainingConfig
+from agents.run.config import TrainingConfig
 from mec_llm_env.names import did_you_mean
 
 ROOT = Path(__file__).parents[2]
 
-#: Label → arguments of `train.py`. A label is what `run_label` calls such runs. Without
-#: `recurrent_ppo`: there is nothing to remember where an episode is one decision.
+#: Label → arguments of `train.py`. A label is what `run_label` calls such runs.
+#: `recurrent_ppo` is left out, as an episode of one decision needs no memory.
 PLAN: dict[str, tuple[str, ...]] = {
     "apg": ("--agent", "apg"),
     "ppo": ("--agent", "ppo"),
@@ -62,7 +62,7 @@ def make_entries(
     jobs: int,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Entry]:
-    """Asks `train.py` for the settings of each entry; nothing is written.
+    """Gets the settings of each entry from `train.py --dry-run`.
 
     Args:
         labels: of the plan; none: all.

@@ -1,4 +1,4 @@
-"""The runs of a comparison on the disk: which are there, and how far they are."""
+"""The run folders of a comparison, and their progress."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from agents.algorithms import ALGORITHMS
-from agents.training.boundary import EVALUATIONS
-from agents.training.runs import CONFIG, TrainingConfig, load_config
+from agents.run.config import TrainingConfig
+from agents.run.folder import CONFIG, EVALUATIONS, load_config
 from experiments.comparison.plan import Entry
 
 Array = Any
@@ -35,24 +35,24 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Label and seed, for messages."""
         return f"{self.entry.label}, seed {self.seed}"
 
     @property
     def folder(self) -> Path | None:
-        """The run folder: the finished one, or one to go on with; None: neither."""
+        """The run folder, finished or to be resumed; None if there is neither."""
         own = [path for path, config in self._siblings() if config == self.config]
         finished = [path for path in own if self._is_finished(path)]
         return next(reversed(finished or own), None)
 
     @property
     def finished(self) -> bool:
-        """Whether training came to its end."""
+        """Whether training is complete."""
         folder = self.folder
         return folder is not None and self._is_finished(folder)
 
     def check(self) -> None:
-        """Looks at what lies in its folder.
+        """Checks the existing run folders.
 
         Raises:
             ValueError: runs of this seed were trained with other settings.
@@ -81,7 +81,7 @@ class Run:
                 yield path, load_config(path)
 
     def _is_finished(self, folder: Path) -> bool:
-        file = ALGORITHMS[self.config.agent].load_trainer().model_file
+        file = ALGORITHMS[self.config.agent].model_file
         return (folder / file).is_file()
 
 

@@ -1,9 +1,7 @@
-"""Numbers of the comparison: CSV files, and text in Markdown that holds them."""
+"""Tables of the comparison as CSV and Markdown, and their discussion."""
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +13,7 @@ from agents.evaluation.statistics import Estimate
 from experiments.comparison.curves import Curve
 from experiments.comparison.pairs import Pair
 
-#: Shares of the bound for which it is told how soon they were reached.
+#: Shares of the bound whose time to reach is reported.
 MILESTONES = (0.9, 0.95, 0.97, 0.99, 0.995)
 
 _HEADING = (
@@ -27,7 +25,7 @@ _HEADING = (
 def summary_rows(
     results: Sequence[AgentResult], curves: Sequence[Curve]
 ) -> list[dict[str, Any]]:
-    """Returns the figures of the table, a row an agent, best first."""
+    """Returns the figures of the table, one row per agent, best first."""
     trained = {curve.label: curve for curve in curves}
     rows = []
     for result in results:
@@ -50,15 +48,6 @@ def summary_rows(
             }
         )
     return rows
-
-
-def to_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """Returns rows of equal keys as CSV, every digit kept."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def efficiency_rows(curves: Sequence[Curve]) -> list[dict[str, Any]]:
@@ -95,7 +84,7 @@ def improvement_rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
 
 
 def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
-    """Returns the `summary_rows` for people."""
+    """Formats the `summary_rows` in Markdown."""
     lines = [
         _line(
             f"`{row['agent']}`",
@@ -135,9 +124,9 @@ def milestone_table(curves: Sequence[Curve]) -> str:
 
 
 def reading(results: Sequence[AgentResult], pairs: Sequence[Pair]) -> str:
-    """Returns what the numbers say, in sentences."""
-    trained = [result for result in results if result.runs != ("",)]
-    others = [result for result in results if result.runs == ("",)]
+    """Discusses the results in sentences."""
+    trained = [result for result in results if result.is_trained]
+    others = [result for result in results if not result.is_trained]
     best, solver = trained[0], others[0]
     known = {(pair.better, pair.worse): pair.probability for pair in pairs}
     assert best.optimality is not None

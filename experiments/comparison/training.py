@@ -1,8 +1,8 @@
-"""Trains the runs of a comparison, several at once, and goes on where it was stopped.
+"""Trains the runs of a comparison in parallel, and resumes interrupted ones.
 
-Each run is `python train.py` in a process of its own, on one thread. It is in a
-process group of its own as well, so that Ctrl-C reaches it once, through `train_all`:
-a second signal would make it stop without a checkpoint.
+Each run is `python train.py` in a process of its own, on one thread. It has its own
+process group, so that Ctrl-C reaches it once, through `train_all`: a second signal
+would stop it without a checkpoint.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.display import Display
 from agents.training.interrupt import InterruptFlag
-from experiments.comparison.display import Display
 from experiments.comparison.plan import ROOT
 from experiments.comparison.runs import Run
 
-#: s between two looks at the processes, and at how far the runs are.
+#: Intervals of polling the processes and the progress of the runs, s.
 _POLL_S, _LOOK_S = 0.2, 10.0
 
 _ONE_THREAD = dict.fromkeys(
@@ -30,7 +30,7 @@ _ONE_THREAD = dict.fromkeys(
 
 
 class ComparisonInterrupted(Exception):  # noqa: N818 - it is no error
-    """The user has stopped the comparison; what is done is kept."""
+    """The user has interrupted the comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,8 @@ def train_all(
 ) -> None:
     """Trains all runs that are not finished.
 
-    One seed of every entry after another, so that a comparison that ends early has as
-    many of each; of one seed the longest runs first, by the time that others took.
+    The first seed of all entries comes before the second; within a seed the longest
+    runs come first, as estimated from other runs.
 
     Args:
         runs: of the comparison.
@@ -65,7 +65,7 @@ def train_all(
     waiting = [run for run in runs if not pace.is_done(run)]
     failed: list[_Process] = []
     active: list[_Process] = []
-    looked_at = -_LOOK_S
+    looked_at, note = -_LOOK_S, ""
     with InterruptFlag() as flag:
         try:
             while waiting or active:
@@ -77,14 +77,15 @@ def train_all(
                     pace.look_at(process.run)
                     if not pace.is_done(process.run):
                         failed.append(process)
-                    display.say(_outcome(process.run))
+                    display.say(_outcome(process.run) + note)
                 if ended or time.monotonic() - looked_at > _LOOK_S:
                     looked_at = time.monotonic()
                     for process in active:
                         pace.look_at(process.run)
                     going = [*waiting, *(process.run for process in active)]
                     left = sum(pace.seconds_left(run) for run in going)
-                    display.update(pace.done, left / jobs)
+                    note = f"; about {_minutes(left / jobs)} left" if left else ""
+                    display.update(pace.done, note.removeprefix("; "))
                     waiting.sort(key=lambda r: (r.seed, -pace.seconds_left(r)))
                 while waiting and len(active) < jobs:
                     active.append(_begin(waiting.pop(0), output, lock))
@@ -100,7 +101,7 @@ def train_all(
 
 
 class Pace:
-    """How far the runs are, and how long they take, by their evaluations so far."""
+    """Progress and estimated duration of the runs, from their evaluations so far."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._share: dict[str, float] = {}  # of the decisions, by run
@@ -109,7 +110,7 @@ class Pace:
             self.look_at(run)
 
     def look_at(self, run: Run) -> None:
-        """Reads how far a run is."""
+        """Reads the progress of a run."""
         evaluations, share = run.evaluations(), 0.0
         if evaluations is not None and len(evaluations["timesteps"]):
             share = float(evaluations["timesteps"][-1]) / run.config.timesteps
@@ -119,23 +120,23 @@ class Pace:
         self._share[run.name] = 1.0 if run.finished else min(share, 0.99)
 
     def is_done(self, run: Run) -> bool:
-        """Returns whether a run was finished when it was looked at."""
+        """Returns whether a run was finished when it was last read."""
         return self._share[run.name] == 1
 
     @property
     def done(self) -> float:
-        """Runs that are done, the begun ones by their share."""
+        """Number of runs that are done; unfinished ones count by their share."""
         return sum(self._share.values())
 
     def seconds_left(self, run: Run) -> float:
-        """Training that is left of a run, s; of unknown entries the mean of others."""
+        """Remaining training time of a run, s; the mean of the others if unknown."""
         means = {k: sum(v.values()) / len(v) for k, v in self._seconds.items()}
         mean = sum(means.values()) / len(means) if means else 0.0
         return means.get(run.entry.label, mean) * (1 - self._share[run.name])
 
 
 def _begin(run: Run, output: Path, lock: int) -> _Process:
-    """Starts a run, or goes on with it."""
+    """Starts or resumes a run."""
     folder = run.folder
     if folder is None:
         run.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +162,7 @@ def _begin(run: Run, output: Path, lock: int) -> _Process:
 
 
 def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Lets processes stop at their next checkpoint, and waits; Ctrl-C does not wait."""
+    """Stops processes at their next checkpoint and waits; Ctrl-C kills them."""
     for child in children:
         if child.poll() is None:
             child.send_signal(signal.SIGINT)
@@ -181,6 +182,10 @@ def _outcome(run: Run) -> str:
         return f"{run.name}: failed"
     seconds = float(evaluations["training_s"][-1])
     return f"{run.name}: trained in {seconds:.0f} s"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _last_line(log: Path) -> str:

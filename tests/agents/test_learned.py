@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,12 @@ import numpy as np
 import pytest
 
 from agents import agent_names, make_agent
-from agents.export import INSTANCES, export, mean_scr
+from agents.export import INSTANCES, export
+from agents.instances import mean_scr
 from agents.learned import LearnedAgent
 from agents.registry import PRETRAINED, pretrained_names, run_config
-from agents.training.runs import TrainingConfig
-from agents.training.trainer import Trainer
+from agents.run.config import TrainingConfig
+from agents.training import start
 from mec_llm_env import evaluate, sample_scenario, violations
 from mec_llm_env.task import Task
 
@@ -76,7 +79,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             checkpoint_freq=64,
             hyperparameters=SMALL[name],
         )
-        trainer = Trainer.begin(config, tmp_path_factory.mktemp(agent))
+        trainer = start.begin(config, tmp_path_factory.mktemp(agent))
         assert trainer.train(bar=False)
         folders[name] = trainer.run
     return folders
@@ -155,7 +158,8 @@ def test_exported_without_pickles_it_decides_the_same(
             assert not any("critic" in entry or "target" in entry for entry in archive)
     task = Task(preset="tiny-4x2")
     content = json.loads((folder / "config.json").read_text())
-    assert content["policy"]["mean_scr"] == mean_scr(runs[name], task)
+    agent = LearnedAgent.from_run(runs[name], task)
+    assert content["policy"]["mean_scr"] == mean_scr(agent, task, INSTANCES)
     assert content["policy"]["instances"] == INSTANCES
     scenario = sample_scenario(task.config, np.random.default_rng(0), (20,))
     ours, exported = (
@@ -173,9 +177,9 @@ def test_pretrained_policies_reach_what_they_reached(name: str) -> None:
     assert config is not None
     folder = PRETRAINED / config.agent
     recorded = json.loads((folder / "config.json").read_text())["policy"]
-    assert mean_scr(name, Task(**config.env_kwargs)) == pytest.approx(
-        recorded["mean_scr"], rel=1e-3
-    )
+    task = Task(**config.env_kwargs)
+    reached = mean_scr(make_agent(name, task), task, INSTANCES)
+    assert reached == pytest.approx(recorded["mean_scr"], rel=1e-3)
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
 
 
@@ -191,3 +195,18 @@ def test_pretrained_policies_beat_the_rules() -> None:
         assert name in agent_names()
     with pytest.raises(ValueError, match="no pretrained agent 'a:pretrained'; with"):
         make_agent("a:pretrained")
+
+
+def test_loading_a_policy_imports_no_trainer() -> None:
+    code = (
+        f"import sys, agents; [agents.make_agent(n) for n in {pretrained_names()}]; "
+        "print([m for m in sys.modules if m.startswith('agents.training')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PRETRAINED.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"

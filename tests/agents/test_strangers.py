@@ -22,9 +22,9 @@ import torch
 import evaluate
 import train
 from agents import make_agent
-from agents.training import hyperparameters
-from agents.training.runs import read_content, write_config
-from agents.training.trainer import Trainer
+from agents.run import hyperparameters
+from agents.run.folder import read_content, write_config
+from agents.training import start
 from mec_llm_env import Scenario
 from mec_llm_env.task import Task
 from tests.agents.training.test_trainer import config
@@ -58,7 +58,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A finished run of each kind of folder."""
     folders = {}
     for agent in ("ppo", "sac", "apg"):
-        trainer = Trainer.begin(config(agent), tmp_path_factory.mktemp(agent))
+        trainer = start.begin(config(agent), tmp_path_factory.mktemp(agent))
         assert trainer.train(bar=False)
         folders[agent] = trainer.run
     return folders
@@ -186,7 +186,7 @@ def test_checkpoints(
     assert not (tmp_path / "canary").exists()
     # The canary is alive: whoever trusts it hears it.
     with contextlib.suppress(Exception):
-        Trainer.resume(run, 999, trust=True)
+        start.resume(run, 999, trust=True)
     assert (tmp_path / "canary").exists()
     (tmp_path / "canary").rmdir()
 
@@ -233,6 +233,6 @@ def test_weights_that_are_too_large_are_not_unpacked(
 
 
 def test_a_run_of_ones_own_is_trusted(runs: dict[str, Path]) -> None:
-    resumed = Trainer.resume(runs["apg"], 999)
+    resumed = start.resume(runs["apg"], 999)
     assert resumed.resumed_at == 128
     assert torch.is_tensor(next(iter(resumed.model.policy.state_dict().values())))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agents.evaluation.selection import run_label
-from agents.training.runs import load_config
+from agents.run.folder import load_config
 from experiments import compare_agents
 from experiments.comparison import measuring
 

@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from agents.algorithms import ALGORITHMS
-from agents.training.hyperparameters import (
+from agents.run.config import TrainingConfig
+from agents.run.hyperparameters import (
     RUN_KEYS,
     as_arguments,
     check_arguments,
     load_hyperparameters,
 )
-from agents.training.runs import TrainingConfig
 from experiments import tune
 from experiments.search_spaces import (
     SPACES,

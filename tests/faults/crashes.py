@@ -27,9 +27,9 @@ import torch._dynamo  # as the first optimiser does, which would take seconds ea
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents.folders import LOCK
-from agents.training import demonstrations
-from agents.training.runs import TrainingConfig, is_run
-from agents.training.trainer import Trainer
+from agents.run.config import TrainingConfig, WarmStart
+from agents.run.folder import is_run
+from agents.training import demonstrations, start
 from tests.faults.injection import CRASHED, DONE, run_apart
 
 NETWORK = {"width": 4, "pair_layers": 1, "user_layers": 1, "pooled": 2}
@@ -45,8 +45,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "apg": {"policy": "set", "hyperparameters": {"policy_kwargs": NETWORK}},
     "warm": {
         "hyperparameters": ON_POLICY | {"policy_kwargs": {"net_arch": [4]}},
-        "warm_start": {"solver": "dual", "scenarios": 4, "steps": 2}
-        | {"critic_steps": 1, "batch_size": 2},
+        "warm_start": WarmStart(
+            solver="dual", scenarios=4, steps=2, critic_steps=1, batch_size=2
+        ),
     },
 }
 #: At its last decision there is a checkpoint, and then an evaluation is due.
@@ -74,7 +75,7 @@ def go_on(kind: str, output: Path) -> Callable[[], None]:
         runs = [path for path in output.glob("*/MecLlm-v0_*") if path.is_dir()]
         assert all(is_run(path) for path in runs), "a run without config.json"
         assert len(runs) < 2
-        run = Trainer.resume(runs[0]) if runs else Trainer.begin(config(kind), output)
+        run = start.resume(runs[0]) if runs else start.begin(config(kind), output)
         with contextlib.redirect_stdout(io.StringIO()):
             assert run.train(bar=False)
 
@@ -128,7 +129,7 @@ class Crashes:
         self.kind, self.folder, self.step = kind, folder, step
         self.count = 0
         torch.set_num_threads(1)
-        trainer = Trainer.build(config(kind))  # imports what is needed by all forks
+        trainer = start.build(config(kind))  # imports what is needed by all forks
         trainer.validation.measure(trainer.model, 0.0)
         self.wrong: list[str] = []
         whole = folder / "whole"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from agents.evaluation import comparison
 from agents.evaluation.comparison import compare
-from agents.evaluation.instances import held_out_instances, validation_instances
+from agents.instances import held_out_instances
+from agents.learned import LearnedAgent
 from agents.registry import make_agent
-from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
+from mec_llm_env import evaluate
 from mec_llm_env.task import Task
 
 TASK = Task(preset="tiny-4x2")
@@ -50,16 +49,18 @@ def test_slow_agents_are_timed_on_fewer_instances(
     assert len(measured.scr) == 5
 
 
-def test_instances_are_those_of_their_seeds() -> None:
-    config = ScenarioConfig()
-    held_out, validation = (
-        held_out_instances(config, 3),
-        validation_instances(config, 3),
-    )
-    for got, first in ((held_out, 20_000_000), (validation, 10_000_000)):
-        for i in range(3):
-            wanted = sample_scenario(config, np.random.default_rng(first + i))
-            for name, value in dataclasses.asdict(wanted).items():
-                np.testing.assert_array_equal(getattr(got, name)[i], value)
-    with pytest.raises(ValueError, match="`instances` must lie in 1 … 10000000; got 0"):
-        held_out_instances(config, 0)
+def test_a_trained_agent_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "apg:pretrained"
+    scenario = held_out_instances(TASK.config, 3 * comparison.CHUNK)
+    loads: list[str] = []
+    load = LearnedAgent.from_run
+
+    def counted(run: str, task: Task) -> LearnedAgent:
+        loads.append(run)
+        return load(run, task)
+
+    monkeypatch.setattr(LearnedAgent, "from_run", counted)
+    (measured,) = compare([name], TASK, scenario)
+    assert len(loads) == 1
+    whole = make_agent(name, TASK).decide(scenario)
+    np.testing.assert_array_equal(measured.scr, evaluate(scenario, whole).scr)

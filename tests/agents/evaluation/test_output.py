@@ -13,7 +13,13 @@ import pytest
 
 from agents.evaluation.comparison import Measurement
 from agents.evaluation.output import write_results
-from agents.evaluation.results import AgentResult, table, to_csv, to_json
+from agents.evaluation.results import (
+    AgentResult,
+    instance_rows,
+    table,
+    to_csv,
+    to_json,
+)
 
 ABOUT = {"preset": "tiny-4x2", "instances": 4, "command": "a <b> & c"}
 
@@ -74,7 +80,7 @@ def test_table_has_the_best_agent_first() -> None:
 
 
 def test_csv_keeps_every_digit() -> None:
-    rows = list(csv.DictReader(io.StringIO(to_csv(results()))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(instance_rows(results())))))
     assert len(rows) == 3 * 4
     assert rows[0]["agent"] == "ppo"
     assert rows[5]["run"] == "runs/b"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agents.evaluation.selection import run_label, select
-from agents.training.trainer import Trainer
+from agents.training import start
 from mec_llm_env.task import Task
-from tests.agents.training.test_runs import CONFIG as RUN_CONFIG
+from tests.agents.run.test_folder import CONFIG as RUN_CONFIG
 
 CONFIG = dataclasses.replace(
     RUN_CONFIG,
@@ -32,7 +32,7 @@ TASK = Task(preset="tiny-4x2")
 
 def untrained(folder: Path, **changes: Any) -> str:
     """Returns a run with a model that has not learned."""
-    trainer = Trainer.begin(dataclasses.replace(CONFIG, **changes), folder)
+    trainer = start.begin(dataclasses.replace(CONFIG, **changes), folder)
     trainer.keep_best()
     return str(trainer.run)
 

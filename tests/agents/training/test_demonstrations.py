@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 import dashf
-from agents.evaluation.instances import (
+from agents.instances import (
     DEMONSTRATION_SEED,
     TEST_SEED,
     VALIDATION_SEED,
     demonstration_instances,
 )
+from agents.run.config import ENVIRONMENTS_PER_RUN, RUNS
 from agents.training import demonstrations
 from agents.training.demonstrations import Demonstrations, demonstrate, describe
-from agents.training.runs import ENVIRONMENTS_PER_RUN, RUNS
 from mec_llm_env import sample_scenario
 from mec_llm_env.task import Task
 

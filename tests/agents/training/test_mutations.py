@@ -14,8 +14,9 @@ import yaml
 
 import evaluate
 import train
-from agents.training import hyperparameters
-from agents.training.runs import CONFIG, _check_sum
+from agents.run import hyperparameters
+from agents.run.folder import CONFIG, _check_sum
+from agents.training import start
 from agents.training.trainer import Trainer
 from tests.agents.training.test_trainer import config
 
@@ -84,7 +85,7 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 
 def begin(trainer: Trainer, bar: Any) -> None:
     """Stands for training."""
-    trainer._lock.release()
+    trainer.lock.release()
     raise Stopped
 
 
@@ -118,7 +119,7 @@ def test_mutated_configurations(
     rng = random.Random(0)
     runs = []
     for agent in ("ppo", "sac", "apg"):
-        trainer = Trainer.begin(config(agent), tmp_path)
+        trainer = start.begin(config(agent), tmp_path)
         assert trainer.train(bar=False)
         runs.append(trainer.run)
     # What is read of them, without the decisions that follow.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +14,16 @@ import torch
 
 import train as script
 from agents.algorithms import ALGORITHMS
-from agents.training import demonstrations
-from agents.training import trainer as trainer_module
+from agents.run.config import WarmStart
+from agents.run.folder import load_config
+from agents.training import demonstrations, start, warm_start
 from agents.training.demonstrations import demonstrate
 from agents.training.imitation import Batch, imitation_loss, permuted, values
-from agents.training.runs import load_config
-from agents.training.trainer import Trainer
 from agents.training.validation import Validation
-from agents.training.warm_settings import WarmStart
 from agents.training.warm_start import _split
 from mec_llm_env.task import Task
 from tests.agents.training.test_trainer import (
+    FAMILIES,
     SMALL,
     assert_same_weights,
     at_decision,
@@ -35,10 +35,10 @@ from tests.agents.training.test_trainer import (
 )
 
 TASK = Task(preset="tiny-4x2")
-QUICK = {
+QUICK = WarmStart(
     **{"solver": "dual", "scenarios": 128, "steps": 100, "critic_steps": 50},
     **{"batch_size": 32, "learning_rate": 3e-3},
-}
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -105,7 +105,7 @@ def test_a_clone_is_better_than_a_fresh_network(
     agent: str, policy: str, tmp_path: Path
 ) -> None:
     changes = with_policy(agent, policy) | {"timesteps": 16, "eval_freq": 16}
-    fresh = Trainer.begin(config(**changes), tmp_path)
+    fresh = start.begin(config(**changes), tmp_path)
     before = imitation_loss(fresh.model, shown())[0].item()
     scr = Validation(TASK).measure(fresh.model, 0.0)["scr"]
     warm = train(tmp_path, **changes, warm_start=QUICK)
@@ -124,11 +124,11 @@ def test_a_clone_is_better_than_a_fresh_network(
 
 
 def test_the_critic_knows_about_what_to_expect(tmp_path: Path) -> None:
-    settings = QUICK | {"critic_steps": 600}
+    settings = dataclasses.replace(QUICK, critic_steps=600)
     # Wide enough to reach an SCR of about 100 by steps of 3e-3.
     wide = SMALL["ppo"] | {"policy_kwargs": {"net_arch": [128]}}
     changes = {"warm_start": settings, "timesteps": 16, "hyperparameters": wide}
-    begun = Trainer.begin(config(**changes), tmp_path)
+    begun = start.begin(config(**changes), tmp_path)
     policy = begun.model.policy
     observation = shown().observation(TASK.observation_codec.space)
     assert abs(values(policy, observation).mean().item()) < 10
@@ -148,7 +148,7 @@ def test_discrete_actions_are_cloned(tmp_path: Path) -> None:
     assert cloned > 1.2 * begun
 
 
-@pytest.mark.parametrize("agent", ALGORITHMS)
+@pytest.mark.parametrize("agent", FAMILIES)
 def test_resumed_without_cloning_again(
     agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +163,7 @@ def test_resumed_without_cloning_again(
         raise CrashError
 
     torch.manual_seed(2)
-    begun = Trainer.begin(config(**changes), tmp_path / "cut")
+    begun = start.begin(config(**changes), tmp_path / "cut")
     with monkeypatch.context() as patch:
         at_decision(patch, 4, crash)  # before any but the first checkpoint
         with pytest.raises(CrashError):
@@ -172,13 +172,13 @@ def test_resumed_without_cloning_again(
     def never(*arguments: Any, **settings: Any) -> None:
         raise AssertionError("cloned again")
 
-    monkeypatch.setattr(trainer_module, "clone", never)
-    resumed = Trainer.resume(begun.run)
+    monkeypatch.setattr(warm_start, "clone", never)
+    resumed = start.resume(begun.run)
     assert resumed.model.num_timesteps == 0
     with monkeypatch.context() as patch:
         at_decision(patch, 56, send(signal.SIGINT))
         assert not resumed.train(bar=False)
-    resumed = Trainer.resume(begun.run)
+    resumed = start.resume(begun.run)
     assert resumed.train(bar=False)
     assert_same_weights(whole, resumed)
     assert monitor_rows(whole.run) == monitor_rows(resumed.run)
@@ -189,11 +189,11 @@ def test_interrupted_while_cloning_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(tmp_path / "whole", warm_start=QUICK)
-    begun = Trainer.begin(config(warm_start=QUICK), tmp_path / "cut")
+    begun = start.begin(config(warm_start=QUICK), tmp_path / "cut")
     with monkeypatch.context() as patch:
-        patch.setattr(trainer_module, "clone", lambda *_, **__: send(signal.SIGINT)())
+        patch.setattr(warm_start, "clone", lambda *_, **__: send(signal.SIGINT)())
         assert not begun.train(bar=False)
-    resumed = Trainer.resume(begun.run)
+    resumed = start.resume(begun.run)
     assert resumed.train(bar=False)
     assert_same_weights(whole, resumed)
 
@@ -238,7 +238,11 @@ def test_not_with_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_settings_out_of_range() -> None:
-    with pytest.raises(ValueError, match="`steps` to be an integer of at least 1"):
+    with pytest.raises(
+        ValueError, match=r"start\.steps` must be an integer of at least 1"
+    ):
         WarmStart(solver="dual", scenarios=8, steps=0)
-    with pytest.raises(ValueError, match="`learning_rate` to lie between 0 and 1"):
+    with pytest.raises(
+        ValueError, match=r"start\.learning_rate` must lie between 0 and 1"
+    ):
         WarmStart(solver="dual", scenarios=8, learning_rate=0.0)

@@ -1,8 +1,8 @@
-"""Settings are plain data: read, never executed, whoever wrote them.
+"""Settings are plain data, which is parsed and never executed.
 
-A value is a number, a text, true, false, none, or a list or dictionary of values. What
-rl-zoo3 writes as Python, "dict(net_arch=[64], activation_fn=nn.ReLU)", is parsed, and
-no more of Python is understood than that.
+A value is a number, a string, true, false, none, or a list or dictionary of values.
+rl-zoo3's "dict(net_arch=[64], activation_fn=nn.ReLU)" is understood, but no other
+Python expression.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 _LONGEST, _DEEPEST, _MOST = 10_000, 20, 10_000  # characters, levels, values
 _LARGEST = 2**63 - 1
 
-#: What may follow `nn.`: activation functions, of which none does anything but compute.
+#: What may follow `nn.`: activation functions, which have no side effects.
 ACTIVATIONS = frozenset(
     {
         *("CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish"),
@@ -25,10 +25,10 @@ ACTIVATIONS = frozenset(
 
 
 def read_dict(name: str, text: str) -> dict[str, Any]:
-    """Reads "dict(…)" of literals, further `dict(…)` and `nn.<activation>`.
+    """Parses "dict(…)" of literals, nested `dict(…)` and `nn.<activation>`.
 
     Raises:
-        ValueError: it has anything else in it.
+        ValueError: it contains anything else.
     """
     try:
         if len(text) > _LONGEST:
@@ -44,7 +44,7 @@ def read_dict(name: str, text: str) -> dict[str, Any]:
 
 
 def check_plain(name: str, value: Any) -> None:
-    """Checks that a value is plain data of a sane size.
+    """Checks that a value is plain data of limited size.
 
     Raises:
         ValueError: it is not.
@@ -76,8 +76,26 @@ def check_plain(name: str, value: Any) -> None:
     check(name, value, 0)
 
 
+def check_integer(
+    name: str, value: Any, least: int | None = None, most: int | None = None
+) -> None:
+    """Checks that a setting is an integer, and in its range.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"`{name}` must be an integer; got {value!r}.")
+    if least is not None and value < least:
+        raise ValueError(
+            f"`{name}` must be an integer of at least {least}; got {value!r}."
+        )
+    if most is not None and value > most:
+        raise ValueError(f"`{name}` must be at most {most}; got {value!r}.")
+
+
 def _value(node: ast.expr) -> Any:
-    """Returns what an expression stands for."""
+    """Evaluates an expression of plain data."""
     match node:
         case ast.Constant(value=None | bool() | int() | float() | str() as value):
             return value

@@ -1,7 +1,7 @@
-"""Other numbers of users and servers, made of the scenarios that there are.
+"""Data augmentation: scenarios with other numbers of users and servers.
 
-With as many of both in every scenario nothing tells a network what another number of
-them changes.
+Training scenarios are all of one size; a network that has seen no other does not
+generalise over the numbers of users and servers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ScenarioBatch:
 
     @classmethod
     def of(cls, codec: ObservationCodec, scenario: Scenario, observation: Any) -> Self:
-        """Returns scenarios [B] in NumPy and their observations as a batch."""
+        """Converts scenarios [B] in NumPy and their observations."""
         users, servers = codec.unpack(observation)
         positions = {"user_position_m": None, "server_position_m": None}
         given = Scenario.unchecked(**scenario.to_dict() | positions)
@@ -39,9 +39,9 @@ class ScenarioBatch:
         )
 
     def first_users(self, count: int) -> ScenarioBatch:
-        """Returns the scenarios with their first `count` users alone.
+        """Returns the scenarios with only their first `count` users.
 
-        Which ones does not matter, as the users of a scenario are drawn alike.
+        The users of a scenario are identically distributed, so that any will do.
         """
 
         def kept(field: Tensor, axes: str) -> Tensor:
@@ -50,14 +50,17 @@ class ScenarioBatch:
         return ScenarioBatch(self.users[:, :count], self.servers, self._map(kept))
 
     def merged(self, count: int) -> ScenarioBatch:
-        """Returns a `count`-th of the scenarios, each made of so many.
+        """Merges groups of `count` scenarios into one each.
 
-        It has the users of the first one and the servers of all of them. User n finds
-        those of another scenario at the gains of that one's user n, who is drawn alike.
+        It has the users of the first scenario of the group and the servers of all of
+        them. The gain of user n to a server is that of user n of the server's own
+        scenario, who is identically distributed.
         """
 
         def merge(field: Tensor, axes: str) -> Tensor:
-            groups = field[: len(field) // count * count].unflatten(0, (-1, count))
+            groups: Tensor = field[: len(field) // count * count].unflatten(
+                0, (-1, count)
+            )
             if "M" not in axes:
                 return groups[:, 0]
             return groups.movedim(1, len(axes)).flatten(len(axes), len(axes) + 1)

@@ -1,4 +1,4 @@
-"""The second look at a decision: a few associations, compared by the model."""
+"""Local search around a decision: a few associations are evaluated with the model."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def choose_best(
 ) -> tuple[Array, Array]:
     """Returns the best association [B, N, M] and its unit resources [B, N, 5].
 
-    Considered are the association of the highest scores and those of its `count`
+    Candidates are the association of the highest scores and those of its `count`
     neighbours whose sum of scores is at most `margin` lower, each with the resources
-    that the network gives it.
+    that the network decides for it.
     """
     pairs: Any = network.pairs(users, servers)
     scores = network.scores(pairs)
@@ -55,10 +55,10 @@ def choose_best(
 
 
 def neighbours(scores: Array, association: Array, count: int) -> tuple[Array, Array]:
-    """Returns associations: the one given, then ones near it, and their loss of score.
+    """Returns an association followed by its neighbours, and their losses of score.
 
-    In each neighbour one user is at another server; the changes that lower the sum of
-    scores least come first.
+    In a neighbour one user is at another server; those that lower the sum of scores
+    least come first.
 
     Returns:
         [B, C, N, M] associations, C being 1 + `count` or less where there are fewer

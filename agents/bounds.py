@@ -1,4 +1,4 @@
-"""Certified upper bounds of the instances: from the bank, else computed and cached."""
+"""Certified upper bounds of instances: from the bank, or computed and cached."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import numpy as np
 import dashf
 import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
-from agents.cache import Arrays, cached_arrays, source_hash
+from agents.cache import cached_arrays, source_hash
 from dashf.result import NEAR
 from mec_llm_env import ObjectiveConfig, Scenario
 from mec_llm_env.bank import bank_presets, load_bank
+from mec_llm_env.files import Arrays
 
 Array = np.ndarray[Any, Any]
 
@@ -28,19 +29,19 @@ CHUNK = 10  # instances bounded at once; each chunk is a file of the cache
 class InstanceBounds:
     """Certified upper bounds of I instances, and how far the optimum may be below."""
 
-    value: Array  # [I] no allocation has a higher SCR
-    gap: Array  # [I] value over the best SCR known, less one
+    value: Array  # [I] upper bound of the SCR
+    gap: Array  # [I] value / best known SCR − 1
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
-        """Returns the bounds of all parts, one after another."""
+        """Concatenates bounds."""
         return cls(
             value=np.concatenate([part.value for part in parts]),
             gap=np.concatenate([part.gap for part in parts]),
         )
 
     def warning(self) -> str | None:
-        """Says on how many instances the bound is loose; None if on none."""
+        """Returns a note if the bound is loose on some instances, else None."""
         loose = self.gap > NEAR
         if not loose.any():
             return None
@@ -56,7 +57,7 @@ def certified_bounds(
     objective: ObjectiveConfig,
     preset: str | None = None,
     *,
-    advance: Callable[[int], None] = lambda count: None,
+    advance: Callable[[int], None] = lambda done: None,
 ) -> InstanceBounds:
     """Returns certified upper bounds of the SCR of every instance.
 
@@ -64,21 +65,21 @@ def certified_bounds(
         scenario: the instances.
         objective: weights and references.
         preset: whose bank holds the first of these instances, in order; None: none.
-        advance: called with the number of instances that have just been bounded.
+        advance: called with the number of instances that are bounded.
     """
     count = scenario.batch_shape[0]
     parts = [_banked(scenario, preset)]
     first = len(parts[0].value)
     advance(first)
     for i in range(first, count, CHUNK):
-        part = scenario[i : min(i + CHUNK, count)]
-        parts.append(_cached(part, objective))
-        advance(part.batch_shape[0])
+        end = min(i + CHUNK, count)
+        parts.append(_cached(scenario[i:end], objective))
+        advance(end)
     return InstanceBounds.joined(parts)
 
 
 def _banked(scenario: Scenario, preset: str | None) -> InstanceBounds:
-    """Returns the bank's bounds, after seeing that its scenarios are these.
+    """Returns the bank's bounds, after checking that its scenarios are these.
 
     Raises:
         ValueError: they are not.
@@ -91,7 +92,7 @@ def _banked(scenario: Scenario, preset: str | None) -> InstanceBounds:
     if not np.allclose(stored, given, rtol=1e-9):
         raise ValueError(
             f"The instance bank of {preset!r} holds other scenarios than are sampled "
-            "now. Make it anew with benchmarks/make_bank.py."
+            "now. Make it again with benchmarks/make_bank.py."
         )
     value = np.asarray(bank.bound)
     return InstanceBounds(value=value[:common], gap=bank.gap[:common])
@@ -107,7 +108,7 @@ def _cached(scenario: Scenario, objective: ObjectiveConfig) -> InstanceBounds:
 
 
 def _key(scenario: Scenario, objective: ObjectiveConfig) -> str:
-    """Hashes everything that a bound depends on, the code that finds it included."""
+    """Hashes everything that a bound depends on, including the code."""
     digest = hashlib.sha256(f"{objective!r} {_code()}".encode())
     for name, value in scenario.to_dict().items():
         if value is not None and not name.endswith("position_m"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agents.apg import Apg
-from agents.candidates import choose_best, neighbours
+from agents.apg.candidates import choose_best, neighbours
 from agents.policies.set_network import TorchNetwork
 from mec_llm_env import evaluate, sample_scenario, violations
 from mec_llm_env.actions import decode_resources

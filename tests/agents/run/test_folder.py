@@ -9,13 +9,8 @@ from pathlib import Path
 import pytest
 
 from agents.folders import LOCK
-from agents.training.runs import (
-    TrainingConfig,
-    create_run,
-    extend_run,
-    is_run,
-    load_config,
-)
+from agents.run.config import TrainingConfig
+from agents.run.folder import create_run, extend_run, is_run, load_config
 
 CONFIG = TrainingConfig(
     agent="ppo",

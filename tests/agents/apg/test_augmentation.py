@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.augmentation import ScenarioBatch
+from agents.apg.augmentation import ScenarioBatch
 from mec_llm_env import Scenario, sample_scenario
 from mec_llm_env.observations import ObservationCodec
 from mec_llm_env.task import Task

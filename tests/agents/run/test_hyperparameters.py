@@ -11,7 +11,8 @@ from stable_baselines3 import PPO
 from torch import nn
 
 from agents.algorithms import ALGORITHMS
-from agents.training.hyperparameters import (
+from agents.run.config import WarmStart
+from agents.run.hyperparameters import (
     FOLDER,
     RUN_KEYS,
     as_arguments,
@@ -19,7 +20,6 @@ from agents.training.hyperparameters import (
     describe_hyperparameters,
     load_hyperparameters,
 )
-from agents.training.warm_settings import WarmStart
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -48,7 +48,7 @@ def test_an_action_encoding_may_have_settings_of_its_own() -> None:
     assert load("set", "association") != load("set", None)
     assert load("mlp", "association") == load(None, "association")
     assert load("set", "multi_discrete") == load("set", None)
-    for policy in ALGORITHMS["ppo"].choosing:
+    for policy in ALGORITHMS["ppo"].association_policies:
         settings = load(policy, "association")
         own = {k: v for k, v in settings.items() if k not in RUN_KEYS}
         check_arguments(PPO, as_arguments(own))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from agents.training.plain import check_plain, read_dict
+from agents.run.plain import check_integer, check_plain, read_dict
 from mec_llm_env.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parents[2] / "hyperparams"
 #: Keys of the file that are not arguments of the algorithm.
 RUN_KEYS = ("n_timesteps", "n_envs", "policy", "warm_start")
 
-# Arguments of the algorithms that the training loop sets itself, or cannot resume.
+# Arguments of the algorithms that the trainer sets itself, or cannot resume.
 _RESERVED = {
     "task",
     *("self", "env", "policy", "seed", "verbose", "tensorboard_log", "device"),
@@ -33,7 +33,7 @@ _RESERVED = {
 }
 
 
-# Whole numbers, and the least that each can be.
+# Integer settings and their least values.
 _INTEGERS = {
     **dict.fromkeys(("n_steps", "batch_size", "n_epochs", "buffer_size"), 1),
     **dict.fromkeys(("policy_delay", "target_update_interval", "cg_max_steps"), 1),
@@ -44,7 +44,7 @@ _INTEGERS = {
     **{"top_quantiles_to_drop_per_net": 0, "gradient_steps": -1},
 }
 
-# Numbers, and between what they lie.
+# Real settings and their ranges.
 _NUMBERS = {
     **dict.fromkeys(("gamma", "gae_lambda", "tau", "averaging"), (0, 1)),
     **dict.fromkeys(("subsets", "merges"), (0, 1)),
@@ -66,10 +66,10 @@ def load_hyperparameters(
 ) -> dict[str, Any]:
     """Reads the tuned settings of an algorithm for an environment.
 
-    Settings for a policy or an action encoding of their own stand under
+    Settings that are specific to a policy or an action encoding are under
     "<env_id>:<policy>", "<env_id>:<encoding>" or "<env_id>:<encoding>:<policy>"; the
-    most specific entry there is counts, as a whole. What is different with a warm
-    start stands under the same key and ":warm".
+    most specific entry replaces the others. Changes for a warm start are under the same
+    key and ":warm".
 
     Raises:
         ValueError: the file has no entry for the environment, or cannot be read.
@@ -89,7 +89,7 @@ def load_hyperparameters(
     for name in ("n_timesteps", "n_envs"):
         value: Any = settings.get(
             name
-        )  # rl-zoo3 has 1e6 for some, which YAML calls a text
+        )  # rl-zoo3 writes 1e6, which YAML reads as a string
         try:
             settings[name] = int(float(value))
         except (TypeError, ValueError, OverflowError):
@@ -147,12 +147,12 @@ def check_arguments(algorithm_class: type, arguments: Mapping[str, Any]) -> None
 def as_arguments(
     settings: Mapping[str, Any], action_space: gym.Space[Any] | None = None
 ) -> dict[str, Any]:
-    """Turns settings as the file has them into arguments of the algorithm's class.
+    """Converts settings in rl-zoo3's notation to arguments of the algorithm's class.
 
-    rl-zoo3's notations: `lin_3e-4` is a value that falls linearly to 0, `policy_kwargs`
-    and `normalize` may be strings, "dict(activation_fn=nn.ReLU)", `train_freq` a list,
-    and `noise_type` ("normal" or "ornstein-uhlenbeck") and `noise_std` are the noise
-    that an algorithm with a deterministic policy adds to its actions.
+    `lin_3e-4` is a value that decays linearly to 0, `policy_kwargs` and `normalize` may
+    be strings, "dict(activation_fn=nn.ReLU)", `train_freq` a list, and `noise_type`
+    ("normal" or "ornstein-uhlenbeck") and `noise_std` describe the exploration noise of
+    algorithms with a deterministic policy.
 
     Args:
         settings: of the file.
@@ -205,16 +205,12 @@ def _action_noise(settings: Mapping[str, Any], space: gym.Space[Any] | None) -> 
 
 
 def _check_value(name: str, value: Any) -> None:
-    """Refuses numbers out of range, which an algorithm would notice late or never."""
+    """Refuses numbers out of range; algorithms check few of them themselves."""
     is_text = isinstance(value, str)
     if value is None or (is_text and name in ("learning_rate", "clip_range")):
         return
     if name in _INTEGERS:
-        least = _INTEGERS[name]
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(
-                f"`{name}` must be a whole number of at least {least}; got {value!r}."
-            )
+        check_integer(name, value, _INTEGERS[name])
     elif name in _NUMBERS:
         least, most = _NUMBERS[name]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)

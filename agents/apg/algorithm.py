@@ -1,8 +1,8 @@
 """Analytic policy gradient: the network is trained through the model's equations.
 
-The SCR of a decision is a differentiable function of the resources, so that its
-gradient needs no estimate; that of the association compares two decisions.
-See `docs/training.md` for the equations.
+The SCR is a differentiable function of the resources, so that their gradient is exact;
+the gradient with respect to the association is estimated from two decisions. See
+`docs/training.md` for the equations.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import copy
 import dataclasses
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -20,13 +19,12 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from agents.association_gradient import association_gain, draw_two
-from agents.augmentation import ScenarioBatch
-from agents.candidates import choose_best
+from agents.apg.association_gradient import association_surrogate, sample_pair
+from agents.apg.augmentation import ScenarioBatch
+from agents.apg.candidates import choose_best
 from agents.policies.set_network import (
     NetworkConfig,
     SetNetwork,
-    TorchNetwork,
     project,
 )
 from agents.weights import read_weights, write_weights
@@ -36,33 +34,41 @@ from mec_llm_env.task import Task
 
 Schedule = float | Callable[[float], float]  # of the share of training that is left
 
-#: Scenarios that a thread decides on at once, so that their tokens stay in the cache.
+#: Scenarios in one forward pass of a thread, so that their tokens stay in the cache.
 CHUNK = 128
 
 FORMAT = "mec-llm-env apg 2"
 
+# Least and greatest values of arguments.
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("averaging", "subsets", "merges"), (0, 1)),
+    **dict.fromkeys(("warmup", "fewest_users", "most_merged"), (1, np.inf)),
+    **dict.fromkeys(("candidates", "margin", "max_grad_norm", "ent_coef"), (0, np.inf)),
+}
+
 
 class Apg:
-    """A set network, trained by back-propagating −ln SCR, that decides on observations.
+    """A policy on the set network, trained by back-propagating −ln SCR.
 
     Args:
         policy: "SetPolicy".
         task: what it decides.
-        seed: of the first weights and of the sampled associations.
-        learning_rate: of Adam; `lin_X` falls linearly from X to 0.
-        warmup: updates over which the learning rate rises.
+        seed: of the initial weights and of the sampled associations.
+        learning_rate: of Adam; `lin_X` decays linearly from X to 0.
+        warmup: updates over which the learning rate rises linearly.
         ent_coef: weight of the entropy of a user's association in the loss.
-        subsets: share of the updates that decide on a random number of the users
-            alone, so that the network learns what other numbers of users change.
+        subsets: share of the updates on a random subset of the users, so that the
+            network generalises over the number of users.
         fewest_users: of a subset.
-        merges: share of the updates that decide on scenarios merged from several, with
-            the servers of all, so that it learns what other numbers of servers change.
+        merges: share of the updates on scenarios merged from several, with the servers
+            of all, so that it generalises over the number of servers.
         most_merged: scenarios in one.
-        averaging: the policy decides with an exponential average of the weights, of
-            which each update replaces 1 − `averaging`.
-        candidates: associations beside the network's own that a decision considers.
-        margin: how much lower their sum of scores may be, or they are not considered.
-        max_grad_norm: longer gradients are scaled down to it.
+        averaging: decay of the exponential moving average of the weights, with which
+            the policy decides.
+        candidates: neighbouring associations that a decision evaluates besides the
+            network's own.
+        margin: by how much their sum of scores may be lower.
+        max_grad_norm: norm to which gradients are clipped.
         policy_kwargs: of `NetworkConfig`.
 
     Raises:
@@ -91,16 +97,6 @@ class Apg:
     ) -> None:
         if policy != "SetPolicy":
             raise ValueError(f"`policy` must be 'SetPolicy'; got {policy!r}.")
-        _check_range("averaging", averaging, 0, 1)
-        _check_range("warmup", warmup, 1, np.inf)
-        _check_range("subsets", subsets, 0, 1)
-        _check_range("fewest_users", fewest_users, 1, np.inf)
-        _check_range("merges", merges, 0, 1)
-        _check_range("most_merged", most_merged, 1, np.inf)
-        _check_range("candidates", candidates, 0, np.inf)
-        _check_range("margin", margin, 0, np.inf)
-        _check_range("max_grad_norm", max_grad_norm, 0, np.inf)
-        _check_range("ent_coef", ent_coef, 0, np.inf)
         _check_encoding(task)
         self.task = task
         self.candidates, self.margin = candidates, margin
@@ -110,13 +106,19 @@ class Apg:
         self.max_grad_norm = max_grad_norm
         self.subsets, self.fewest_users = subsets, fewest_users
         self.merges, self.most_merged = merges, most_merged
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ValueError(
+                    f"`{name}` must lie between {least} and {most}; got {value!r}."
+                )
         self.num_timesteps = self.updates = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             config = NetworkConfig(**(policy_kwargs or {}))
             self.network = SetNetwork(config, limit=project)
-        self.policy = copy.deepcopy(self.network)  # the average, which decides
-        self._frozen: Any = None  # copy of it, compiled to decide
+        self.policy = copy.deepcopy(self.network)  # moving average, which decides
+        self._frozen: Any = None  # compiled copy of `policy`
         self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.98))
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -125,7 +127,7 @@ class Apg:
     def update(
         self, scenario: Scenario, observation: Any, remaining: float
     ) -> dict[str, float]:
-        """Decides on scenarios [B] and improves the network by one step of Adam.
+        """Takes one step of Adam on scenarios [B].
 
         Args:
             scenario: to decide on.
@@ -141,7 +143,7 @@ class Apg:
         pairs = self.network.pairs(batch.users, batch.servers)
         scores = self.network.scores(pairs)
         max_users = batch.scenario.max_users.numpy()
-        association = draw_two(scores.detach(), max_users, self.generator)
+        association = sample_pair(scores.detach(), max_users, self.generator)
         resources = self.network.resources(pairs, association)  # [2, B, N, 5]
         twice = batch.scenario[torch.arange(len(scores)).expand(2, -1)]
         allocation = decode_resources(twice, association, resources)
@@ -150,7 +152,7 @@ class Apg:
         value = torch.log(scr)
         log_probability = torch.log_softmax(scores, dim=-1)
         entropy = -(log_probability.exp() * log_probability).sum(dim=-1).mean()
-        gain = association_gain(scores, association, value)
+        gain = association_surrogate(scores, association, value)
         loss = -value.mean() - gain - self.ent_coef * entropy
 
         rate = _value(self.learning_rate, remaining)
@@ -175,7 +177,7 @@ class Apg:
         }
 
     def _augmented(self, batch: ScenarioBatch) -> ScenarioBatch:
-        """Takes users away or merges scenarios, in some of the updates."""
+        """Removes users or merges scenarios, in some of the updates."""
         chance, share = torch.rand(2, generator=self.generator).tolist()
         least, n_users = self.fewest_users, batch.scenario.n_users
         if chance < self.subsets and n_users > least:
@@ -195,8 +197,8 @@ class Apg:
                 average.lerp_(value, 1 - kept)
         self._frozen = None
 
-    def average_anew(self) -> None:
-        """Lets the policy be the network as it is now, whatever it has been."""
+    def reset_average(self) -> None:
+        """Restarts the moving average at the current weights."""
         self.policy.load_state_dict(self.network.state_dict())
         self._frozen = None
 
@@ -211,9 +213,9 @@ class Apg:
     ) -> tuple[Any, tuple[Any, ...] | None]:
         """Returns the action, or batch of actions; the same whatever `deterministic`.
 
-        It considers the association of the highest scores and up to `candidates`
-        others, in each of which one user changes its server, and takes the best by the
-        model. Many scenarios are shared out among PyTorch's number of threads.
+        The association of the highest scores and up to `candidates` others, in each of
+        which one user changes its server, are evaluated with the model, and the best is
+        taken. Large batches are divided among `torch.get_num_threads()` threads.
         """
         scenario = self.task.observation_codec.decode(observation)
         batch = scenario.batch_shape
@@ -233,11 +235,11 @@ class Apg:
             )
 
         parts = [slice(i, i + CHUNK) for i in range(0, n_batch, CHUNK)]
-        threads = 1 if isinstance(network, TorchNetwork) else torch.get_num_threads()
-        if min(threads, len(parts)) == 1:
+        threads = min(torch.get_num_threads(), len(parts))
+        if threads == 1:
             chosen = [choose(part) for part in parts]
         else:
-            # Each thread computes alone: BLAS's own threads would be in the way.
+            # Each thread computes serially; BLAS's own threads would compete with them.
             with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
                 chosen = list(pool.map(choose, parts))
         association, resources = map(np.concatenate, zip(*chosen, strict=True))
@@ -245,20 +247,17 @@ class Apg:
         return action.reshape(*batch, -1).astype(np.float32), state
 
     def _decider(self) -> Any:
-        """Returns the network as numba compiles it, or as it is without numba."""
+        """Returns the policy compiled by numba."""
         if self._frozen is None:
-            if find_spec("numba"):
-                from agents.policies.compiled_network import CompiledNetwork
+            from agents.policies.compiled_network import CompiledNetwork
 
-                self._frozen = CompiledNetwork(self.policy)
-            else:
-                self._frozen = TorchNetwork(self.policy)
+            self._frozen = CompiledNetwork(self.policy)
         return self._frozen
 
     # Files.
 
     def save(self, file: str | Path | BinaryIO) -> None:
-        """Writes all that `load` needs, training included, without pickles."""
+        """Writes weights and the state of training, without pickles."""
         arrays = {
             **_arrays("network", self.network.state_dict()),
             **_arrays("policy", self.policy.state_dict()),
@@ -269,7 +268,7 @@ class Apg:
         write_weights(file, arrays, self._about())
 
     def save_policy(self, file: str | Path | BinaryIO) -> None:
-        """Writes what deciding needs, and nothing else."""
+        """Writes the weights of the policy alone."""
         write_weights(file, _arrays("policy", self.policy.state_dict()), self._about())
 
     def _about(self) -> dict[str, Any]:
@@ -331,13 +330,6 @@ def _tensors(prefix: str, arrays: dict[str, Any]) -> dict[str, Tensor]:
 
 def _value(schedule: Schedule, remaining: float) -> float:
     return float(schedule(remaining) if callable(schedule) else schedule)
-
-
-def _check_range(name: str, value: float, lowest: float, highest: float) -> None:
-    if not lowest <= value <= highest:
-        raise ValueError(
-            f"`{name}` must lie between {lowest} and {highest}; got {value!r}."
-        )
 
 
 def _check_encoding(task: Task) -> None:

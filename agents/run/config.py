@@ -1,0 +1,163 @@
+"""The settings of a training run, as in `config.json` of its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from agents.algorithms import ALGORITHMS
+from agents.run.plain import check_integer, check_plain
+from dashf.registry import check_solver
+from mec_llm_env.task import Task
+
+_ENV_ID = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_TASK_ARGUMENTS = frozenset(inspect.signature(Task).parameters)
+_MOST_TIMESTEPS = 10**12 - 1  # what the names of checkpoints have room for
+
+# Seeds of random streams, which must not overlap: environment i of run s has the seed s
+# · ENVIRONMENTS_PER_RUN + i; seeds of validation and test scenarios are higher.
+ENVIRONMENTS_PER_RUN = 10_000
+RUNS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WarmStart:
+    """Settings of a warm start: behaviour cloning of a solver before training.
+
+    Raises:
+        ValueError: a number is out of range, or there is no such solver.
+    """
+
+    solver: str  # key of `dashf.SOLVERS`
+    scenarios: int  # demonstrations
+    steps: int = 3000  # gradient steps of the actor
+    critic_steps: int = 500  # gradient steps of the critic
+    batch_size: int = 512  # demonstrations per step
+    learning_rate: float = 1e-3  # peak; decays to 0 by a cosine
+    log_std: float = -3.5  # ln of the deviation of actions after cloning
+
+    def __post_init__(self) -> None:
+        check_solver(self.solver)
+        lowest = {"scenarios": 2, "steps": 1, "critic_steps": 0, "batch_size": 1}
+        for name, least in lowest.items():
+            check_integer(f"warm_start.{name}", getattr(self, name), least)
+        # As Stable-Baselines3 limits its own log-deviations.
+        for name, low, high in (("learning_rate", 0, 1), ("log_std", -20, 2)):
+            value = getattr(self, name)
+            if not low <= value <= high or (name, value) == ("learning_rate", 0):
+                raise ValueError(
+                    f"`warm_start.{name}` must lie between {low} and {high}; got "
+                    f"{value!r}."
+                )
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """Reads what `dataclasses.asdict` gave.
+
+        Raises:
+            ValueError: a setting is missing, unknown or not valid.
+        """
+        check_plain("warm_start", values)
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"`warm_start` is not valid: {error}") from None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingConfig:
+    """All settings that are needed to repeat a training run.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    agent: str  # name of the algorithm
+    env_id: str
+    env_kwargs: dict[str, Any] = field(default_factory=dict)  # of gymnasium.make
+    policy: str = "mlp"
+    timesteps: int  # decisions in all
+    n_envs: int
+    seed: int
+    eval_freq: int  # decisions between evaluations on the validation scenarios
+    checkpoint_freq: int  # decisions between checkpoints
+    hyperparameters: dict[str, Any] = field(default_factory=dict)  # resolved
+    warm_start: WarmStart | None = None  # before the first decision
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.agent, str) or self.agent not in ALGORITHMS:
+            raise ValueError(
+                f"`agent` must be one of {', '.join(ALGORITHMS)}; got {self.agent!r}."
+            )
+        policies = ALGORITHMS[self.agent].policies
+        if not isinstance(self.policy, str) or self.policy not in policies:
+            raise ValueError(
+                f"`policy` must be one of {', '.join(policies)} for {self.agent}; got "
+                f"{self.policy!r}."
+            )
+        # No module prefix, which Gymnasium would import, and no path.
+        if not isinstance(self.env_id, str) or not _ENV_ID.fullmatch(self.env_id):
+            raise ValueError(
+                "`env_id` must be the id of an environment, such as MecLlm-v0; got "
+                f"{self.env_id!r}."
+            )
+        for name in ("timesteps", "n_envs", "eval_freq", "checkpoint_freq"):
+            check_integer(name, getattr(self, name), 1, _MOST_TIMESTEPS)
+        check_integer("seed", self.seed)
+        if self.n_envs > ENVIRONMENTS_PER_RUN:
+            raise ValueError(
+                f"`n_envs` must be at most {ENVIRONMENTS_PER_RUN}, so that the runs' "
+                f"random streams stay apart; got {self.n_envs}."
+            )
+        if not 0 <= self.seed < RUNS:
+            raise ValueError(
+                f"`seed` must lie in 0 … {RUNS - 1}, so that training meets no "
+                f"validation or test scenario; got {self.seed}."
+            )
+        for name in ("env_kwargs", "hyperparameters"):
+            value = getattr(self, name)
+            if not isinstance(value, dict):
+                raise ValueError(f"`{name}` must be a dictionary; got {value!r}.")
+            check_plain(name, value)
+        unknown = sorted(self.env_kwargs.keys() - _TASK_ARGUMENTS)
+        if unknown:
+            raise ValueError(
+                f"`env_kwargs` must be of {', '.join(sorted(_TASK_ARGUMENTS))}; got "
+                f"{unknown[0]!r}."
+            )
+
+    @property
+    def first_seed(self) -> int:
+        """Seed of the first environment; the others count up."""
+        return self.seed * ENVIRONMENTS_PER_RUN
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Inverse of `to_dict`.
+
+        Raises:
+            ValueError: keys are missing or unknown.
+        """
+        names = {spec.name for spec in dataclasses.fields(cls)}
+        optional = {"warm_start"}  # runs of earlier versions lack it
+        if not isinstance(values, dict) or not names - optional <= set(values) <= names:
+            raise ValueError(
+                f"The configuration must have the keys {sorted(names)}; got "
+                f"{sorted(values) if isinstance(values, dict) else values!r}."
+            )
+        warm_start = values.get("warm_start")
+        if warm_start is not None:
+            warm_start = WarmStart.from_dict(warm_start)
+        config = cls(**values | {"warm_start": warm_start})
+        try:
+            Task(**config.env_kwargs)
+        except (TypeError, ArithmeticError, AttributeError) as error:
+            raise ValueError(f"`env_kwargs` are not valid: {error}") from error
+        return config

@@ -1,0 +1,90 @@
+"""Policies of Stable-Baselines3's algorithms: loaded from a run, and exported.
+
+The weights of the actor are read and written as arrays, without pickles.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.save_util import load_from_zip_file
+
+from agents.algorithms import ALGORITHMS, load_object
+from agents.run.config import TrainingConfig
+from agents.run.hyperparameters import as_arguments
+from agents.weights import read_weights, write_weights
+from mec_llm_env.task import Task
+
+FORMAT = "mec-llm-env sb3 policy 1"
+
+
+def load_policy(path: Path, config: TrainingConfig, task: Task) -> Any:
+    """Returns the policy of a model or of exported weights.
+
+    Raises:
+        Exception: the file is damaged; the libraries raise various kinds.
+    """
+    policy = _untrained_policy(config, task)
+    part = _actor_of(policy)
+    if path.suffix == ".npz":
+        arrays, _ = read_weights(path)
+        part.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
+        return policy
+    _, saved, _ = load_from_zip_file(path, load_data=False, device="cpu")
+    state: Any = saved["policy"]
+    if part is not policy:
+        prefix = "actor."
+        state = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in state.items()
+            if name.startswith(prefix)
+        }
+    part.load_state_dict(state)
+    return policy
+
+
+def export_policy(path: Path, config: TrainingConfig, weights: Path) -> None:
+    """Writes the weights of a model without pickles, for `load_policy` to read."""
+    write_policy(weights, load_policy(path, config, Task(**config.env_kwargs)))
+
+
+def write_policy(file: Path | BinaryIO, policy: Any) -> None:
+    """Writes the weights of the actor; critics are left out where they are separate."""
+    state = _actor_of(policy).state_dict()
+    arrays = {name: tensor.numpy() for name, tensor in state.items()}
+    write_weights(file, arrays, {"format": FORMAT})
+
+
+def policy_arguments(config: TrainingConfig, task: Task) -> dict[str, Any]:
+    """Returns the arguments of a policy; a set policy needs the size of the task."""
+    kwargs = as_arguments(config.hyperparameters).get("policy_kwargs") or {}
+    if config.policy not in ALGORITHMS[config.agent].any_size:
+        return dict(kwargs)
+    size = {"n_users": task.config.users, "n_servers": task.config.servers}
+    return dict(kwargs) | size
+
+
+def _untrained_policy(config: TrainingConfig, task: Task) -> Any:
+    """Returns an untrained policy of the run's algorithm."""
+    algorithm = ALGORITHMS[config.agent]
+    name = algorithm.policy_name(config.policy, task.action_codec.encoding)
+    policy_class = (
+        load_object(name)
+        if "." in name
+        else algorithm.load_class().policy_aliases[name]
+    )
+    return policy_class(
+        task.observation_codec.space,
+        task.action_codec.space,
+        lambda remaining: 0.0,  # the learning rate of a policy that does not learn
+        **policy_arguments(config, task),
+    )
+
+
+def _actor_of(policy: Any) -> Any:
+    """Returns the actor of a policy, or the policy if its actor is not one itself."""
+    actor = getattr(policy, "actor", None)
+    return actor if isinstance(actor, BasePolicy) else policy
