@@ -305,7 +305,6 @@ def choose_association(server: Any, scenario: Scenario, name: str) -> Any:
     return assign(scores, scenario.max_users)
 
 
-_WITH_DASHF = " It comes with the solvers: `import dashf`."
 _REGISTERED: dict[str, Callable[[ScenarioConfig], ActionCodec]] = {}
 
 
@@ -333,6 +332,13 @@ def register_encoding(
     _REGISTERED[name] = maker
 
 
+def _with_dashf(encoding: Any) -> str:
+    """Says where the solvers' own encoding is, if that was asked for."""
+    if isinstance(encoding, str) and encoding == "association":
+        return " It comes with the solvers: `import dashf`."
+    return ""
+
+
 def make_codec(config: ScenarioConfig, encoding: str) -> ActionCodec:
     """Returns the codec of an encoding, the library's or a registered one.
 
@@ -347,7 +353,7 @@ def make_codec(config: ScenarioConfig, encoding: str) -> ActionCodec:
     if not isinstance(encoding, str) or encoding not in known:
         raise ValueError(
             f"`action_encoding` must be one of {', '.join(known)}; got "
-            f"{shorten(encoding)}.{_WITH_DASHF if encoding == 'association' else ''}"
+            f"{shorten(encoding)}.{_with_dashf(encoding)}"
         )
     if encoding in _REGISTERED:
         return _REGISTERED[encoding](config)
