@@ -1,7 +1,7 @@
 """Solvers: DASHF, baselines and certified bounds for `mec_llm_env` scenarios."""
 
 from dashf.alternating.algorithm import DashfConfig
-from dashf.alternating.resources import ResourceResult, allocate, shadow_prices
+from dashf.alternating.resources import shadow_prices
 from dashf.encoding import AssociationCodec
 from dashf.pair.best_response import BestResponse, best_response
 from dashf.pair.coefficients import local_frequency
@@ -20,11 +20,9 @@ __all__ = [
     "Bound",
     "DashfConfig",
     "Iteration",
-    "ResourceResult",
     "SolveResult",
     "SolverPolicy",
     "Status",
-    "allocate",
     "best_response",
     "gap",
     "local_frequency",

@@ -17,7 +17,6 @@ The user's own frequency f appears only in its local cost and has a closed form.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,15 +28,10 @@ from dashf.common.capacity import fit_capacity
 from dashf.common.checks import (
     check_allocation,
     check_array,
-    check_count,
     check_objective,
     check_ratio,
     check_scenario,
-    check_single,
-    check_solvers,
-    check_tolerance,
 )
-from dashf.result import Status
 from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario, evaluate
 
 #: Loss of G, as part of Σ score, that is put down to the solver's own tolerance.
@@ -49,75 +43,6 @@ _PERTURBATION = 1.05
 def surplus(outcome: Outcome, ratio: float) -> Array:
     """Returns G = Σ score − y Σ cost, `[...]`, of an evaluated allocation."""
     return outcome.score.sum(axis=-1) - ratio * outcome.cost.sum(axis=-1)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResourceResult:
-    """What block 2 found, and how it got there."""
-
-    status: Status  # SOLVER_FAILED: no pass could be solved
-    allocation: Allocation  # feasible, G at least that of the start
-    ratio: float  # y, fixed during the call
-    surplus: tuple[float, ...]  # G at the start and after each pass, never falling
-    build_time_s: float  # compiling the program, 0 if it was already there
-
-
-def allocate(
-    scenario: Scenario,
-    allocation: Allocation,
-    objective: ObjectiveConfig | None = None,
-    *,
-    ratio: float | None = None,
-    tolerance: float = 1e-9,
-    max_passes: int = 100,
-    solvers: tuple[str, ...] = CONVEX_SOLVERS,
-) -> ResourceResult:
-    """Optimises power, bandwidth and server frequency at a fixed y.
-
-    Args:
-        scenario: a single one.
-        allocation: the start; its association, split and user frequency are kept.
-        objective: weights and references; the default ones if None.
-        ratio: y; the SCR of the start if None.
-        tolerance: stops when a pass raises G by less than this part of Σ score.
-        max_passes: convex programs to solve at most.
-        solvers: names of CVXPY solvers, tried in turn when one fails.
-
-    Returns:
-        The best point. A pass whose G, recomputed by `evaluate`, is lower than before
-        is not taken, and ends the loop.
-
-    Raises:
-        ValueError: the start is not feasible, or an argument is out of range.
-    """
-    s, objective = check_single(scenario), check_objective(objective)
-    z = check_allocation(s, allocation)
-    ratio = None if ratio is None else check_ratio(ratio)
-    check_tolerance(tolerance, 0)
-    max_passes = check_count("max_passes", max_passes, 0)
-    solvers = check_solvers(solvers, CONVEX_SOLVERS)
-    outcome = evaluate(s, z, objective)
-    y = float(outcome.scr) if ratio is None else float(ratio)
-    build_time_s = PROGRAMS.prepare(s.n_users)
-    values = [float(surplus(outcome, y))]
-    status = Status.ITERATION_LIMIT
-    for _ in range(max_passes):
-        step = improve_once(s, z, outcome, objective, y, solvers)
-        if step is None:
-            status = Status.CONVERGED if len(values) > 1 else Status.SOLVER_FAILED
-            break
-        z, outcome = step
-        values.append(float(surplus(outcome, y)))
-        if values[-1] - values[-2] <= tolerance * float(outcome.score.sum()):
-            status = Status.CONVERGED
-            break
-    return ResourceResult(
-        status=status,
-        allocation=z,
-        ratio=y,
-        surplus=tuple(values),
-        build_time_s=build_time_s,
-    )
 
 
 def improve_once(

@@ -10,6 +10,7 @@ import cvxpy as cp
 import numpy as np
 from cvxpy.reductions.solvers.solving_chain import SolvingChain
 
+from dashf.alternating.resources import improve_once, surplus
 from dashf.rules import starting_allocation, strongest_channel
 from mec_llm_env import (
     Allocation,
@@ -98,3 +99,28 @@ def failing_solver(monkeypatch: Any, *names: str, times: int = 10**9) -> list[st
 
     monkeypatch.setattr(SolvingChain, "solve_via_data", solve_via_data)
     return log
+
+
+@dataclasses.dataclass
+class Improved:
+    """What block 2 ends with at a fixed y, and G at the start and after each pass."""
+
+    allocation: Allocation
+    ratio: float
+    surplus: list[float]
+
+
+def improve_resources(s, z, objective, ratio=None, tolerance=1e-9, passes=100):
+    """Repeats the passes of block 2 until G gains no more than a part of Σ score."""
+    outcome = evaluate(s, z, objective)
+    y = float(outcome.scr) if ratio is None else ratio
+    values = [float(surplus(outcome, y))]
+    for _ in range(passes):
+        found = improve_once(s, z, outcome, objective, y)
+        if found is not None:
+            z, outcome = found
+            values.append(float(surplus(outcome, y)))
+        gained = values[-1] - values[-2] if len(values) > 1 else 0.0
+        if found is None or gained <= tolerance * float(outcome.score.sum()):
+            break
+    return Improved(z, y, values)

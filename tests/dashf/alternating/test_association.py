@@ -14,7 +14,8 @@ from dashf.alternating.association import (
     relax,
 )
 from dashf.alternating.continuous import optimise_continuous
-from dashf.alternating.resources import allocate, fit_capacity, shadow_prices
+from dashf.alternating.resources import shadow_prices
+from dashf.common.capacity import fit_capacity
 from dashf.pair.split import pair_terms
 from mec_llm_env import ObjectiveConfig, evaluate
 from tests.dashf.cases import (
@@ -23,6 +24,7 @@ from tests.dashf.cases import (
     assert_feasible,
     benchmark_scenario,
     failing_solver,
+    improve_resources,
     random_allocation,
     start,
 )
@@ -32,7 +34,7 @@ KINDS = ("price", "equal_share")
 
 def optimised(number, **overrides):
     s = benchmark_scenario(number, **overrides)
-    result = allocate(s, start(s), OBJECTIVE)
+    result = improve_resources(s, start(s), OBJECTIVE)
     y = float(evaluate(s, result.allocation, OBJECTIVE).scr)
     return s, result.allocation, y
 

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from dashf.alternating.resource_program import PROGRAMS, ResourceProgram
-from dashf.alternating.resources import allocate, improve_once, shadow_prices
+from dashf.alternating.resources import improve_once, shadow_prices
 from mec_llm_env import evaluate
 from mec_llm_env.allocation import one_hot
 from tests.dashf.cases import (
     OBJECTIVE,
     OBJECTIVES,
     benchmark_scenario,
+    improve_resources,
     random_allocation,
     start,
 )
@@ -61,9 +62,9 @@ def test_the_surrogate_touches_the_surplus_from_below(objective):
 
 def test_prices_are_the_multipliers_of_the_capacities():
     s = benchmark_scenario(1)
-    result = allocate(s, start(s), OBJECTIVE, tolerance=1e-12)
+    result = improve_resources(s, start(s), OBJECTIVE, tolerance=1e-12)
     found = shadow_prices(s, result.allocation, OBJECTIVE, ratio=result.ratio)
-    with PROGRAMS.lend(s.n_users) as program:  # as `allocate` left it
+    with PROGRAMS.lend(s.n_users) as program:  # as it was left
         multipliers = program.prices(OBJECTIVE)
     for price, multiplier in zip(found, multipliers, strict=True):
         assert price == pytest.approx(multiplier, rel=1e-4, abs=1e-3)
@@ -106,4 +107,5 @@ def test_the_program_is_compiled_once_a_number_of_users():
     assert PROGRAMS.prepare(3) == 0.0
     for servers in (1, 2):
         s = benchmark_scenario(0, users=3, servers=servers)
-        assert allocate(s, start(s), OBJECTIVE).build_time_s == 0.0
+        improve_resources(s, start(s), OBJECTIVE, passes=1)
+        assert PROGRAMS.prepare(3) == 0.0

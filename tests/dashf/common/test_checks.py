@@ -61,12 +61,6 @@ CALLS: dict[str, dict[str, Any]] = {
         s.name: getattr(dashf.DashfConfig(), s.name)
         for s in dataclasses.fields(dashf.DashfConfig)
     },
-    "allocate": {
-        **_AT,
-        "tolerance": 1e-6,
-        "max_passes": 1,
-        "solvers": ("CLARABEL",),
-    },
     "best_response": {
         **_GIVEN,
         "ratio": RATIO,
@@ -150,7 +144,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 #: What solvers return; nobody hands them in but `gap`, which checks its bound.
 RESULTS = {
-    *("BatchResult", "BestResponse", "Bound", "Iteration", "ResourceResult"),
+    *("BatchResult", "BestResponse", "Bound", "Iteration"),
     *("SolveResult", "Status"),
 }
 
