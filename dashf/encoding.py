@@ -25,7 +25,7 @@ class AssociationCodec(ActionCodec):
     """Decodes the servers of N users to an allocation with the best resources.
 
     With finite `max_users` choices beyond a server's room give way, as in the encoding
-    `multi_discrete`; a policy that masks full servers never meets that.
+    `multi_discrete`; a policy that masks full servers avoids that.
 
     Args:
         config: gives the numbers of users and servers and the objective.

@@ -88,7 +88,7 @@ class SolverPolicy:
 
 
 def _task(env: Any) -> Any:
-    """Returns the environment's `Task`, through whatever wraps it."""
+    """Returns the `Task` of an environment, through its wrappers."""
     if hasattr(env, "observation_codec"):
         return env
     layer = env

@@ -188,7 +188,7 @@ def solve_batch(
 
 
 def _ignore(count: int) -> None:
-    """Is called with the progress that nobody asked for."""
+    """Does nothing, where no progress is asked for."""
 
 
 def _search(

@@ -58,7 +58,7 @@ class Iteration:
     surplus: float  # G = Σ score − y Σ cost after the pass
     moves: int  # users that changed server in the pass
     time_s: float  # since the solver was called
-    programs: int = 0  # convex programs solved by then, also in vain
+    programs: int = 0  # convex programs solved by then, failed ones included
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +110,7 @@ class SolveResult:
     iterations: int  # rows of the history but the start; nodes of `exact`
     build_time_s: float  # construction of optimisation problems
     solve_time_s: float  # everything else
-    programs: int = 0  # convex programs solved, also in vain
+    programs: int = 0  # convex programs solved, failed ones included
     bound: Bound | None = None  # certified, where it was asked for or came by itself
 
     @property

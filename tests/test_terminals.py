@@ -42,14 +42,14 @@ def test_output_that_cannot_be_written(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:
-    process = start(tmp_path, "train.py", *WORDS)
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr is not None
-    (line,) = process.stderr.read().splitlines()
+    with start(tmp_path, "train.py", *WORDS) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        (line,) = process.stderr.read().splitlines()
     assert "standard output cannot be written ([Errno 32]" in line
-    assert process.wait() == 0
+    assert process.returncode == 0
     assert (tmp_path / RUN / "model.zip").is_file()
 
 

@@ -328,7 +328,7 @@ def offers(
 def other_split(
     scenario: Scenario, allocation: Allocation, objective: ObjectiveConfig, ratio: float
 ) -> Allocation | None:
-    """Returns what users would rather do at their own server's prices, if anything.
+    """Returns the users' best responses at their own server's prices, where better.
 
     Block 2 and the split take turns and can end where changing one of them alone does
     not help, though changing both would. A user whose best response at the shadow

@@ -303,8 +303,8 @@ def promising(
 def likely(judge: Judge, judged: Sequence[Judged], wanted: float) -> list[Judged]:
     """Returns what might reach a wanted SCR though judged lower, most promising first.
 
-    Judgements are not exact where users hardly mind what they get, or might do one of
-    two quite different things.
+    Judgements are inexact where users are nearly indifferent between resources, or have
+    two very different options of about the same benefit.
     """
     if not judged:
         return []

@@ -14,12 +14,12 @@ LEAST_S = 0.1
 
 
 class OutOfTime(Exception):  # noqa: N818 - an event, no error
-    """Raised inside of a solver when its time is over; it never leaves one."""
+    """Raised and caught inside a solver when its time limit is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """When to stop; without an end it never stops anything."""
+    """A deadline; without an end there is none."""
 
     end: float = math.inf  # s, of `time.perf_counter`
     start: float = field(default_factory=time.perf_counter)

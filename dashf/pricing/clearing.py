@@ -69,7 +69,7 @@ class _State:
         load = self.x.sum(axis=1)[..., None]
         self.used = np.broadcast_to(load > 0, options.capacity.shape)  # [S, M, 2]
         price = _FIRST_PRICE * load if start is None else start.price
-        # A server with nobody to serve has no rent and no say.
+        # A server that serves nobody charges no rent and sets no price.
         self.price = np.where(self.used, np.maximum(price, _LEAST_PRICE), 0.0)
         self.longest = np.full(self.price.shape, _LONGEST_STEP)
         self.change, self.excess = np.zeros((2, *self.price.shape))

@@ -71,7 +71,7 @@ def share_fast(
             *(phi, phi, y[:, None], own(price[..., 0]), own(price[..., 1])),
             *(c, k),
         )
-        # Every server with nobody to serve has its capacity left, and no say.
+        # A server that serves nobody charges no rent.
         rent = (np.where(load > 0, price.sum(axis=-1), 0.0)).sum(axis=-1)
         rise = (rent + a.benefit.sum(axis=-1)) / a.cost.sum(axis=-1)
         share = np.where(load[..., None] > 0, total(a.band, a.compute), 1.0)

@@ -144,7 +144,7 @@ class Best:
         self._allocations = [first[i] for i in range(len(self.scr))]
 
     def put(self, row: int, allocation: Allocation, scr: float) -> None:
-        """Sets the allocation of a scenario, which is as good as can be."""
+        """Sets the allocation of a scenario, found by branch and bound."""
         self._allocations[row], self.scr[row], self.limit[row] = allocation, scr, 0.0
 
     def offer(self, rows: Indices, option: Indices, prices: Prices) -> None:

@@ -43,11 +43,11 @@ def share_resources(
 
     For a given `local_fraction` too, and a score that does not count power, the problem
     is concave, and this is its optimum to 1e-6, relative, where the prices clear. They
-    may not where users hardly mind whether they get bandwidth or frequency, so that
-    demand all but jumps with the prices: in 5 of 3000 scenarios far beyond the
+    may not where users are almost indifferent between bandwidth and frequency, so that
+    demand is nearly discontinuous in the prices: in 5 of 3000 scenarios far beyond the
     presets, where at most 1.7 % was missing.
 
-    Effort "fast" finds about as good a one ten to twenty times sooner, for learning.
+    Effort "fast" finds one that is about as good ten to twenty times faster.
 
     Args:
         scenario: batch shape `[...]`.
