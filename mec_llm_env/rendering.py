@@ -281,7 +281,7 @@ def _draw_shares(
     unit_name: str,
     decision: _Decision,
 ) -> None:
-    """Draws one bar for each server, one segment for each user; idle parts are hatched."""
+    """Draws one bar per server, one segment per user; idle parts are hatched."""
     m = len(capacity)
     few = m <= _MOST_LABELLED_SERVERS
     height = 0.62 if m <= 2 else 0.8

@@ -38,6 +38,10 @@ _GAIN = 1e-6
 _VIOLATION = 1e-6
 #: Limits on the users of a server whose first association is judged at the beginning.
 _AT_FIRST = 4
+#: Starts under looser limits are followed with so many times fewer neighbours; and from
+#: this N·M on only where they are judged better than what is known.
+_LARGE = 200
+_NARROW = 4
 #: Parts of the range of φ that are searched one by one for a local maximum.
 _PARTS = 4
 #: N·M of all allocations that are judged between two looks at the clock.
@@ -70,8 +74,8 @@ class Judge:
         self._pairs = tuple(value[..., None] for value in pairs)
         self._known: dict[bytes, Judged] = {}
         self._checked: dict[bytes, bool] = {}
-        #: Best neighbours, by the choice, its SCR and the users that a server may have.
-        self.steps: dict[tuple[bytes, float, bytes], Judged | None] = {}
+        #: Best neighbours, by choice, SCR, users that a server may have, and width.
+        self.steps: dict[tuple[bytes, float, bytes, int], Judged | None] = {}
         self._last: tuple[Allocation, tuple[Array, Array]] | None = (
             None  # that `benefit` was for
         )
@@ -259,7 +263,7 @@ def _steps(
 ) -> Iterator[tuple[Judged, Judged | None]]:
     """Yields judged choices with their best neighbours, remembering them."""
     known, limit = judge.steps, room.tobytes()
-    keys = [(j.choice.key, j.scr, limit) for j in judged]
+    keys = [(j.choice.key, j.scr, limit, width) for j in judged]
     new = {
         key: _neighbours(judge, j, room, width)
         for key, j in zip(keys, judged, strict=True)
@@ -337,7 +341,14 @@ def explore(judge: Judge, starts: Starts, width: int) -> Judged | None:
     while not judge.budget.spent():
         limited = np.minimum(room, limit)
         begins = [judge.best(judge.either(x)) for x in starts(limited)]
-        known = [judged for judged in (best, *begins) if judged is not None]
+        known = [judged for judged in begins if judged is not None]
+        if best is not None:
+            if s.channel_gain.size > _LARGE:
+                known = [judged for judged in known if judged.scr > best.scr]
+            else:
+                end = climb(judge, known, limited, max(1, width // _NARROW))
+                known = [] if end is None else [end]
+            known.append(best)
         best = climb(judge, known, limited, width)
         if best is None or (limited >= room).all():
             break

@@ -186,7 +186,7 @@ def _branch(node: Node, choice: Array) -> list[Node]:
     several = allowed.reshape(by_server.shape).any(axis=-1).sum(axis=-1) > 1
 
     def between_servers(user: int) -> list[Node]:
-        """Branches: the user is at its preferred server, or no user like it at one like it."""
+        """Branches: at the preferred server, or no user like it at a server like it."""
         server = int(weight[user].argmax())
         option_server = np.arange(allowed.shape[1]) // PARTS
         users, servers = _alike(o, user, server)
