@@ -124,7 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=positive_integer,
         default=100,
         metavar="I",
-        help="(%(default)s)",
+        help="test scenarios (%(default)s)",
     )
     add(
         "--seed",

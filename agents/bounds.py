@@ -48,7 +48,8 @@ class InstanceBounds:
         return (
             f"the certified bound may be loose on {loose.sum()} of {len(loose)} "
             f"instances, by at most {100 * self.gap.max():.1f} %; its shares are lower "
-            "than shares of the optimum. `dashf.solve_exact` gives a tighter one."
+            'than shares of the optimum. `dashf.solve(…, solver="exact")` gives a '
+            "tighter one."
         )
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 import dashf
+from dashf.registry import RANDOM
 from mec_llm_env import Allocation, Scenario
 from mec_llm_env.task import Task
-
-_RANDOM = ("random", "rucaa")  # those that take a seed
 
 
 class SolverAgent:
@@ -24,10 +21,7 @@ class SolverAgent:
 
     def __init__(self, name: str, task: Task, seed: int = 0) -> None:
         self.name = name
-        # A generator goes on from one decision to the next; a number would not.
-        options: dict[str, Any] = {}
-        if name in _RANDOM:
-            options["seed"] = np.random.default_rng(seed)
+        options: dict[str, Any] = {"seed": seed} if name in RANDOM else {}
         self._policy = dashf.SolverPolicy(task, solver=name, **options)
 
     def decide(self, scenario: Scenario) -> Allocation:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dashf.common.arrays import Array
-from dashf.registry import check_options, solve_batch
+from dashf.common.clock import Clock
+from dashf.registry import RANDOM, check_options, solve_batch
 from mec_llm_env import Allocation, Scenario
 
 
@@ -46,6 +47,10 @@ class SolverPolicy:
         **options: Any,
     ) -> None:
         check_options(solver, options)
+        Clock.limited(time_limit_s)
+        if solver in RANDOM:
+            # A generator goes on from one decision to the next; a number would not.
+            options["seed"] = np.random.default_rng(options.get("seed", 0))
         task = _task(env)
         self.name = solver
         self.projection_distance: Array | None = None
@@ -76,7 +81,7 @@ class SolverPolicy:
             observation: of the environment; any leading batch shape.
             state: returned as it is, a solver has none.
             episode_start: not used.
-            deterministic: not used, solvers are.
+            deterministic: not used; all but `random` and `rucaa` are.
 
         Raises:
             ValueError: the observation has another shape than the environment's.

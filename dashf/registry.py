@@ -82,6 +82,8 @@ _RULES: dict[str, Callable[..., Allocation]] = {
 }
 #: Ids of all solvers.
 SOLVERS = (*_SEARCHES, *_RULES)
+#: Those that draw at random, from a `seed`.
+RANDOM = ("rucaa", "random")
 
 
 def solve(
@@ -98,11 +100,12 @@ def solve(
     | solver | what it is | options |
     |---|---|---|
     | `dashf` | the paper's algorithm, made near-optimal | fields of `DashfConfig` |
-    | `dual` | prices, rounding, moves; with a bound | `tolerance`, `rounds`, … |
+    | `dual` | prices, rounding, moves; with a bound | `tolerance`, `rounds`, |
+    | | | `candidates`, `nodes` |
     | `exact` | branch and bound to a `gap`; with a bound | `gap` |
     | `gucro` | strongest channel, all else optimised | `tolerance` |
     | `aauco` | association optimised, average resources | `sdr`, `max_iterations` |
-    | `local`, `edge` | as `gucro`, with φ at its limit | |
+    | `local`, `edge` | as `gucro`, with φ at its limit | `tolerance` |
     | `gucaa` | strongest channel, average resources | |
     | `rucaa` | random servers, average resources | `seed` |
     | `random` | a random action, decoded | `seed` |
@@ -112,8 +115,10 @@ def solve(
         objective: weights and references; the default ones if None.
         solver: one of `SOLVERS`.
         bound: whether to certify an upper bound too. `dual` and `exact` come with one.
-        time_limit_s: when the solver is to stop, s; None for its own limit, which is
-            60 s for `exact` and none for the others. Rules need none.
+        time_limit_s: when the solver is to stop, s, and after it the search for a bound
+            that was asked for; None for the solver's own limit, which is 60 s for
+            `exact` (infinity for none) and none for the others. Rules need none. Limits
+            below 0.1 s count as 0.1 s.
         **options: of the solver. A seed is an integer or a NumPy generator.
 
     Returns:
@@ -132,7 +137,7 @@ def solve(
     else:
         result = _search(solver, time_limit_s, options)(s, o)
     if wanted and result.bound is None:
-        return dataclasses.replace(result, bound=upper_bound(s, o))
+        return dataclasses.replace(result, bound=_bound(s, o, time_limit_s))
     return result
 
 
@@ -156,8 +161,8 @@ def solve_batch(
         objective: weights and references; the default ones if None.
         solver: one of `SOLVERS`; see `solve` for them and their options.
         bound: whether to certify upper bounds too.
-        time_limit_s: when the solver is to stop, s: for the whole batch with `dual`,
-            for each scenario with the others.
+        time_limit_s: when the solver is to stop, s: for the whole batch with `dual` and
+            with bounds that were asked for, for each scenario with the others.
         progress: called with the number of scenarios done, after each if it can be.
         **options: of the solver.
 
@@ -183,8 +188,12 @@ def solve_batch(
     if solver in _RULES or solver == "dual":
         done(math.prod(s.batch_shape))
     if wanted and result.bound is None:
-        return dataclasses.replace(result, bound=upper_bound(s, o))
+        return dataclasses.replace(result, bound=_bound(s, o, time_limit_s))
     return result
+
+
+def _bound(s: Scenario, o: ObjectiveConfig, time_limit_s: float | None) -> Bound:
+    return upper_bound(s, o, time_limit_s=time_limit_s)
 
 
 def _ignore(count: int) -> None:
@@ -281,7 +290,7 @@ def check_options(solver: str, options: dict[str, Any]) -> None:
     """Refuses options that a solver does not have.
 
     Raises:
-        ValueError: it has one of them not, or there is no such solver.
+        ValueError: an option or a solver does not exist, or a value is out of range.
     """
     known = options_of(check_solver(solver))
     for option in options:
@@ -291,6 +300,10 @@ def check_options(solver: str, options: dict[str, Any]) -> None:
                 f"The solver {solver!r} has no option {option!r}.{hint} It has "
                 f"{', '.join(known) or 'none'}."
             )
+    if solver == "dashf":
+        DashfConfig(**options)
+    if solver in RANDOM and "seed" in options:
+        _generator(options["seed"])
 
 
 def check_solver(solver: str) -> str:

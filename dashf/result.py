@@ -35,7 +35,7 @@ class Status(enum.Enum):
 
 
 _REMEDIES = {
-    Status.CONVERGED: "Nothing to do: the gain fell below the tolerance.",
+    Status.CONVERGED: "Nothing to do: the search came to its end.",
     Status.ITERATION_LIMIT: "The allocation is feasible and the best found; raise the "
     "iteration limit or the tolerance to let it converge.",
     Status.TIME_LIMIT: "The allocation is feasible and the best found; raise the time "
@@ -91,7 +91,7 @@ class Bound:
     def status(self) -> Status:
         """How the search ended: `LOOSE_BOUND` if any bound of the batch is not tight.
 
-        A time limit that came after the bounds were tight is of no account.
+        A time limit that was reached after the bounds were tight does not count.
         """
         if np.all(self.tight):
             return Status.CONVERGED
@@ -106,7 +106,7 @@ class SolveResult:
     scenario: Scenario  # that was solved, batch shape ()
     allocation: Allocation  # feasible, batch shape ()
     scr: float  # from `evaluate`
-    history: tuple[Iteration, ...]  # one row an iteration
+    history: tuple[Iteration, ...]  # one row for each iteration
     iterations: int  # rows of the history but the start; nodes of `exact`
     build_time_s: float  # construction of optimisation problems
     solve_time_s: float  # everything else
@@ -120,7 +120,7 @@ class SolveResult:
 
     @property
     def gap(self) -> float | None:
-        """Bound over SCR, less one: so much is missing at most; None without bound."""
+        """Bound over SCR, less one: the most that is missing; None without a bound."""
         return None if self.bound is None else float(self.bound.value) / self.scr - 1
 
     def max_violation(self) -> float:

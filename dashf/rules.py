@@ -55,7 +55,7 @@ def random_association(scenario: Scenario, rng: np.random.Generator) -> Array:
 
 
 def balanced_association(scenario: Scenario) -> Array:
-    """Returns strongest channels with at most ⌈N/M⌉ users a server, [..., N, M].
+    """Returns strongest channels with at most ⌈N/M⌉ users per server, [..., N, M].
 
     A server with a smaller `max_users` keeps that, and the others share what is left.
     """

@@ -5,6 +5,7 @@ one. For the repository's own agents there is `evaluate.py`.
 """
 
 import sys
+from pathlib import Path
 
 import gymnasium as gym
 from stable_baselines3 import PPO
@@ -13,7 +14,10 @@ import dashf
 import mec_llm_env  # noqa: F401  (registers MecLlm-v0)
 from mec_llm_env.bank import load_bank
 
-model = PPO.load(sys.argv[1] if len(sys.argv) > 1 else "ppo_mec_llm", device="cpu")
+path = Path(sys.argv[1] if len(sys.argv) > 1 else "ppo_mec_llm.zip")
+if not path.exists():
+    sys.exit(f"There is no {path}: run train_with_sb3.py first, or name a policy.")
+model = PPO.load(path, device="cpu")
 
 # Scenarios that no training has seen, with a bound that no SCR exceeds.
 bank = load_bank("paper-10x2")

@@ -7,7 +7,7 @@ import numpy as np
 import dashf
 from mec_llm_env import ObjectiveConfig, Scenario, evaluate
 
-# One row a user, one column a server; illustrative numbers.
+# One row per user, one column per server; illustrative numbers.
 gain_db = np.loadtxt(
     Path(__file__).with_name("gains_db.csv"), delimiter=",", skiprows=1
 )

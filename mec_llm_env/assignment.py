@@ -44,7 +44,7 @@ def assign(
     slots = np.minimum(np.broadcast_to(max_users, (*batch, n_servers)), n_users)
     if (slots.sum(axis=-1) < n_users).any():
         raise ValueError(
-            f"`max_users` must offer at least {n_users} slots, one a user; got "
+            f"`max_users` must offer at least {n_users} slots, one for each user; got "
             f"{int(slots.sum(axis=-1).min())}."
         )
     for index in map(tuple, np.argwhere(crowded)):

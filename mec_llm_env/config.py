@@ -103,7 +103,7 @@ class ServerConfig(Checked):
     power_w: tuple[float, ...] = number((60.0, 70.0), 1e-9, 1e9, entries="tuple")
     # FLOP/cycle, no tensor cores; assumption
     flop_per_cycle_per_core: float = number(2.0, 1e-3, 1e9)
-    # users a server may serve; None: no limit
+    # users that a server may serve; None: no limit
     max_users: int | None = integer(None, 1, 10**9, optional=True)
 
     def __post_init__(self) -> None:

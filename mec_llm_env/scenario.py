@@ -74,8 +74,8 @@ class Scenario(ArrayRecord):
         gain = as_floats(self.channel_gain, "channel_gain")
         if gain.ndim < 2 or 0 in gain.shape[-2:]:
             raise ValueError(
-                "`channel_gain` must have shape [..., N, M], one row a user and one "
-                f"column a server, both at least 1; got {tuple(gain.shape)}."
+                "`channel_gain` must have shape [..., N, M], one row per user and "
+                f"one column per server, both at least 1; got {tuple(gain.shape)}."
             )
         if self.max_users is None:
             object.__setattr__(self, "max_users", np.asarray(gain.shape[-2]))

@@ -31,7 +31,7 @@ class WarmStart:
         ValueError: a number is out of range, or there is no such solver.
     """
 
-    solver: str  # key of `dashf.SOLVERS`
+    solver: str  # one of `dashf.SOLVERS`
     scenarios: int  # demonstrations
     steps: int = 3000  # gradient steps of the actor
     critic_steps: int = 500  # gradient steps of the critic

@@ -89,7 +89,7 @@ class DashfConfig:
     tolerance: float = 1e-5  # relative gain of the SCR at which a block stops
     final_tolerance: float = 1e-7  # the same, for the association that is returned
     max_iterations: int = 100  # rounds of both blocks at most
-    max_passes: int = 50  # convex programs an association at most
+    max_passes: int = 50  # convex programs per association, at most
     sdr: str = "auto"  # "sparse", "full", "closed_form"; "auto": sparse to N·M = 100
     offers: str = "price"  # "price" or "equal_share", of block 1's program
     neighbours: int = 24  # of each kind that are judged at once, at most
@@ -239,7 +239,7 @@ class _Run:
         return Status.ITERATION_LIMIT
 
     def _explore_from(self, starts: Sequence[Start]) -> Judged | None:
-        """Returns the best end of climbs under rising limits on the users a server."""
+        """Returns the best end of climbs under rising limits on users per server."""
 
         def begins(room: Array) -> list[Array]:
             limited = Scenario.unchecked(**self.s.to_dict() | {"max_users": room})

@@ -44,7 +44,6 @@ def solve_gucro(
     scenario: Scenario,
     objective: ObjectiveConfig | None = None,
     *,
-    split: str = "optimised",
     tolerance: float = 1e-7,
     time_limit_s: float | None = None,
 ) -> SolveResult:
@@ -53,22 +52,53 @@ def solve_gucro(
     Args:
         scenario: a single one.
         objective: weights and references; the default ones if None.
-        split: "optimised"; "local" for φ_max, "edge" for φ_min of every user.
         tolerance: relative gain of the SCR at which to stop.
         time_limit_s: when to stop, s; None for no limit.
 
     Raises:
         ValueError: the scenario is a batch, or an argument is out of range.
     """
-    s, o = check_single(scenario), check_objective(objective)
-    fixed = {"local": s.local_fraction_max, "edge": s.local_fraction_min}
-    check_choice("split", split, ("optimised", *fixed))
-    tolerance = check_tolerance(tolerance, 1e-15)
+    s = check_single(scenario)
+    return _resources(s, objective, None, tolerance, time_limit_s)
+
+
+def solve_local(
+    scenario: Scenario,
+    objective: ObjectiveConfig | None = None,
+    *,
+    tolerance: float = 1e-7,
+    time_limit_s: float | None = None,
+) -> SolveResult:
+    """Strongest channel, as much work local as allowed; else as `solve_gucro`."""
+    s = check_single(scenario)
+    return _resources(s, objective, s.local_fraction_max, tolerance, time_limit_s)
+
+
+def solve_edge(
+    scenario: Scenario,
+    objective: ObjectiveConfig | None = None,
+    *,
+    tolerance: float = 1e-7,
+    time_limit_s: float | None = None,
+) -> SolveResult:
+    """Strongest channel, as little work local as allowed; else as `solve_gucro`."""
+    s = check_single(scenario)
+    return _resources(s, objective, s.local_fraction_min, tolerance, time_limit_s)
+
+
+def _resources(
+    s: Scenario,
+    objective: ObjectiveConfig | None,
+    phi: Array | None,  # given splits; optimised too if None
+    tolerance: float,
+    time_limit_s: float | None,
+) -> SolveResult:
+    o, tolerance = check_objective(objective), check_tolerance(tolerance, 1e-15)
     budget = Budget(time_limit_s)
     recorder = Recorder(s, budget)
     start = starting_allocation(s, strongest_channel(s), o)
-    if split in fixed:
-        start = dataclasses.replace(start, local_fraction=fixed[split])
+    if phi is not None:
+        start = dataclasses.replace(start, local_fraction=phi)
     point = evaluated(s, start, o)
     recorder.start(point)
     with recorder.building():
@@ -79,32 +109,12 @@ def solve_gucro(
         s,
         start,
         o,
-        fixed_split=split in fixed,
+        fixed_split=phi is not None,
         tolerance=tolerance,
         on_pass=lambda point, ratio: recorder.row("resources", point, ratio, 0),
         budget=budget,
     )
     return recorder.result(result.status, *result.point)
-
-
-def solve_local(
-    scenario: Scenario,
-    objective: ObjectiveConfig | None = None,
-    *,
-    time_limit_s: float | None = None,
-) -> SolveResult:
-    """Strongest channel, as much work local as allowed, the rest optimised."""
-    return solve_gucro(scenario, objective, split="local", time_limit_s=time_limit_s)
-
-
-def solve_edge(
-    scenario: Scenario,
-    objective: ObjectiveConfig | None = None,
-    *,
-    time_limit_s: float | None = None,
-) -> SolveResult:
-    """Strongest channel, as little work local as allowed, the rest optimised."""
-    return solve_gucro(scenario, objective, split="edge", time_limit_s=time_limit_s)
 
 
 def solve_aauco(

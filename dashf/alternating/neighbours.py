@@ -4,13 +4,13 @@ A user's option is a server and one of two parts of the range of φ, in which it
 benefit β = max v − y c − λ b/B − μ F/F_m may each have a maximum of its own. At given
 prices the best choice of options is an assignment. Three kinds of neighbours:
 
-- *the same numbers of users a server*: the best assignment of that kind, by the
+- *the same numbers of users per server*: the best assignment of that kind, by the
   Hungarian method. That is every exchange of places among any number of users;
 - *one user more at b, one fewer at a*: from there, the best chain a → … → b of moves,
   for every a and b. After the Hungarian method no cycle gains, so the best chains are
   longest paths in a graph of the servers, where an arc is what the move of its best
   user gains, found by Floyd and Warshall's method. (This is the theory of minimum-cost
-  flow: with that many users a server it is the best of all assignments.);
+  flow: with those numbers of users per server it is the best assignment.);
 - *one or two users*: single moves, exchanges of two, and other parts of the range of φ.
 
 By weak duality the sum of the benefits bounds what a neighbour can add to G.

@@ -359,7 +359,7 @@ def explore(judge: Judge, starts: Starts, width: int) -> Judged | None:
 
 
 def _tightest(room: Array, n_users: int) -> int:
-    """Returns the least common limit on users a server that lets all be served."""
+    """Returns the least common limit on users per server with which all are served."""
     limit = -(-n_users // len(room))
     while np.minimum(room, limit).sum() < n_users:
         limit += 1

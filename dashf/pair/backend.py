@@ -1,4 +1,4 @@
-"""The kernels over arrays of options, in loops that numba compiles once a machine."""
+"""The kernels over arrays of options, in loops that numba compiles once per machine."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from mec_llm_env.record import as_floats, describe_index, first_index
 
 #: Parts of the range of φ that are searched one by one for a local maximum.
 _PARTS = 4
+_MOST = 1e100  # of a ratio or a price
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,14 +119,14 @@ def best_response(
 
 
 def _prices(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """Returns a ratio or prices of a shape; they must be finite and at least 0."""
+    """Returns a ratio or prices of a shape; they must be from 0 to 1e100."""
     array = _spread(name, value, shape)
-    wrong = ~(np.isfinite(array) & (array >= 0))
+    wrong = ~((array >= 0) & (array <= _MOST))
     if wrong.any():
         index = first_index(wrong)
         where = describe_index(index, "" if name == "ratio" else "M")
         raise ValueError(
-            f"`{name}` must be finite and at least 0; got {array[index]}"
+            f"`{name}` must be from 0 to {_MOST:g}; got {array[index]}"
             f"{f' for {where}' if where else ''}."
         )
     return array

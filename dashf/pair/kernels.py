@@ -3,8 +3,8 @@
 `dashf.pair.backend` runs them over options. They are plain Python too, for reading and
 for stepping through.
 
-With the tuple c of a pair's coefficients (`pairs.Pairs`) and k of constants
-(`pairs.score_constants`) the problem is, for a ratio y and prices λ and μ,
+With the tuple c of a pair's coefficients (`coefficients.Pairs`) and k of constants
+(`coefficients.score_constants`) the problem is, for a ratio y and prices λ and μ,
 
     max over φ, p, b, F of  v − y c − λ b − μ F.
 
@@ -155,8 +155,7 @@ def solve_shares(
         t, x, p, b, F, ln(1 + x), marginal value of b, −d ln b / d ln (its price).
     """
     _, up0, up1, snr, e, cs, es, cd = c
-    wt, w1, w2, _, wb, wc, wo = k
-    wp = k[3]
+    wt, w1, w2, wp, wb, wc, wo = k
     up, rest = y * (up0 + up1 * phi), y * (1 - phi)
     base = wp * credit + wo * (1 - phi * phi)
     low = (1 - 1e-9) / (1 + w2 * (base + wb + wc))

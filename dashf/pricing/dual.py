@@ -31,6 +31,7 @@ from dashf.pricing.rounding import Best, best_moves, likely_choices
 from dashf.result import NEAR, BatchResult, Bound, Iteration, SolveResult, Status
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
+_ROUNDING = 1e-6  # relative, by which an SCR may exceed its bound
 _GAIN = 1e-6  # relative gain of SCR below which moves end
 #: Nodes of branch and bound for small scenarios, where bound and allocation are apart.
 _NODES_FOR_BOUND, _NODES_FOR_DECISION = 400, 100
@@ -90,7 +91,7 @@ def solve_dual(
         allocation=search.best.allocation()[0],
         scr=float(search.best.scr[0]),
         history=rows,
-        iterations=len(rows),
+        iterations=len(rows) - 1,
         build_time_s=0.0,
         solve_time_s=clock.passed_s,
         bound=search.bound,
@@ -178,7 +179,7 @@ def gap(
     *,
     bound: Bound | None = None,
 ) -> Array:
-    """Returns upper bound over SCR, less one, [...]: at most so much is missing.
+    """Returns upper bound over SCR, less one, [...]: the most that is missing.
 
     Args:
         scenario: batch shape `[...]`.
@@ -187,7 +188,8 @@ def gap(
         bound: of this scenario and objective; computed if None.
 
     Raises:
-        ValueError: an argument is of another kind, or does not fit the scenario.
+        ValueError: an argument has the wrong type or does not fit the scenario, or
+            the bound is below the SCR, so of another scenario or objective.
     """
     s, objective = check_scenario(scenario), check_objective(objective)
     scr = evaluate(s, check_allocation(s, allocation), objective).scr
@@ -197,6 +199,11 @@ def gap(
         raise ValueError(
             f"`bound` must be of the scenario's batch shape {s.batch_shape}; got "
             f"{np.shape(bound.value)}."
+        )
+    if np.any(bound.value < scr * (1 - _ROUNDING)):
+        raise ValueError(
+            "`bound` must be of this scenario and objective, `allocation` feasible; "
+            f"got a bound as low as {np.min(bound.value / scr):.6g} of the SCR."
         )
     return bound.value / scr - 1
 

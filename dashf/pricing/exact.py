@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 
@@ -51,11 +50,11 @@ def solve_exact(
     )
     history: list[Iteration] = []
 
-    def record() -> None:
+    def record(block: str = "branch") -> None:
         cost = evaluate(s, search.allocation, o).cost.sum()
         history.append(
             Iteration(
-                block="branch",
+                block=block,
                 scr=search.scr,
                 ratio=search.value,
                 surplus=float((search.scr - search.value) * cost),
@@ -64,7 +63,7 @@ def solve_exact(
             )
         )
 
-    record()
+    record("start")
     if root.prices is not None:
         search.run(on_batch=record)
     closed = search.value <= search.scr * (1 + gap)
@@ -89,4 +88,4 @@ def solve_exact(
 
 
 def _open_status(clock: Clock) -> Status:
-    return Status.TIME_LIMIT if clock.end < math.inf else Status.ITERATION_LIMIT
+    return Status.TIME_LIMIT if clock.left_s <= 0 else Status.ITERATION_LIMIT

@@ -1,17 +1,20 @@
 """The front door: every solver by its id, its options, its answers."""
 
+import time
+
 import numpy as np
 import pytest
 
 import dashf
-from dashf import SOLVERS, SolverPolicy, solve, solve_batch
+from dashf import SOLVERS, SolverPolicy, solve, solve_batch, upper_bound
+from dashf.registry import RANDOM
 from dashf.rules import random_allocation, random_association
 from mec_llm_env import Scenario, evaluate, violations
 from mec_llm_env.task import Task
 from tests.dashf.cases import OBJECTIVE, assert_feasible, benchmark_scenario
+from tests.dashf.extremes import random_configuration
 
 AT_ONCE = ("dual", "gucaa", "rucaa", "random")  # that take a batch as a whole
-RANDOM = ("rucaa", "random")
 COMES_WITH_A_BOUND = ("dual", "exact")
 
 
@@ -86,12 +89,24 @@ def test_options_reach_the_solver():
     assert limited.status == dashf.Status.TIME_LIMIT
 
 
+def test_the_search_for_a_bound_keeps_to_the_limit():
+    s, objective = random_configuration(424)  # power counts: half a minute without
+    upper_bound(s, objective, time_limit_s=0.1)  # numba compiles
+    begin = time.process_time()
+    result = solve(s, objective, solver="gucaa", bound=True, time_limit_s=0.5)
+    assert time.process_time() - begin < 1.1 * 0.5 + 0.3
+    assert result.bound.value >= result.scr
+
+
 def test_what_does_not_exist_is_refused():
     s = benchmark_scenario(0, "tiny-4x2")
     for options, text in (
         ({"solver": "dash"}, r"no solver 'dash'\. Did you mean 'dashf'\?"),
         ({"solver": "xyz"}, r"no solver 'xyz'\. Choose from dashf, dual, exact"),
-        ({"solver": "local", "sdr": "full"}, r"'local' has no option 'sdr'\. It has n"),
+        (
+            {"solver": "local", "sdr": "full"},
+            r"'local' has no option 'sdr'\. It has tol",
+        ),
         ({"restart": 3}, r"no option 'restart'\. Did you mean 'restarts'\? It has tol"),
         ({"solver": "random", "seed": "a"}, r"`seed` must be an integer of at least 0"),
     ):
@@ -126,3 +141,26 @@ def test_what_is_no_solver_is_told_apart(name, text):
 def test_a_policy_knows_the_options_of_its_solver():
     with pytest.raises(ValueError, match=r"'dual' has no option 'restarts'\. It has"):
         SolverPolicy(Task(preset="tiny-4x2"), "dual", restarts=3)
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_a_random_policy_draws_on(name):
+    task = Task(preset="tiny-4x2")
+    s = benchmark_scenario(0, "tiny-4x2")
+    policy, again = (SolverPolicy(task, name, seed=3) for _ in "ab")
+    servers = [policy.decide(s).server.tolist() for _ in range(8)]
+    assert len({tuple(x) for x in servers}) > 1
+    assert servers == [again.decide(s).server.tolist() for _ in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("solver", "options"),
+    [
+        ("dual", {"time_limit_s": -1}),
+        ("dashf", {"sdr": "nope"}),
+        ("random", {"seed": -1}),
+    ],
+)
+def test_a_policy_refuses_wrong_values_at_once(solver, options):
+    with pytest.raises(ValueError, match=f"`{next(iter(options))}` must be"):
+        SolverPolicy(Task(preset="tiny-4x2"), solver, **options)

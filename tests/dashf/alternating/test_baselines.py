@@ -65,11 +65,6 @@ def test_aauco_moves_users_and_nothing_else():
         assert evaluate(s, average_allocation(s, x), OBJECTIVE).scr <= result.scr
 
 
-def test_an_unknown_split_is_refused():
-    with pytest.raises(ValueError, match="one of optimised, local, edge; got 'half'"):
-        solve_gucro(benchmark_scenario(0), split="half")
-
-
 def test_aauco_tries_moves_in_batches(monkeypatch):
     s = benchmark_scenario(5)
     whole = solve_aauco(s, OBJECTIVE)

@@ -123,10 +123,10 @@ CALLS: dict[str, dict[str, Any]] = {
     "solve_aauco": {**_LIMITED, "sdr": "closed_form", "max_iterations": 0},
     "solve_dual": _DUAL,
     "solve_dual_batch": _DUAL,
-    "solve_edge": _LIMITED,
+    "solve_edge": {**_LIMITED, "tolerance": 0.1},
     "solve_exact": {**_GIVEN, "gap": 0.9, "time_limit_s": 1.0},
-    "solve_gucro": {**_LIMITED, "split": "local", "tolerance": 0.1},
-    "solve_local": _LIMITED,
+    "solve_gucro": {**_LIMITED, "tolerance": 0.1},
+    "solve_local": {**_LIMITED, "tolerance": 0.1},
     "upper_bound": {**_GIVEN, "tolerance": 1e-3, "nodes": 0, "time_limit_s": 9.0},
 }
 

@@ -144,6 +144,15 @@ def test_gap_of_an_allocation():
     np.testing.assert_allclose(gap(s, average), expected, rtol=1e-9)
 
 
+def test_the_gap_to_a_foreign_bound_is_refused():
+    s = test_scenarios("tiny-4x2", 2)
+    best = solve_dual_batch(s)
+    order = np.argsort(best.scr)
+    low, high = s[order[0]], s[order[1]]
+    with pytest.raises(ValueError, match="`bound` must be of this scenario"):
+        gap(high, best.allocation[order[1]], bound=upper_bound(low))
+
+
 def test_slots_lower_the_bound_and_keep_it_valid():
     s = test_scenarios("tiny-4x2", 4)
     tight = Scenario(**s.to_dict() | {"max_users": np.full((4, 2), 2)})
