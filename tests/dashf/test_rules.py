@@ -42,7 +42,7 @@ def test_rounding_treats_every_batch_member_with_its_own_limits():
 
 
 def test_too_few_slots_are_refused():
-    with pytest.raises(ValueError, match="at least 3 slots, one a user; got 2"):
+    with pytest.raises(ValueError, match="at least 3 slots, one for each user; got 2"):
         round_assignment(np.zeros((3, 2)), np.array([1, 1]))
 
 
