@@ -137,7 +137,9 @@ def solve(
     else:
         result = _search(solver, time_limit_s, options)(s, o)
     if wanted and result.bound is None:
-        return dataclasses.replace(result, bound=_bound(s, o, time_limit_s))
+        return dataclasses.replace(
+            result, bound=upper_bound(s, o, time_limit_s=time_limit_s)
+        )
     return result
 
 
@@ -188,12 +190,10 @@ def solve_batch(
     if solver in _RULES or solver == "dual":
         done(math.prod(s.batch_shape))
     if wanted and result.bound is None:
-        return dataclasses.replace(result, bound=_bound(s, o, time_limit_s))
+        return dataclasses.replace(
+            result, bound=upper_bound(s, o, time_limit_s=time_limit_s)
+        )
     return result
-
-
-def _bound(s: Scenario, o: ObjectiveConfig, time_limit_s: float | None) -> Bound:
-    return upper_bound(s, o, time_limit_s=time_limit_s)
 
 
 def _ignore(count: int) -> None:

@@ -8,8 +8,9 @@ best neighbour until none is better.
 `explore` climbs under a common limit on the users of a server, from the tightest that
 all fit in; then raises it by one and climbs on from there, up to the scenario's own
 `max_users`. Near-equal numbers of users are near the optimum, where the first climbs
-are short. And what is found under a limit is kept under every looser one, so that
-relaxing `max_users` does not lower the result.
+are short. What is found under a limit is kept under every looser one, so relaxing
+`max_users` does not lower what this search finds, as long as it follows every start: up
+to N·M of `_LARGE`.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ _GAIN = 1e-6
 _VIOLATION = 1e-6
 #: Limits on the users of a server whose first association is judged at the beginning.
 _AT_FIRST = 4
-#: Starts under looser limits are followed with so many times fewer neighbours; and from
-#: this N·M on only where they are judged better than what is known.
-_LARGE = 200
+#: Starts under looser limits are followed with so many times fewer neighbours.
 _NARROW = 4
+#: N·M beyond which only starts are followed that are judged better than what is known.
+_LARGE = 200
 #: Parts of the range of φ that are searched one by one for a local maximum.
 _PARTS = 4
 #: N·M of all allocations that are judged between two looks at the clock.

@@ -140,7 +140,7 @@ def test_what_is_compiled_gives_the_numbers_of_plain_python():
         own = tuple(value[n, m] for value in c)
         answer = respond(*map(np.float64, at), own, k)
         plain = kernels.solve_option(*at, tuple(map(float, own)), k)
-        np.testing.assert_allclose(answer, plain, rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(answer, plain, rtol=1e-9, atol=1e-9)
 
 
 def test_a_batch_is_its_members():
