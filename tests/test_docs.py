@@ -112,7 +112,7 @@ def test_python_blocks_run(
 
 def test_the_speed_of_dashf_is_stated_once() -> None:
     table = (DOCS / "performance.md").read_text()
-    (stated,) = re.findall(r"(?m)^\| `dashf` \| (\d+) \| – \|$", table)
+    (stated,) = re.findall(r"(?m)^\| `dashf` \| (\d+) \| [\d.]+ \|$", table)
     (quoted,) = re.findall(
         r"DASHF decides in about (\d+) ms", (ROOT / "README.md").read_text()
     )
