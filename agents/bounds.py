@@ -112,7 +112,7 @@ def _key(scenario: Scenario, objective: ObjectiveConfig) -> str:
     """Hashes everything that a bound depends on, including the code."""
     digest = hashlib.sha256(f"{objective!r} {_code()}".encode())
     for name, value in scenario.to_dict().items():
-        if value is not None and not name.endswith("position_m"):
+        if not name.endswith("position_m"):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(value, dtype=np.float64).tobytes())
     return digest.hexdigest()

@@ -40,11 +40,13 @@ class Outcome(ArrayRecord):
     delay_uplink_s: Array  # [..., N] s
     delay_server_s: Array  # [..., N] s
     delay_downlink_s: Array  # [..., N] s
+    delay_migration_s: Array  # [..., N] s, 0 without `Scenario.serving`
     energy_local_j: Array  # [..., N] J
     energy_uplink_j: Array  # [..., N] J
     energy_server_j: Array  # [..., N] J
-    delay_s: Array  # [..., N] s, sum of the four
-    energy_j: Array  # [..., N] J, sum of the three
+    energy_migration_j: Array  # [..., N] J
+    delay_s: Array  # [..., N] s, sum of the five
+    energy_j: Array  # [..., N] J, sum of the four
     cost: Array  # [..., N] dimensionless
     scr: Array  # [...] service-cost ratio: total score over total cost
 
@@ -115,9 +117,20 @@ def evaluate(
     )
     delay_downlink_s = remote * s.adapter_bit / downlink_rate
 
-    # Cost; the references make it dimensionless (assumption).
     delay_s = delay_local_s + delay_uplink_s + delay_server_s + delay_downlink_s
     energy_j = energy_local_j + energy_uplink_j + energy_server_j
+
+    # Migration of the training state from another server (assumption).
+    if s.serving is None:
+        delay_migration_s = energy_migration_j = xp.zeros_like(delay_s)
+    else:
+        moved = xp.vecdot(s.serving, 1 - x)
+        delay_migration_s = moved * s.migration_delay_s
+        energy_migration_j = moved * s.migration_energy_j
+        delay_s = delay_s + delay_migration_s
+        energy_j = energy_j + energy_migration_j
+
+    # Cost; the references make it dimensionless (assumption).
     cost = o.delay_cost_per_s * delay_s + o.energy_cost_per_j * energy_j
 
     # Service score: Weber-Fechner law of perceived quality (assumption).
@@ -136,9 +149,11 @@ def evaluate(
         delay_uplink_s=delay_uplink_s,
         delay_server_s=delay_server_s,
         delay_downlink_s=delay_downlink_s,
+        delay_migration_s=delay_migration_s,
         energy_local_j=energy_local_j,
         energy_uplink_j=energy_uplink_j,
         energy_server_j=energy_server_j,
+        energy_migration_j=energy_migration_j,
         delay_s=delay_s,
         energy_j=energy_j,
         cost=cost,

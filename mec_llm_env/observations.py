@@ -130,6 +130,11 @@ class ObservationCodec:
                 f"The scenario must have {self.n_users} users and {self.n_servers} "
                 f"servers; got {shape[0]} and {shape[1]}."
             )
+        if scenario.serving is not None:
+            raise ValueError(
+                "This encoding has no place for `serving`; got a scenario that has it. "
+                "Observations of MecLlmMobile-v0 do; solvers take it directly."
+            )
         batch, m = scenario.batch_shape, self.n_servers
         if 0 in batch:
             raise ValueError(
@@ -191,8 +196,6 @@ class ObservationCodec:
             ),
             noise_density_w_per_hz=np.asarray(noise),
             max_users=slots,
-            user_position_m=None,
-            server_position_m=None,
             **fields,
         )
 

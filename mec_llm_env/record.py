@@ -26,23 +26,24 @@ class ArrayRecord:
 
     @classmethod
     def unchecked(cls, **fields: Array) -> Self:
-        """Builds a record from arrays that are known to be valid, without checks."""
+        """Builds a record from arrays that are known to be valid, without checks.
+
+        A field that is not given is absent, None.
+        """
         record = object.__new__(cls)
-        for name, value in fields.items():
-            object.__setattr__(record, name, value)
+        for name in cls.field_names():
+            object.__setattr__(record, name, fields.get(name))
         return record
 
     def to_dict(self) -> dict[str, Array]:
-        """Returns the fields by name, without copying."""
-        return {name: getattr(self, name) for name in self.field_names()}
+        """Returns the fields that are present by name, without copying."""
+        fields = {name: getattr(self, name) for name in self.field_names()}
+        return {name: value for name, value in fields.items() if value is not None}
 
     def map(self, function: Callable[[Array], Array]) -> Self:
         """Returns a record with `function` applied to every field that is present."""
         return self.unchecked(
-            **{
-                name: None if value is None else function(value)
-                for name, value in self.to_dict().items()
-            }
+            **{name: function(value) for name, value in self.to_dict().items()}
         )
 
     def __getitem__(self, index: Any) -> Self:

@@ -39,6 +39,9 @@ class Scenario(ArrayRecord):
     that lies in them can be computed. A server out of a user's reach has the gain
     1e-30: no solver chooses it then. A GPU at full speed draws 1e-9 to 1e9 W (κ f³).
 
+    With `serving` a user that is not served where its training state is pays for the
+    migration; the two amounts must be given then.
+
     Raises:
         ValueError: a field is unknown or missing, has a wrong shape or a value outside
             of its range, or `max_users` cannot serve all users; the text names field,
@@ -65,6 +68,13 @@ class Scenario(ArrayRecord):
     noise_density_w_per_hz: Array = _given("", "W/Hz", 1e-30, 1e-6)  # [...]: n0
     # [..., M] whole numbers; None: no limit
     max_users: Array = _given("M", "", 0, 1e9, default=None)
+    # [..., N, M] 0 or 1: the server that holds the user's training state; a row of
+    # zeros: none yet, nothing to move. None: nobody has any.
+    serving: Array | None = _given("NM", "", 0, 1, default=None)
+    # [..., N] how long moving the state to another server takes, whichever it is
+    migration_delay_s: Array | None = _given("N", "s", 0, 1e12, default=None)
+    # [..., N] the energy that it takes
+    migration_energy_j: Array | None = _given("N", "J", 0, 1e12, default=None)
     # [..., N, 2] for drawing only
     user_position_m: Array | None = _given("N2", "m", -1e12, 1e12, default=None)
     # [..., M, 2] for drawing only
@@ -109,8 +119,7 @@ class Scenario(ArrayRecord):
         Raises:
             ValueError: they take more than 1 GiB.
         """
-        fields = self.to_numpy().to_dict()
-        write_arrays(path, {k: v for k, v in fields.items() if v is not None})
+        write_arrays(path, self.to_numpy().to_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -133,8 +142,7 @@ class Scenario(ArrayRecord):
     def to_json(self) -> str:
         """Returns all fields as a JSON object of nested lists."""
         fields = self.to_numpy().to_dict()
-        lists = {k: v.tolist() for k, v in fields.items() if v is not None}
-        return json.dumps(lists)
+        return json.dumps({k: v.tolist() for k, v in fields.items()})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -205,7 +213,7 @@ def _check_values(spec: dataclasses.Field[Any], value: Array) -> None:
     array = value if isinstance(value, np.ndarray) else value.detach().cpu().numpy()
     valid = limits.hold(array)
     kind = ""
-    if name == "max_users":
+    if name in ("max_users", "serving"):
         valid &= array == np.floor(array)
         kind = "a whole number "
     if not valid.all():
@@ -242,6 +250,9 @@ _REMEDIES = {
     "local_fraction_min": " It is one layer's share, 1 / layers.",
     "local_fraction_max": " It is that of all layers but one, 1 - 1 / layers.",
     "max_users": " Leave it out for no limit.",
+    "serving": " Give 1 for the server that holds the user's training state, else 0.",
+    "migration_delay_s": " Give 0 where moving is free.",
+    "migration_energy_j": " Give 0 where moving is free.",
     "user_position_m": "",
     "server_position_m": "",
 }
@@ -262,6 +273,23 @@ def _check_gpu_power(fields: Scenario, owner: str, axes: str) -> None:
         )
 
 
+def _check_serving(fields: Scenario) -> None:
+    for name in ("migration_delay_s", "migration_energy_j"):
+        if getattr(fields, name) is None:
+            raise ValueError(
+                f"`serving` needs `{name}`, [..., N], what moving a user's training "
+                "state takes; got None. Give zeros where moving is free."
+            )
+    states = fields.serving.sum(axis=-1)  # type: ignore[union-attr]
+    if (states > 1).any():
+        index = first_index(states > 1)
+        raise ValueError(
+            "`serving` must name at most one server a user; got "
+            f"{int(states[index])} for {describe_index(index, 'N')}. A row of zeros "
+            "is a user without any training state."
+        )
+
+
 def _check_relations(scenario: Scenario) -> None:
     fields = scenario.to_numpy()
     _check_gpu_power(fields, "user", "N")
@@ -274,6 +302,8 @@ def _check_relations(scenario: Scenario) -> None:
             "`local_fraction_min` must be at most `local_fraction_max`; got "
             f"{lowest[index]} and {highest[index]} for {describe_index(index, 'N')}."
         )
+    if fields.serving is not None:
+        _check_serving(fields)
     served = np.minimum(fields.max_users, scenario.n_users).sum(axis=-1)
     if (served < scenario.n_users).any():
         index = first_index(served < scenario.n_users)

@@ -199,7 +199,7 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         changes = scenario.to_dict()
         self.scenario = Scenario.unchecked(
             **{
-                name: _put(value, changes[name], mask)
+                name: _put(value, changes.get(name), mask)
                 for name, value in self.scenario.to_dict().items()
             }
         )

@@ -74,7 +74,7 @@ class ScenarioBatch:
         """Returns the scenario with `change(field, axes)` of every field."""
         fields = self.scenario.to_dict()
         for spec in dataclasses.fields(Scenario):
-            if fields[spec.name] is not None:
+            if spec.name in fields:
                 axes = spec.metadata["axes"]
                 fields[spec.name] = change(fields[spec.name], axes)
         return Scenario.unchecked(**fields)

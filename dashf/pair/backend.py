@@ -64,11 +64,17 @@ def respond(
     """
     first, *rest = (low, high, y, price_b, price_f, *c)
     arrays = np.broadcast_arrays(first, *rest)
-    shape = arrays[0].shape
-    table = np.stack([a.reshape(-1) for a in arrays], axis=-1)
+    shape, migration = arrays[0].shape, arrays[-1]
+    table = np.stack([a.reshape(-1) for a in arrays[:-1]], axis=-1)
     out = np.empty((len(table), len(Response._fields)))
     in_parallel(compiled("respond_loop"), (table,), k, out, clock)
-    return Response(*np.moveaxis(out.reshape(*shape, -1), -1, 0))
+    answer = Response(*np.moveaxis(out.reshape(*shape, -1), -1, 0))
+    if not migration.any():
+        return answer
+    # It is paid whatever the shares are, so it moves no maximum.
+    return answer._replace(
+        benefit=answer.benefit - y * migration, cost=answer.cost + migration
+    )
 
 
 def certify(
@@ -89,10 +95,13 @@ def certify(
     its slack above what has been attained; so a bound is at most the higher of its
     target and the maximum plus slack, or that of `loops.MOST_HALVED` intervals.
     """
+    *shared, migration = c
+    paid = y * migration
     out = np.empty(len(low))
-    table = np.stack([low, high, y, price_b, price_f, *c], axis=-1)
-    in_parallel(compiled("certify_loop"), (table, target, slack), k, out, clock)
-    return out
+    table = np.stack([low, high, y, price_b, price_f, *shared], axis=-1)
+    rows = (table, target + paid, slack)
+    in_parallel(compiled("certify_loop"), rows, k, out, clock)
+    return out - paid + 1e-14 * paid  # more than rounding can take away
 
 
 def snr_at_full_band(snr: Array, delay_cost: float, power_cost: Array) -> Array:

@@ -3,7 +3,7 @@
 Shares are dimensionless: b of the server's band, F of its frequency, p of the user's
 power. With them a pair costs
 
-    c = φ local + (up0 + up1 φ)(wt + e p) / (b L) + (1 − φ)(cs/F + es F² + cd/b),
+    c = φ local + (up0 + up1 φ)(wt + e p) / (b L) + (1 − φ)(cs/F + es F² + cd/b) + move,
     L = ln(1 + snr p/b),
 
 and is worth v = ω1 ln(1 + ω2 q), q = w_p p + w_b b + w_c F + w_o (1 − φ²). It restates
@@ -39,12 +39,13 @@ class Pairs:
     server_energy: Array  # [..., N, M] cost of the energy of all layers at F = 1
     download: Array  # [..., N, M] cost of the download of all adapters at b = 1
     snr_full: Array  # [..., N, M] signal to noise at the best power for the full band
+    migration: Array  # [..., N, M] cost of moving the training state there, or 0
     delay_cost: float  # 1/s: ω_t'
     phi_min: Array  # [..., N, M]
     phi_max: Array  # [..., N, M]
 
     def arrays(self) -> tuple[Array, ...]:
-        """Returns the nine coefficients in the order that the kernels take."""
+        """Returns the ten coefficients in the order that `respond` takes."""
         return (
             self.local,
             self.upload_data,
@@ -55,6 +56,7 @@ class Pairs:
             self.server_energy,
             self.download,
             self.snr_full,
+            self.migration,
         )
 
     def least_cost(self) -> Array:
@@ -78,6 +80,7 @@ class Pairs:
             low * self.local
             + payload * (delay + self.upload_energy / self.snr)
             + rest * (server + self.download)
+            + self.migration
         ) * (1 - 1e-9)
 
 
@@ -154,10 +157,25 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
         * work,
         download=delay * adapter / downlink,
         snr_full=snr_at_full_band(snr, delay, power_cost),
+        migration=_migration_cost(s, objective),
         delay_cost=delay,
         phi_min=by_user(s.local_fraction_min),
         phi_max=by_user(s.local_fraction_max),
     )
+
+
+def _migration_cost(s: Scenario, objective: ObjectiveConfig) -> Array:
+    """Returns what each pair costs beside all else: nothing where the state is."""
+    if s.serving is None:
+        return np.zeros(s.channel_gain.shape)
+    assert s.migration_delay_s is not None
+    assert s.migration_energy_j is not None
+    amount = (
+        objective.delay_cost_per_s * s.migration_delay_s
+        + objective.energy_cost_per_j * s.migration_energy_j
+    )
+    elsewhere = s.serving.sum(axis=-1, keepdims=True) - s.serving
+    return elsewhere * amount[..., None]
 
 
 def part_edges(low: Array, high: Array, parts: int) -> Array:

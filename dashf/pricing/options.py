@@ -21,7 +21,7 @@ class Options:
 
     low: Array  # [S, N, J] range of φ
     high: Array  # [S, N, J]
-    coefficients: tuple[Array, ...]  # nine, [S, N, J]
+    coefficients: tuple[Array, ...]  # ten, [S, N, J]
     allowed: Mask  # [S, N, J] bool, at least one per user
     least_cost: Array  # [S, N, J] at most the cost of the option at any shares
     capacity: Array  # [S, M, D] of bandwidth, compute (1) and slots where D = 3

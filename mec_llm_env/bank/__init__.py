@@ -106,7 +106,7 @@ def save_bank(
     }
     if with_scenarios:
         fields = sampled(preset, arrays["seed"]).to_dict()
-        arrays |= {f"scenario_{k}": v for k, v in fields.items() if v is not None}
+        arrays |= {f"scenario_{k}": v for k, v in fields.items()}
     write_arrays(path, arrays)
     return digest(arrays)
 

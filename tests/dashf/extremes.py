@@ -56,6 +56,22 @@ def random_scenario(
     return Scenario(**fields)
 
 
+def with_serving(scenario: Scenario, rng: np.random.Generator) -> Scenario:
+    """Most users have a state at a random server; moving it costs up to ten slots."""
+    s = scenario
+    batch, (n, m) = s.batch_shape, s.channel_gain.shape[-2:]
+    server = rng.integers(-1, m, (*batch, n))
+    scale = 10 ** rng.uniform(-1, 1)
+    return Scenario(
+        **s.to_dict()
+        | {
+            "serving": 1.0 * (server[..., None] == np.arange(m)),
+            "migration_delay_s": 75 * scale * rng.uniform(0, 2, (*batch, n)),
+            "migration_energy_j": 150 * scale * rng.uniform(0, 2, (*batch, n)),
+        }
+    )
+
+
 def random_configuration(seed: int) -> tuple[Scenario, ObjectiveConfig]:
     """1×1 to 20×8: any of weights, slots, scored power, presets, users alike, radio."""
     rng = np.random.default_rng([11, seed])

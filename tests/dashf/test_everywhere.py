@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import multiprocessing
 import time
 import warnings
@@ -16,7 +17,12 @@ from dashf.pricing.dual import solve_dual, solve_dual_batch
 from dashf.pricing.exact import solve_exact
 from dashf.result import NEAR, Status
 from mec_llm_env import Scenario, ScenarioConfig, sample_scenario, violations
-from tests.dashf.extremes import odd_scenario, random_configuration, random_objective
+from tests.dashf.extremes import (
+    odd_scenario,
+    random_configuration,
+    random_objective,
+    with_serving,
+)
 
 _COUNT = 1_000
 _EXACT_S = 20.0
@@ -39,11 +45,13 @@ class Row(NamedTuple):
         return max(self.dashf, self.dual, self.exact)
 
 
-def measured(seed: int) -> Row:
+def measured(seed: int, serving: bool = False) -> Row:
     """Solves a configuration; warnings are errors, bounds below an SCR too."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         s, objective = random_configuration(seed)
+        if serving:
+            s = with_serving(s, np.random.default_rng([14, seed]))
         bound = dashf.upper_bound(s, objective)
         found = solve_dual(s, objective)
         dual_bound = found.bound
@@ -72,11 +80,22 @@ def test_some_configurations(seed: int) -> None:
     assert row.dual >= 0.97 * row.best
 
 
+@pytest.mark.parametrize("seed", [1, 5, 11, 14, 174, 411])
+def test_some_configurations_with_migration(seed: int) -> None:
+    row = measured(seed, serving=True)
+    assert row.bound <= row.best * (1 + 3 * NEAR)
+    assert row.bound <= row.best * 1.015 or row.flagged
+    assert row.dashf >= 0.99 * row.best
+    assert row.dual >= 0.97 * row.best
+
+
 @pytest.mark.slow
-def test_a_thousand_configurations() -> None:
+@pytest.mark.parametrize("serving", [False, True])
+def test_a_thousand_configurations(serving: bool) -> None:
     context = multiprocessing.get_context("spawn")
+    solved = functools.partial(measured, serving=serving)
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-        rows = list(pool.map(measured, range(_COUNT), chunksize=5))
+        rows = list(pool.map(solved, range(_COUNT), chunksize=5))
     best = np.array([row.best for row in rows])
     gaps = np.array([row.bound for row in rows]) / best - 1
     proven = np.array([row.proven for row in rows]) / best - 1

@@ -76,6 +76,39 @@ def test_toy_by_hand(toy_fields: dict[str, Any]) -> None:
     np.testing.assert_allclose(outcome.scr, sum(score) / (1.7 + second))
 
 
+_MIGRATION = {"delay_migration_s", "energy_migration_j"}
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_migration_by_hand(library: str) -> None:
+    s = sample_scenario(ScenarioConfig(users=4, servers=3), np.random.default_rng(0))
+    z = equal_allocation(s, [0, 1, 2, 2])
+    moving = dataclasses.replace(
+        s,
+        # User 0 stays, 1 moves from 0 to 1, 2 has no state, 3 moves from 1 to 2.
+        serving=[[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0]],
+        migration_delay_s=[70.0, 75.0, 80.0, 0.0],
+        migration_energy_j=[100.0, 150.0, 200.0, 40.0],
+    )
+    o = ObjectiveConfig()  # half a unit for 100 s, half a unit for 200 J
+    without = evaluate(s, z, o)
+    if library == "torch":
+        moving, z = moving.to_torch(), z.to_torch()
+    paid = evaluate(moving, z, o).to_numpy()
+    np.testing.assert_array_equal(paid.delay_migration_s, [0, 75, 0, 0])
+    np.testing.assert_array_equal(paid.energy_migration_j, [0, 150, 0, 40])
+    np.testing.assert_allclose(paid.delay_s - without.delay_s, [0, 75, 0, 0], atol=1e-9)
+    np.testing.assert_allclose(
+        paid.energy_j - without.energy_j, [0, 150, 0, 40], atol=1e-9
+    )
+    # 0.5 · 75/100 + 0.5 · 150/200 = 0.75 and 0.5 · 40/200 = 0.1
+    np.testing.assert_allclose(paid.cost - without.cost, [0, 0.75, 0, 0.1], atol=1e-9)
+    np.testing.assert_allclose(paid.score, without.score)
+    scr = without.score.sum() / (without.cost.sum() + 0.85)
+    np.testing.assert_allclose(paid.scr, scr)
+    np.testing.assert_array_equal(without.delay_migration_s, np.zeros(4))
+
+
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 @pytest.mark.parametrize("case", golden_cases("evaluate"))
 def test_golden(case: dict[str, Any], library: str) -> None:
@@ -91,7 +124,7 @@ def test_golden(case: dict[str, Any], library: str) -> None:
         scenario, allocation = scenario.to_torch(), allocation.to_torch()
     outcome = evaluate(scenario, allocation, objective)
     assert isinstance(outcome.cost, torch.Tensor) == (library == "torch")
-    assert set(case["expected"]) == set(Outcome.field_names())
+    assert set(case["expected"]) | _MIGRATION == set(Outcome.field_names())
     for name, expected in case["expected"].items():
         actual = getattr(outcome.to_numpy(), name)
         np.testing.assert_allclose(actual, expected, rtol=1e-9, err_msg=name)
@@ -257,6 +290,7 @@ def corner_scenarios(
             shape = [sizes[axis] for axis in spec.metadata["axes"]]
             high = rng.random((count, *shape)) < 0.5
             fields[spec.name] = np.where(high, *_ONE_USER[spec.name][::-1])
+    fields["serving"] *= np.cumsum(fields["serving"], axis=-1) <= 1  # one a user
     low, high = fields["local_fraction_min"], fields["local_fraction_max"]
     fields["local_fraction_min"] = np.minimum(low, high)
     fields["local_fraction_max"] = np.maximum(low, high)
@@ -295,7 +329,7 @@ def assert_corners_are_computed(rng: np.random.Generator, count: int) -> None:
     outcome = evaluate(scenario, allocation, objective)  # feasible too
     for name, value in outcome.to_dict().items():
         assert np.isfinite(value).all(), name
-        assert (value > 0).all(), name
+        assert (value >= 0 if name in _MIGRATION else value > 0).all(), name
     assert (outcome.score <= 100 * (1 + 1e-5)).all()
     if rng.random() < 0.2:
         tensors = evaluate(scenario.to_torch(), allocation.to_torch(), objective)

@@ -26,12 +26,11 @@ from tests.mec_llm_env.cases import equal_allocation
 
 def assert_same(decoded: Scenario, scenario: Scenario) -> None:
     for name, value in decoded.to_dict().items():
-        if name.endswith("position_m"):
-            assert value is None
-        else:
-            expected = getattr(scenario, name)
-            assert value.shape == expected.shape
-            np.testing.assert_allclose(value, expected, rtol=1e-5, err_msg=name)
+        expected = getattr(scenario, name)
+        assert value.shape == expected.shape
+        np.testing.assert_allclose(value, expected, rtol=1e-5, err_msg=name)
+    absent = scenario.to_dict().keys() - decoded.to_dict().keys()
+    assert absent <= {"user_position_m", "server_position_m"}
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
