@@ -14,7 +14,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from mec_llm_env.names import by_name, did_you_mean, nearest
 from mec_llm_env.ranges import Checked, choice, integer, number, shorten
@@ -23,6 +23,7 @@ from mec_llm_env.ranges import Checked, choice, integer, number, shorten
 MOST_PAIRS = 1_000_000
 
 Range = tuple[float, float]
+Config = TypeVar("Config", bound="ScenarioConfig")
 
 # Every parameter stands with its default, and the lowest and highest value it may have.
 
@@ -212,10 +213,11 @@ class ScenarioConfig(Checked):
     def __post_init__(self) -> None:
         Checked.__post_init__(self)
         for spec in dataclasses.fields(self):
-            factory: Any = spec.default_factory
-            is_topic = isinstance(factory, type) and issubclass(factory, Checked)
-            if is_topic and not isinstance(getattr(self, spec.name), factory):
-                raise self._error(spec.name, f"a mec_llm_env.config.{spec.type}")
+            if spec.default_factory is dataclasses.MISSING:
+                continue
+            topic = type(spec.default_factory())
+            if not isinstance(getattr(self, spec.name), topic):
+                raise self._error(spec.name, f"a {topic.__module__}.{spec.type}")
         if self.users * self.servers > MOST_PAIRS:
             raise ValueError(
                 f"`users` × `servers` must be at most {MOST_PAIRS:,}; got {self.users} "
@@ -236,10 +238,7 @@ class ScenarioConfig(Checked):
         Raises:
             ValueError: there is no preset of that name.
         """
-        if not isinstance(name, str) or name not in PRESETS:
-            hint = _suggest(str(name), PRESETS)
-            raise ValueError(f"There is no preset {shorten(name)}.{hint}")
-        return cls(**PRESETS[name])
+        return from_presets(cls, name, PRESETS)
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
         """Returns a copy with dotted keys replaced: `{"radio.bandwidth_mhz": 20}`.
@@ -288,6 +287,20 @@ PRESETS: dict[str, dict[str, Any]] = {
     "medium-50x10": {"users": 50, "servers": 10},  # the size of [LZ24]
     "large-1000x50": {"users": 1000, "servers": 50},
 }
+
+
+def from_presets(
+    kind: type[Config], name: Any, presets: Mapping[str, dict[str, Any]]
+) -> Config:
+    """Returns a named configuration.
+
+    Raises:
+        ValueError: there is no preset of that name.
+    """
+    if not isinstance(name, str) or name not in presets:
+        hint = _suggest(str(name), presets)
+        raise ValueError(f"There is no preset {shorten(name)}.{hint}")
+    return kind(**presets[name])
 
 
 def _flatten(config: ScenarioConfig) -> dict[str, Any]:

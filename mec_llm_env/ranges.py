@@ -134,7 +134,7 @@ class Checked:
 
     def _error(self, name: str, rule: str) -> ValueError:
         topic = type(self).__name__.removesuffix("Config").lower()
-        key = name if topic == "scenario" else f"{topic}.{name}"
+        key = name if topic in ("scenario", "mobile") else f"{topic}.{name}"
         return ValueError(
             f"`{key}` must be {rule}; got {shorten(getattr(self, name))}."
         )

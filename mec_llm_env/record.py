@@ -14,7 +14,8 @@ from mec_llm_env.ranges import shorten
 class ArrayRecord:
     """Base of `Scenario`, `Allocation` and `Outcome`.
 
-    A field may be None where its class allows it; every operation leaves that so.
+    A field may be None where its class allows it; every operation leaves that so. One
+    that is a record itself has the batch axes too.
     """
 
     __slots__ = ()
@@ -42,9 +43,12 @@ class ArrayRecord:
 
     def map(self, function: Callable[[Array], Array]) -> Self:
         """Returns a record with `function` applied to every field that is present."""
-        return self.unchecked(
-            **{name: function(value) for name, value in self.to_dict().items()}
-        )
+
+        def apply(value: Any) -> Any:
+            nested = isinstance(value, ArrayRecord)
+            return value.map(function) if nested else function(value)
+
+        return self.unchecked(**{k: apply(v) for k, v in self.to_dict().items()})
 
     def __getitem__(self, index: Any) -> Self:
         """Returns the record of some batch members; `index` is over the batch."""
@@ -77,6 +81,8 @@ class ArrayRecord:
             one, other = getattr(yes, name), getattr(no, name)
             if one is None:
                 return None
+            if isinstance(one, ArrayRecord):
+                return type(one).where(condition, one, other)
             extra = (1,) * (one.ndim - condition.ndim)
             return np.where(condition.reshape(condition.shape + extra), one, other)
 
@@ -109,11 +115,16 @@ class ArrayRecord:
             [getattr(record, name) for record in records] for name in cls.field_names()
         ]
         xp = namespace(columns[0][0])
+
+        def join(values: list[Any]) -> Any:
+            if any(value is None for value in values):
+                return None
+            nested = isinstance(values[0], ArrayRecord)
+            return type(values[0]).stack(values) if nested else xp.stack(values)
+
+        names = cls.field_names()
         return cls.unchecked(
-            **{
-                name: None if any(v is None for v in values) else xp.stack(values)
-                for name, values in zip(cls.field_names(), columns, strict=True)
-            }
+            **{k: join(v) for k, v in zip(names, columns, strict=True)}
         )
 
     def to_torch(self, *, device: Any = None, dtype: Any = None) -> Self:

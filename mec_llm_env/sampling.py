@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -20,9 +21,9 @@ from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.scenario import FIELD_LIMITS, GPU_POWER_W, Scenario
 from mec_llm_env.workload import adapter_size_bit, dataset_size_bit, training_flop
 
-# Uniforms are kept this far from 0 and 1: gains stay positive and finite. It changes
-# the distributions by 2e-9 in total variation.
-_EDGE = 1e-9
+#: Uniforms are kept this far from 0 and 1: gains stay positive and finite. It changes
+#: the distributions by 2e-9 in total variation.
+EDGE = 1e-9
 
 #: Drawn gains are kept in this range, as shadowing and fading have no bounds of their
 #: own: below it nothing arrives, above it more would than was sent. `Scenario` takes
@@ -59,21 +60,39 @@ def sample_scenario(
             f"`config` must be a mec_llm_env.ScenarioConfig; got {shorten(config)}. "
             "`ScenarioConfig.preset` has the named ones."
         )
+    checked_generator(rng)
+    batch_shape = checked_batch_shape(batch_shape, "scenario")
+    sampler = scenario_sampler(config)
+    return sampler.from_uniforms(rng.random((*batch_shape, sampler.block_size)))
+
+
+def checked_generator(rng: Any) -> None:
+    """Refuses what is no generator of random numbers.
+
+    Raises:
+        ValueError: it is none.
+    """
     if not isinstance(rng, np.random.Generator):
         raise ValueError(
             f"`rng` must be a numpy.random.Generator; got {shorten(rng)}. Make one "
             "with `numpy.random.default_rng(seed)`."
         )
+
+
+def checked_batch_shape(batch_shape: Any, what: str) -> tuple[int, ...]:
+    """Returns the batch shape of what is to be drawn.
+
+    Raises:
+        ValueError: it is not a tuple of sizes.
+    """
     if not isinstance(batch_shape, tuple | list):
         raise ValueError(
-            "`batch_shape` must be a tuple of sizes, () for a single scenario; got "
+            f"`batch_shape` must be a tuple of sizes, () for a single {what}; got "
             f"{shorten(batch_shape)}."
         )
-    batch_shape = tuple(
+    return tuple(
         integer_argument("batch_shape", size, 0, 10**9) for size in batch_shape
     )
-    sampler = scenario_sampler(config)
-    return sampler.from_uniforms(rng.random((*batch_shape, sampler.block_size)))
 
 
 class ScenarioSampler:
@@ -97,32 +116,49 @@ class ScenarioSampler:
 
     def from_uniforms(self, uniforms: Array) -> Scenario:
         """Maps uniforms in [0, 1), `[..., block_size]`, to scenarios `[...]`."""
-        config = self.config
-        n, m = config.users, config.servers
         batch = uniforms.shape[:-1]
-        u = np.clip(uniforms, _EDGE, 1 - _EDGE)
-        per_user = [u[..., i * n : (i + 1) * n].copy() for i in range(_PER_USER)]
-        per_pair = u[..., _PER_USER * n :].reshape(*batch, 2, n, m)
-        radius, angle, power_max, cores, frequency, power, tokens, sequences = per_user
-
-        # Uniform in the disc: the square of the distance from its centre is uniform.
-        distance_m = config.layout.cell_radius_m * np.sqrt(radius)
-        turn = 2 * math.pi * angle
-        position_m = np.empty((*batch, n, 2))
-        position_m[..., 0] = x_m = distance_m * np.cos(turn)
-        position_m[..., 1] = y_m = distance_m * np.sin(turn)
-
+        per_user, shadowing, fading = self.split(uniforms)
+        x_m, y_m = self.places(*per_user[:2])
         return Scenario.unchecked(
-            channel_gain=self._channel_gain(x_m, y_m, per_pair),
-            user_position_m=position_m,
-            **self._user_fields(power_max, cores, frequency, power, tokens, sequences),
-            **{
-                name: np.broadcast_to(value, (*batch, *value.shape)) if batch else value
-                for name, value in self._constants.items()
-            },
+            channel_gain=self.channel_gain(
+                x_m, y_m, self.shadowing_db(shadowing), fading
+            ),
+            user_position_m=np.stack([x_m, y_m], axis=-1),
+            **self.user_fields(*per_user[2:]),
+            **self.constants(batch),
         )
 
-    def _user_fields(
+    def split(self, uniforms: Array) -> tuple[list[Array], Array, Array]:
+        """Returns the parts of blocks: users' [..., N] each, shadowing's and fading's.
+
+        The users' are radius and angle, then the arguments of `user_fields`; those of
+        shadowing and fading are [..., N, M]. They are kept from 0 and 1.
+        """
+        n, m = self.config.users, self.config.servers
+        u = np.clip(uniforms, EDGE, 1 - EDGE)
+        per_user = [u[..., i * n : (i + 1) * n].copy() for i in range(_PER_USER)]
+        per_pair = u[..., _PER_USER * n :].reshape(*uniforms.shape[:-1], 2, n, m)
+        return per_user, per_pair[..., 0, :, :].copy(), per_pair[..., 1, :, :].copy()
+
+    def places(self, radius: Array, angle: Array) -> tuple[Array, Array]:
+        """Returns x and y, m, from uniforms: uniform in the disc."""
+        # The square of the distance from the centre is uniform.
+        distance_m = self.config.layout.cell_radius_m * np.sqrt(radius)
+        turn = 2 * math.pi * angle
+        return distance_m * np.cos(turn), distance_m * np.sin(turn)
+
+    def constants(self, batch: tuple[int, ...]) -> dict[str, Array]:
+        """Returns the fields that all scenarios share; they cannot be written to."""
+        return {
+            name: np.broadcast_to(value, (*batch, *value.shape)) if batch else value
+            for name, value in self._constants.items()
+        }
+
+    def shadowing_db(self, uniforms: Array) -> Array:
+        """Returns normal shadowing from uniforms."""
+        return self.config.radio.shadowing_std_db * ndtri(uniforms)
+
+    def user_fields(
         self,
         power_max: Array,
         cores: Array,
@@ -165,8 +201,10 @@ class ScenarioSampler:
             "transmit_power_max_w": _uniform(power_max, radio.transmit_power_max_w),
         }
 
-    def _channel_gain(self, x_m: Array, y_m: Array, per_pair: Array) -> Array:
-        """Returns the gains [..., N, M] from positions and two blocks of uniforms."""
+    def channel_gain(
+        self, x_m: Array, y_m: Array, shadowing_db: Array, fading: Array
+    ) -> Array:
+        """Returns gains [..., N, M] of places, shadowing and uniforms of fading."""
         layout, radio = self.config.layout, self.config.radio
         server_x_m, server_y_m = self._constants["server_position_m"].T
         distance_m = np.sqrt(  # a tenth of the time of np.hypot
@@ -177,17 +215,16 @@ class ScenarioSampler:
             path_loss_intercept_db=radio.path_loss_intercept_db,
             path_loss_slope_db=radio.path_loss_slope_db,
         )
-        shadowing_db = radio.shadowing_std_db * ndtri(per_pair[..., 0, :, :].copy())
         gain = np.exp(log_gain + shadowing_nepers(shadowing_db))
         if radio.fading == "rayleigh":  # unit-mean exponential power
-            gain = gain * -np.log1p(-per_pair[..., 1, :, :].copy())
+            gain = gain * -np.log1p(-fading)
         return np.clip(gain, *GAIN_LIMITS, out=gain)
 
     def field_limits(self) -> dict[str, Limits]:
         """Returns the lowest and highest value that each field is ever drawn with."""
         n_cores = len(self.config.device.cores)
         edges = np.array([0.0, 1.0, *((np.arange(n_cores) + 0.5) / n_cores)])
-        fields = self._user_fields(*[np.clip(edges, _EDGE, 1 - _EDGE)] * 6)
+        fields = self.user_fields(*[np.clip(edges, EDGE, 1 - EDGE)] * 6)
         fields |= {k: v for k, v in self._constants.items() if k in PARAMETERS}
         limits = {k: Limits(float(v.min()), float(v.max())) for k, v in fields.items()}
         return limits | {"channel_gain": GAIN_LIMITS}

@@ -14,11 +14,16 @@ import pytest
 import mec_llm_env
 from mec_llm_env import (
     Allocation,
+    MigrationConfig,
+    MobileConfig,
+    MobilityConfig,
     ObjectiveConfig,
     Scenario,
     ScenarioConfig,
+    Trajectory,
     evaluate,
     sample_scenario,
+    sample_trajectory,
     violations,
 )
 from mec_llm_env.actions import ENCODINGS, ActionCodec, make_codec
@@ -30,6 +35,7 @@ from tests.junk import JUNK
 from tests.mec_llm_env.cases import equal_allocation
 
 SCENARIO = sample_scenario(ScenarioConfig(users=3), np.random.default_rng(1))
+TRAJECTORY = sample_trajectory(MobileConfig(users=3), np.random.default_rng(1))
 ALLOCATION = equal_allocation(SCENARIO, [0, 1, 1])
 SERVED = {k: v for k, v in ALLOCATION.to_dict().items() if k != "association"}
 BOX, DICT = ActionCodec(3, 2), ActionCodec(3, 2, "dict")
@@ -75,6 +81,26 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "batch_shape": (2,),
         },
     ),
+    "Trajectory": (Trajectory, TRAJECTORY.to_dict()),
+    "Trajectory.load": (Trajectory.load, {"path": "trajectory.npz"}),
+    "sample_trajectory": (
+        sample_trajectory,
+        {
+            "config": MobileConfig(users=3),
+            "rng": np.random.default_rng(0),
+            "batch_shape": (2,),
+        },
+    ),
+    "MobileConfig": (
+        MobileConfig,
+        {
+            name: getattr(MobileConfig(), name)
+            for name in inspect.signature(MobileConfig).parameters
+        },
+    ),
+    "MobileConfig.preset": (MobileConfig.preset, {"name": "mobile-50x10"}),
+    "MobilityConfig": (MobilityConfig, {"slots": 3, "slot_s": 1.5}),
+    "MigrationConfig": (MigrationConfig, {"backhaul_mbit_per_s": 3}),
     "load_bank": (load_bank, {"preset": "tiny-4x2"}),
     "round_assignment": (
         round_assignment,
@@ -106,10 +132,11 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     SCENARIO.save("scenario.npz")
+    TRAJECTORY.save("trajectory.npz")
 
 
 def test_every_public_function_is_called() -> None:
-    public = set(mec_llm_env.__all__) - {"PRESETS", "Outcome"}
+    public = set(mec_llm_env.__all__) - {"MOBILE_PRESETS", "PRESETS", "Outcome"}
     assert public <= set(CALLS)
     for function, call in CALLS.values():
         function(**call)
@@ -126,7 +153,7 @@ def test_other_arguments_are_refused_with_words(name: str) -> None:
             except ValueError as error:
                 texts.append(str(error))
             except (FileNotFoundError, IsADirectoryError):
-                assert name == "Scenario.load"
+                assert name in ("Scenario.load", "Trajectory.load")
     assert len(texts) > 0.6 * len(call) * len(JUNK)
     for text in set(texts):
         assert re.search(

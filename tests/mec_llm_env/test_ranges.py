@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mec_llm_env import Scenario, ScenarioConfig
+from mec_llm_env import MobileConfig, Scenario, ScenarioConfig
 from mec_llm_env.observations import OBSERVABLE
 from mec_llm_env.ranges import (
     Limits,
@@ -30,9 +30,8 @@ def scenario_rows() -> list[Row]:
     ]
 
 
-def config_rows() -> list[Row]:
+def config_rows(config: ScenarioConfig) -> list[Row]:
     rows: list[Row] = []
-    config = ScenarioConfig()
     for top in dataclasses.fields(config):
         value = getattr(config, top.name)
         inner = dataclasses.is_dataclass(value)
@@ -62,7 +61,11 @@ def observable_rows() -> list[Row]:
     ("heading", "rows"),
     [
         ("Fields of a `Scenario`", scenario_rows()),
-        ("Parameters of a `ScenarioConfig`", config_rows()),
+        ("Parameters of a `ScenarioConfig`", config_rows(ScenarioConfig())),
+        (
+            "Parameters of a `MobileConfig`",
+            config_rows(MobileConfig())[len(config_rows(ScenarioConfig())) :],
+        ),
         ("What an environment can show", observable_rows()),
     ],
 )
@@ -80,9 +83,9 @@ def test_the_documentation_lists_the_ranges_of_the_code(
 
 
 def test_every_number_of_the_configuration_has_a_range_around_its_default() -> None:
-    for key, value in ScenarioConfig().to_dict().items():
+    for key, value in MobileConfig().to_dict().items():
         topic, _, name = key.rpartition(".")
-        owner = getattr(ScenarioConfig(), topic) if topic else ScenarioConfig()
+        owner = getattr(MobileConfig(), topic) if topic else MobileConfig()
         spec = next(s for s in dataclasses.fields(owner) if s.name == name)
         if isinstance(value, str):
             continue

@@ -1,0 +1,285 @@
+"""Mobility: how a slot follows from the one before it and a block of uniforms.
+
+As in `sampling`, everything is a pure function of fixed-length blocks, by inverse
+distribution functions, over any batch shape: scalar and batched environments agree
+bit for bit, and a trajectory is what they go through slot by slot.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from mec_llm_env._array import Array
+from mec_llm_env.mobile_config import MobileConfig, MobilityConfig
+from mec_llm_env.ranges import Limits
+from mec_llm_env.record import ArrayRecord
+from mec_llm_env.sampling import EDGE, scenario_sampler
+from mec_llm_env.scenario import Scenario
+from mec_llm_env.workload import adapter_size_bit
+
+#: What moving a training state may take, s or J.
+MIGRATION_LIMITS = Limits(0, 1e12)
+
+_PER_USER = 4  # end of the job, speed, two components of the velocity
+
+# Users are kept inside of the disc by more than rounding: part of its radius.
+_INSIDE = 1 - 1e-12
+# A path along the edge meets it again after this part of the radius, at least.
+_SHORTEST_CHORD = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MobilityState(ArrayRecord):
+    """A slot, and what the next one depends on. Shapes: `...` batch, N users."""
+
+    joined: Array  # [..., N] bool: this user took its row in this slot
+    scenario: Scenario  # [...] of the slot; nobody has a server yet
+    user_velocity_m_per_s: Array  # [..., N, 2] m/s, until the next slot
+    user_speed_m_per_s: Array  # [..., N] m/s, root mean square over time: its class
+    shadowing_db: Array  # [..., N, M] dB
+
+
+class MobilitySampler:
+    """Turns blocks of uniforms into the slots of a trajectory, one after another.
+
+    A block begins with that of a scenario (`ScenarioSampler`), which whoever joins is
+    drawn from; its shadowing is the innovation of those who stay. Then, N each: end of
+    the job before, speed, and the normal numbers of the velocity's two components.
+
+    Attributes:
+        block_size: number of uniforms of a slot.
+        migration_delay_s: s, what moving a user's training state takes.
+        migration_energy_j: J, likewise.
+
+    Raises:
+        ValueError: the parameters, each in its range, give a field of the scenario that
+            is not; the text names the parameters, the field and its range.
+    """
+
+    def __init__(self, config: MobileConfig) -> None:
+        self.config = config
+        self.scenarios = scenario_sampler(config)
+        self.block_size = self.scenarios.block_size + _PER_USER * config.users
+        self.migration_delay_s, self.migration_energy_j = _migration(config)
+
+    def begin(self, uniforms: Array) -> MobilityState:
+        """Returns the first slot `[...]` from a block `[..., block_size]`: all join."""
+        _, speed, normal = self._split(uniforms)
+        n_scenario = self.scenarios.block_size
+        _, shadowing, _ = self.scenarios.split(uniforms[..., :n_scenario])
+        speed_m_per_s = speed_from_uniform(speed, self.config.mobility)
+        return MobilityState(
+            joined=np.ones(speed.shape, dtype=np.bool_),
+            scenario=self.scenarios.from_uniforms(uniforms[..., :n_scenario]),
+            user_velocity_m_per_s=_component(speed_m_per_s)[..., None] * normal,
+            user_speed_m_per_s=speed_m_per_s,
+            shadowing_db=self.scenarios.shadowing_db(shadowing),
+        )
+
+    def advance(self, state: MobilityState, uniforms: Array) -> MobilityState:
+        """Returns the slot after `state` from a block `[..., block_size]`.
+
+        Users move, some leave for others, and the channels follow.
+        """
+        mobility, old = self.config.mobility, state.scenario
+        end, speed, normal = self._split(uniforms)
+        per_user, shadowing, fading = self.scenarios.split(
+            uniforms[..., : self.scenarios.block_size]
+        )
+        joined = end < mobility.job_end_probability
+
+        # Whoever stays moves on; whoever joins is somewhere.
+        velocity = state.user_velocity_m_per_s
+        place, velocity, path_m = _move(
+            old.user_position_m,
+            velocity,
+            mobility.slot_s,
+            self.config.layout.cell_radius_m,
+        )
+        speed_m_per_s = state.user_speed_m_per_s
+        fields = {name: getattr(old, name) for name in _OF_A_USER}
+        if joined.any():
+            drawn = [part[joined] for part in per_user]
+            place[joined] = np.stack(self.scenarios.places(*drawn[:2]), axis=-1)
+            speed_m_per_s = speed_m_per_s.copy()
+            speed_m_per_s[joined] = speed_from_uniform(speed[joined], mobility)
+            for name, values in self.scenarios.user_fields(*drawn[2:]).items():
+                fields[name] = fields[name].copy()
+                fields[name][joined] = values
+
+        # Gauss-Markov [Liang and Haas 1999], with a memory of 0 for whoever joins.
+        memory = np.where(joined, 0.0, mobility.velocity_memory)
+        spread = np.sqrt(1 - memory**2) * _component(speed_m_per_s)
+        velocity = memory[..., None] * velocity + spread[..., None] * normal
+
+        # Shadowing along the path [Gudmundson 1991]; whoever joins has fresh one.
+        kept = np.where(joined, 0.0, np.exp(-path_m / mobility.shadowing_distance_m))
+        kept = kept[..., None]
+        fresh_db = self.scenarios.shadowing_db(shadowing)
+        shadowing_db = kept * state.shadowing_db + np.sqrt(1 - kept**2) * fresh_db
+
+        gain = self.scenarios.channel_gain(
+            place[..., 0], place[..., 1], shadowing_db, fading
+        )
+        return MobilityState(
+            joined=joined,
+            scenario=Scenario.unchecked(
+                channel_gain=gain,
+                user_position_m=place,
+                **fields,
+                **self.scenarios.constants(joined.shape[:-1]),
+            ),
+            user_velocity_m_per_s=velocity,
+            user_speed_m_per_s=speed_m_per_s,
+            shadowing_db=shadowing_db,
+        )
+
+    def _split(self, uniforms: Array) -> tuple[Array, Array, Array]:
+        """Returns uniforms of ends and speeds [..., N], normal numbers [..., N, 2]."""
+        n = self.config.users
+        own = np.clip(uniforms[..., self.scenarios.block_size :], EDGE, 1 - EDGE)
+        end, speed, x, y = (own[..., i * n : (i + 1) * n] for i in range(_PER_USER))
+        return end, speed, ndtri(np.stack([x, y], axis=-1))
+
+
+def _migration(config: MobileConfig) -> tuple[float, float]:
+    """Returns what moving a user's training state takes: s and J.
+
+    Raises:
+        ValueError: it is more than a scenario may have.
+    """
+    work, migration = config.workload, config.migration
+    bit = adapter_size_bit(
+        layers=work.layers,
+        width=work.width,
+        bottleneck=work.bottleneck,
+        parameter_bit=work.adapter_parameter_bit + migration.optimizer_bit,
+    )
+    amounts = {
+        "migration_delay_s": bit / (1e6 * migration.backhaul_mbit_per_s),
+        "migration_energy_j": bit * 1e-9 * migration.energy_nj_per_bit,
+    }
+    for name, value in amounts.items():
+        if not MIGRATION_LIMITS.hold(value):
+            raise ValueError(
+                f"`{name}` must be from {MIGRATION_LIMITS}; got {value:g} for a "
+                f"training state of {bit:g} bit, `migration.backhaul_mbit_per_s` = "
+                f"{migration.backhaul_mbit_per_s} and `migration.energy_nj_per_bit` = "
+                f"{migration.energy_nj_per_bit}."
+            )
+    return amounts["migration_delay_s"], amounts["migration_energy_j"]
+
+
+_OF_A_USER = (
+    "workload_flop",
+    "data_bit",
+    "user_flop_per_cycle",
+    "user_frequency_max_hz",
+    "user_power_coefficient",
+    "transmit_power_max_w",
+)
+
+
+@functools.lru_cache(maxsize=32)
+def mobility_sampler(config: MobileConfig) -> MobilitySampler:
+    """Returns the sampler of a configuration, made once."""
+    return MobilitySampler(config)
+
+
+def speed_from_uniform(u: Array, mobility: MobilityConfig) -> Array:
+    """Returns users' speeds, m/s, climbing in the uniforms: slowest class first."""
+    still, pedestrian, _ = mobility.shares
+    speed = np.zeros_like(u)
+    lowest = still
+    for share, limits in (
+        (pedestrian, mobility.pedestrian_speed_m_per_s),
+        (1 - still - pedestrian, mobility.vehicular_speed_m_per_s),
+    ):
+        within = (u - lowest) / share if share > 0 else 0.0
+        drawn = limits[0] + (limits[1] - limits[0]) * np.minimum(within, 1.0)
+        speed = np.where(u >= lowest, drawn, speed) if share > 0 else speed
+        lowest += share
+    return speed
+
+
+def _component(speed_m_per_s: Array) -> Array:
+    """Returns the spread of each of the two components of a velocity, m/s."""
+    return speed_m_per_s / math.sqrt(2)
+
+
+def _move(
+    place_m: Array, velocity: Array, slot_s: float, radius_m: float
+) -> tuple[Array, Array, Array]:
+    """Moves users for a slot on straight lines that the disc's edge reflects.
+
+    Args:
+        place_m: [..., N, 2] m, inside of the disc.
+        velocity: [..., N, 2] m/s.
+        slot_s: s.
+        radius_m: of the disc, m.
+
+    Returns:
+        Places and velocities afterwards, and the lengths of the paths, [..., N] m.
+    """
+    x, y = place_m[..., 0], place_m[..., 1]
+    step_x, step_y = slot_s * velocity[..., 0], slot_s * velocity[..., 1]
+    path_m = np.sqrt(step_x**2 + step_y**2)
+    moved = np.stack([x + step_x, y + step_y], axis=-1)
+    squared = moved[..., 0] ** 2 + moved[..., 1] ** 2
+    leaves = squared > radius_m**2
+    if leaves.any():
+        velocity = velocity.copy()
+        moved[leaves], velocity[leaves] = _reflect(
+            place_m[leaves] / radius_m,
+            velocity[leaves],
+            path_m[leaves] / radius_m,
+        )
+        moved[leaves] *= radius_m
+    return moved, velocity, path_m
+
+
+def _reflect(place: Array, velocity: Array, path: Array) -> tuple[Array, Array]:
+    """Returns where a path through the unit disc ends, and the velocity there.
+
+    All chords after the first hit are alike: each turns by the same angle about the
+    centre. So any number of reflections is one rotation.
+
+    Args:
+        place: [K, 2] inside of the disc.
+        velocity: [K, 2] of which the direction counts.
+        path: [K] its length, beyond the edge.
+    """
+    x, y = place[:, 0].copy(), place[:, 1].copy()
+    speed = np.sqrt(velocity[:, 0] ** 2 + velocity[:, 1] ** 2)
+    u_x, u_y = velocity[:, 0] / speed, velocity[:, 1] / speed
+
+    # The first hit: where the line |place + s u| = 1.
+    along = x * u_x + y * u_y
+    half_chord = np.sqrt(np.maximum(1 - x**2 - y**2 + along**2, 0))
+    half_chord = np.maximum(half_chord, _SHORTEST_CHORD)
+    to_edge = half_chord - along
+    hit_x, hit_y = x + to_edge * u_x, y + to_edge * u_y
+    outward = hit_x * u_x + hit_y * u_y
+    out_x, out_y = u_x - 2 * outward * hit_x, u_y - 2 * outward * hit_y
+
+    # Whole chords after it, then what is left of the path.
+    rest = np.maximum(path - to_edge, 0)
+    chords = np.floor(rest / (2 * half_chord))
+    rest = rest - 2 * half_chord * chords
+    sideways = hit_x * u_y - hit_y * u_x  # sine of the angle of incidence
+    turn = chords * np.copysign(
+        math.pi - 2 * np.arctan2(np.abs(sideways), half_chord), sideways
+    )
+    cos, sin = np.cos(turn), np.sin(turn)
+    end_x, end_y = hit_x + rest * out_x, hit_y + rest * out_y
+    end = np.stack([cos * end_x - sin * end_y, sin * end_x + cos * end_y], axis=-1)
+    out = np.stack([cos * out_x - sin * out_y, sin * out_x + cos * out_y], axis=-1)
+
+    distance = np.sqrt(end[:, 0] ** 2 + end[:, 1] ** 2)
+    end *= (_INSIDE / np.maximum(distance, _INSIDE))[:, None]
+    return end, out * speed[:, None]
