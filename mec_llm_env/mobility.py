@@ -16,14 +16,10 @@ from scipy.special import ndtri
 
 from mec_llm_env._array import Array
 from mec_llm_env.mobile_config import MobileConfig, MobilityConfig
-from mec_llm_env.ranges import Limits
 from mec_llm_env.record import ArrayRecord
 from mec_llm_env.sampling import EDGE, scenario_sampler
-from mec_llm_env.scenario import Scenario
+from mec_llm_env.scenario import FIELD_LIMITS, Scenario
 from mec_llm_env.workload import adapter_size_bit
-
-#: What moving a training state may take, s or J.
-MIGRATION_LIMITS = Limits(0, 1e12)
 
 _PER_USER = 4  # end of the job, speed, two components of the velocity
 
@@ -53,8 +49,6 @@ class MobilitySampler:
 
     Attributes:
         block_size: number of uniforms of a slot.
-        migration_delay_s: s, what moving a user's training state takes.
-        migration_energy_j: J, likewise.
 
     Raises:
         ValueError: the parameters, each in its range, give a field of the scenario that
@@ -65,7 +59,12 @@ class MobilitySampler:
         self.config = config
         self.scenarios = scenario_sampler(config)
         self.block_size = self.scenarios.block_size + _PER_USER * config.users
-        self.migration_delay_s, self.migration_energy_j = _migration(config)
+        self._migration = {
+            name: np.full(config.users, amount)
+            for name, amount in _migration(config).items()
+        }
+        for amounts in self._migration.values():
+            amounts.flags.writeable = False  # single scenarios share them
 
     def begin(self, uniforms: Array) -> MobilityState:
         """Returns the first slot `[...]` from a block `[..., block_size]`: all join."""
@@ -73,9 +72,11 @@ class MobilitySampler:
         n_scenario = self.scenarios.block_size
         _, shadowing, _ = self.scenarios.split(uniforms[..., :n_scenario])
         speed_m_per_s = speed_from_uniform(speed, self.config.mobility)
+        scenario = self.scenarios.from_uniforms(uniforms[..., :n_scenario])
+        amounts = self._amounts(speed.shape[:-1])
         return MobilityState(
             joined=np.ones(speed.shape, dtype=np.bool_),
-            scenario=self.scenarios.from_uniforms(uniforms[..., :n_scenario]),
+            scenario=Scenario.unchecked(**scenario.to_dict() | amounts),
             user_velocity_m_per_s=_component(speed_m_per_s)[..., None] * normal,
             user_speed_m_per_s=speed_m_per_s,
             shadowing_db=self.scenarios.shadowing_db(shadowing),
@@ -133,11 +134,19 @@ class MobilitySampler:
                 user_position_m=place,
                 **fields,
                 **self.scenarios.constants(joined.shape[:-1]),
+                **self._amounts(joined.shape[:-1]),
             ),
             user_velocity_m_per_s=velocity,
             user_speed_m_per_s=speed_m_per_s,
             shadowing_db=shadowing_db,
         )
+
+    def _amounts(self, batch: tuple[int, ...]) -> dict[str, Array]:
+        """Returns what moving a user's state takes; it cannot be written to."""
+        return {
+            name: np.broadcast_to(value, (*batch, *value.shape)) if batch else value
+            for name, value in self._migration.items()
+        }
 
     def _split(self, uniforms: Array) -> tuple[Array, Array, Array]:
         """Returns uniforms of ends and speeds [..., N], normal numbers [..., N, 2]."""
@@ -147,8 +156,8 @@ class MobilitySampler:
         return end, speed, ndtri(np.stack([x, y], axis=-1))
 
 
-def _migration(config: MobileConfig) -> tuple[float, float]:
-    """Returns what moving a user's training state takes: s and J.
+def _migration(config: MobileConfig) -> dict[str, float]:
+    """Returns what moving a user's training state takes, by field of the scenario.
 
     Raises:
         ValueError: it is more than a scenario may have.
@@ -165,14 +174,14 @@ def _migration(config: MobileConfig) -> tuple[float, float]:
         "migration_energy_j": bit * 1e-9 * migration.energy_nj_per_bit,
     }
     for name, value in amounts.items():
-        if not MIGRATION_LIMITS.hold(value):
+        if not FIELD_LIMITS[name].hold(value):
             raise ValueError(
-                f"`{name}` must be from {MIGRATION_LIMITS}; got {value:g} for a "
+                f"`{name}` must be from {FIELD_LIMITS[name]}; got {value:g} for a "
                 f"training state of {bit:g} bit, `migration.backhaul_mbit_per_s` = "
                 f"{migration.backhaul_mbit_per_s} and `migration.energy_nj_per_bit` = "
                 f"{migration.energy_nj_per_bit}."
             )
-    return amounts["migration_delay_s"], amounts["migration_energy_j"]
+    return amounts
 
 
 _OF_A_USER = (

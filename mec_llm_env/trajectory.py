@@ -11,7 +11,7 @@ import numpy as np
 from mec_llm_env._array import Array
 from mec_llm_env.files import read_arrays, write_arrays
 from mec_llm_env.mobile_config import MobileConfig
-from mec_llm_env.mobility import MIGRATION_LIMITS, MobilityState, mobility_sampler
+from mec_llm_env.mobility import MobilityState, mobility_sampler
 from mec_llm_env.names import by_name
 from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.record import (
@@ -27,8 +27,6 @@ from mec_llm_env.scenario import Scenario
 _OPTIONAL: dict[str, tuple[Limits, str, tuple[int, ...]]] = {
     "user_velocity_m_per_s": (Limits(-1e9, 1e9), "m/s", (2,)),
     "user_speed_m_per_s": (Limits(0, 1e9), "m/s", ()),
-    "migration_delay_s": (MIGRATION_LIMITS, "s", ()),
-    "migration_energy_j": (MIGRATION_LIMITS, "J", ()),
 }
 
 
@@ -45,13 +43,12 @@ class Trajectory(ArrayRecord):
         joined: [..., T, N] bool, whether another user has taken this row in this slot,
             which then has no server to leave. None: all join in the first slot and
             stay. In the first slot all join, whatever is given.
-        scenario: [..., T] of the slots, NumPy.
+        scenario: [..., T] of the slots, NumPy, without `serving`. Its
+            `migration_delay_s` and `migration_energy_j` are what moving a training
+            state takes; None: moving is free.
         user_velocity_m_per_s: [..., T, N, 2] m/s, until the next slot. None: unknown.
         user_speed_m_per_s: [..., T, N] m/s, root mean square of the user's velocity
             over time, which tells its class of speed. None: unknown.
-        migration_delay_s: [..., T, N] s, what moving a user's training state takes.
-            None: moving is free.
-        migration_energy_j: [..., T, N] J, likewise.
 
     Raises:
         ValueError: a field is unknown or missing, has a wrong shape or a value outside
@@ -62,8 +59,6 @@ class Trajectory(ArrayRecord):
     scenario: Scenario
     user_velocity_m_per_s: Array | None = None
     user_speed_m_per_s: Array | None = None
-    migration_delay_s: Array | None = None
-    migration_energy_j: Array | None = None
 
     def __post_init__(self) -> None:
         scenario = checked_numpy(self.scenario, Scenario, "scenario")
@@ -72,6 +67,11 @@ class Trajectory(ArrayRecord):
             raise ValueError(
                 "`scenario` must have batch shape [..., T], the last axis its slots, "
                 f"at least 1; got {batch}. Join them with `Scenario.stack`."
+            )
+        if scenario.serving is not None:
+            raise ValueError(
+                "`scenario` must not say who holds training states, which decisions "
+                "do; got `serving`. Leave it out."
             )
         shape = (*batch, scenario.n_users)
         joined = np.zeros(shape) if self.joined is None else self.joined
@@ -231,12 +231,7 @@ def sample_trajectory(
     states = [sampler.begin(uniforms[0])]
     for block in uniforms[1:]:
         states.append(sampler.advance(states[-1], block))
-    trajectory = _join(states)
-    amounts = {
-        name: np.full(trajectory.joined.shape, getattr(sampler, name))
-        for name in ("migration_delay_s", "migration_energy_j")
-    }
-    return trajectory.unchecked(**trajectory.to_dict() | amounts)
+    return _join(states)
 
 
 def _join(states: list[MobilityState]) -> Trajectory:
@@ -257,8 +252,6 @@ def _join(states: list[MobilityState]) -> Trajectory:
         ),
         user_velocity_m_per_s=join("user_velocity_m_per_s", *states),
         user_speed_m_per_s=join("user_speed_m_per_s", *states),
-        migration_delay_s=None,
-        migration_energy_j=None,
     )
 
 

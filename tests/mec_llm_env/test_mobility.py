@@ -274,8 +274,16 @@ def test_amounts_of_the_default_migration() -> None:
     # Two adapters a layer of 2·2048·256 + 2048 + 256, 16 layers: 33,628,160 parameters
     # of 16 + 96 bit, over 50 Mbit/s at 40 nJ/bit.
     sampler = mobility_sampler(MobileConfig())
-    assert sampler.migration_delay_s == pytest.approx(33_628_160 * 112 / 50e6)
-    assert sampler.migration_energy_j == pytest.approx(33_628_160 * 112 * 40e-9)
+    state = sampler.begin(np.full(sampler.block_size, 0.5))
+    for _ in range(2):
+        given = state.scenario
+        assert given.migration_delay_s == pytest.approx(
+            np.full(10, 33_628_160 * 112 / 50e6)
+        )
+        assert given.migration_energy_j == pytest.approx(
+            np.full(10, 33_628_160 * 112 * 40e-9)
+        )
+        state = sampler.advance(state, np.full(sampler.block_size, 0.5))
     huge = config(
         migration__backhaul_mbit_per_s=1e-6, workload__width=10**6, workload__layers=999
     )

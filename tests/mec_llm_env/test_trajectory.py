@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mec_llm_env import MobileConfig, Scenario, Trajectory, sample_trajectory
+from mec_llm_env import (
+    Allocation,
+    MobileConfig,
+    Scenario,
+    Trajectory,
+    evaluate,
+    sample_trajectory,
+)
 from mec_llm_env.mobility import mobility_sampler
-from tests.mec_llm_env.cases import damaged
+from tests.mec_llm_env.cases import damaged, equal_allocation
 
 SMALL = MobileConfig().with_overrides({"users": 3, "mobility.slots": 6})
 
@@ -62,6 +70,22 @@ def test_drawn_trajectories_pass_the_checks_of_given_ones() -> None:
     trajectory = drawn(0, 2)
     assert_equal(Trajectory(**trajectory.to_dict()), trajectory)
     Scenario(**trajectory.scenario.to_dict())
+
+
+def test_a_slot_is_ready_to_evaluate_once_it_has_servers() -> None:
+    trajectory = drawn(5, 2)
+    slot, serving = trajectory.slot(3), np.zeros((2, 3, 2))
+    serving[:, 1:, 0] = 1  # of the second user and the third
+    slot = dataclasses.replace(slot, serving=serving)
+    elsewhere = Allocation.stack([equal_allocation(slot[i], [1, 1, 0]) for i in (0, 1)])
+    outcome = evaluate(slot, elsewhere)
+    assert slot.migration_delay_s is not None
+    np.testing.assert_array_equal(
+        outcome.delay_migration_s, slot.migration_delay_s * [0, 1, 0]
+    )
+    # Without `serving` the amounts mean nothing.
+    free = evaluate(trajectory.slot(3), elsewhere)
+    assert not free.delay_migration_s.any()
 
 
 def test_sizes_and_parts() -> None:
@@ -134,6 +158,14 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
             r"`user_velocity_m_per_s` must be from .* m/s; got nan at index",
         ),
         ({"user_speed_m_per_s": np.full(3, -1)}, "`user_speed_m_per_s` must be from 0"),
+        (
+            {
+                "scenario": dataclasses.replace(
+                    drawn(0).scenario, serving=np.zeros((6, 3, 2))
+                )
+            },
+            "`scenario` must not say who holds training states.*got `serving`",
+        ),
         ({"joint": 1}, "has no field 'joint'. Did you mean 'joined'"),
     ],
 )
