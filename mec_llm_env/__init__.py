@@ -40,3 +40,9 @@ _gymnasium.register(
     entry_point="mec_llm_env.env:MecLlmEnv",
     vector_entry_point="mec_llm_env.vector_env:MecLlmVectorEnv",
 )
+
+_gymnasium.register(
+    id="MecLlmMobile-v0",
+    entry_point="mec_llm_env.mobile_env:MecLlmMobileEnv",
+    vector_entry_point="mec_llm_env.mobile_vector_env:MecLlmMobileVectorEnv",
+)

@@ -16,20 +16,15 @@ from mec_llm_env.scenario import Scenario
 from mec_llm_env.task import Task
 
 
-class MecLlmEnv(gym.Env[Any, Any]):
-    """Joint user association, work split and resource allocation.
-
-    Observation: the scenario, losslessly (`ObservationCodec`). Action: an allocation,
-    always feasible (`ActionCodec`). Reward: the service-cost ratio, dimensionless.
-    After `episode_length` decisions the episode terminates; every decision but the
-    last is followed by a fresh scenario, the last one by the same observation again.
-
-    `reset(options={"scenario": scenario})` starts from a given scenario.
+class DecisionEnv(gym.Env[Any, Any]):
+    """What `MecLlmEnv` and `MecLlmMobileEnv` share: all but their task.
 
     Args:
         render_mode: "rgb_array" or None.
-        **kwargs: see `Task`: preset, overrides, encodings, episode_length.
+        **kwargs: of the task.
     """
+
+    task_type: Any  # of `DecisionTask`
 
     metadata: dict[str, Any] = {
         "render_modes": ["rgb_array"],
@@ -38,47 +33,55 @@ class MecLlmEnv(gym.Env[Any, Any]):
 
     def __init__(self, *, render_mode: str | None = None, **kwargs: Any) -> None:
         check_render_mode(render_mode, self.metadata)
-        self.task = Task(**kwargs)
+        self.task = self.task_type(**kwargs)
         self.render_mode = render_mode
         self.observation_space = self.task.observation_codec.space
         self.action_space = self.task.action_codec.space
-        self.scenario: Scenario | None = None  # what is to be decided
+        self.situation: Any = None  # what is to be decided
         self.decided_scenario: Scenario | None = None  # what was decided last
         self.allocation: Allocation | None = None  # on `decided_scenario`
         self.outcome: Outcome | None = None  # of `allocation`
-        self._observation: Any = None  # of `scenario`; never handed out, never changed
+        self._observation: Any = None  # of `situation`; never handed out
+        self._given: Any = None  # what the situations are made of, if not drawn
         self._decisions = 0  # in this episode
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode on a fresh scenario, or on `options["scenario"]`."""
-        given = self.task.given_scenario(options)
+        """Starts an episode, on a fresh situation or what the options give.
+
+        Raises:
+            ValueError: the options do not fit; nothing has changed.
+        """
+        given = self.task.given(options)
         super().reset(seed=seed)
-        self._begin(given or self._draw())
-        self._decisions = 0
+        self._decisions, self._given = 0, given
+        self._enter(self.task.begin(self._source()))
+        self._given = given if self.task.replays else None
         self.decided_scenario = self.allocation = self.outcome = None
         return deepcopy(self._observation), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Decides on the current scenario.
+        """Decides on the current situation.
 
         Raises:
             ValueError: the action is not valid; nothing has changed.
-            ResetNeeded: there is no scenario to decide on.
+            ResetNeeded: there is no situation to decide on.
         """
-        if self.scenario is None or self._decisions >= self.task.episode_length:
+        if self.situation is None or self._decisions >= self.task.episode_length:
             raise ResetNeeded("The episode has ended, or none begun: call reset first.")
-        allocation, outcome = self.task.decide(action, self.scenario)
-        self.decided_scenario = self.scenario
+        before = self.situation
+        allocation, outcome = self.task.decide(action, before.scenario)
+        after = self.task.settle(before, allocation, outcome)
+        self.decided_scenario = before.scenario
         self.allocation, self.outcome = allocation, outcome
         self._decisions += 1
         terminated = self._decisions == self.task.episode_length
-        if not terminated:
-            self._begin(self._draw())
-        figures = self.task.figures(allocation, outcome)
+        self._enter(after if terminated else self.task.onward(after, self._source()))
+        figures = self.task.figures(before, after, allocation, outcome)
         info = {k: v if v.ndim else v.item() for k, v in figures.items()}
-        return deepcopy(self._observation), info["scr"], terminated, False, info
+        reward = float(self.task.reward(before, after, outcome))
+        return deepcopy(self._observation), reward, terminated, False, info
 
     def render(self) -> np.ndarray[Any, Any] | None:
         """Returns the picture of the last decision, or of the scenario before one.
@@ -99,13 +102,39 @@ class MecLlmEnv(gym.Env[Any, Any]):
         scenario = self.decided_scenario or self.scenario
         return draw_decision(scenario, self.allocation, self.outcome)
 
-    def _draw(self) -> Scenario:
-        sampler = self.task.sampler
-        return sampler.from_uniforms(self.np_random.random(sampler.block_size))
+    @property
+    def scenario(self) -> Scenario | None:
+        """The scenario that is to be decided; None before the first reset."""
+        return None if self.situation is None else self.situation.scenario
 
-    def _begin(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-        self._observation = self.task.observation_codec.encode(scenario)
+    def _source(self) -> Any:
+        """Returns what the next situation is made of."""
+        if self._given is None:
+            return self.np_random.random(self.task.sampler.block_size)
+        return self.task.recall(self._given, (), self._decisions)
+
+    def _enter(self, situation: Any) -> None:
+        if situation is not self.situation:
+            self._observation = self.task.observe(situation)
+            self.situation = situation
+
+
+class MecLlmEnv(DecisionEnv):
+    """Joint user association, work split and resource allocation.
+
+    Observation: the scenario, losslessly (`ObservationCodec`). Action: an allocation,
+    always feasible (`ActionCodec`). Reward: the service-cost ratio, dimensionless.
+    After `episode_length` decisions the episode terminates; every decision but the
+    last is followed by a fresh scenario, the last one by the same observation again.
+
+    `reset(options={"scenario": scenario})` starts from a given scenario.
+
+    Args:
+        render_mode: "rgb_array" or None.
+        **kwargs: see `Task`: preset, overrides, encodings, episode_length.
+    """
+
+    task_type = Task
 
 
 def check_render_mode(render_mode: Any, metadata: dict[str, Any]) -> None:

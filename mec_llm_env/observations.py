@@ -76,32 +76,34 @@ OBSERVABLE = {
 }
 
 
-class ObservationCodec:
-    """Encodes scenarios of N users and M servers as observations, and back.
+class TokenCodec:
+    """Lays out the numbers of an observation: N user tokens, then M server tokens.
 
-    `flat` is one vector, user tokens then server tokens; `tokens` is a dictionary of
-    the same numbers: `users` [..., N, M + 9] and `servers` [..., M, 7].
+    `flat` is one vector of them; `tokens` a dictionary of the same numbers, `users` and
+    `servers`.
 
     Raises:
         ValueError: the encoding is unknown.
     """
 
-    def __init__(self, n_users: int, n_servers: int, encoding: str = "flat") -> None:
+    def __init__(
+        self,
+        n_users: int,
+        n_servers: int,
+        encoding: str,
+        *,
+        user_width: int,
+        server_width: int,
+    ) -> None:
         if not isinstance(encoding, str) or encoding not in ENCODINGS:
             raise ValueError(
                 f"`observation_encoding` must be one of {', '.join(ENCODINGS)}; got "
                 f"{shorten(encoding)}."
             )
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
-        self.user_shape = (n_users, n_servers + len(USER_FEATURES))
-        self.server_shape = (n_servers, len(SERVER_FEATURES))
+        self.user_shape = (n_users, user_width)
+        self.server_shape = (n_servers, server_width)
         self._size = math.prod(self.user_shape) + math.prod(self.server_shape)
-        # One a column of the flat encoding; that of `max_users` has no logarithm.
-        user = [_GAIN] * n_servers + list(_USER.values())
-        server = [*_SERVER.values(), LogScale(1, 1)]
-        scales = user * n_users + server * n_servers
-        self._log_centres = np.log([scale.centre for scale in scales])
-        self._spreads = np.array([scale.spread for scale in scales])
 
     @property
     def space(self) -> spaces.Space[Any]:
@@ -116,88 +118,15 @@ class ObservationCodec:
             )
         return box(self._size)
 
-    def encode(self, scenario: Scenario) -> Any:
-        """Returns the observation, or batch of observations, of a scenario.
-
-        Raises:
-            ValueError: the scenario has another size, or a field lies outside the
-                range that the encoding can hold; the text names both.
-        """
-        checked_numpy(scenario, Scenario, "scenario")
-        shape = scenario.channel_gain.shape[-2:]
-        if shape != (self.n_users, self.n_servers):
-            raise ValueError(
-                f"The scenario must have {self.n_users} users and {self.n_servers} "
-                f"servers; got {shape[0]} and {shape[1]}."
-            )
-        if scenario.serving is not None:
-            raise ValueError(
-                "This encoding has no place for `serving`; got a scenario that has it. "
-                "Observations of MecLlmMobile-v0 do; solvers take it directly."
-            )
-        batch, m = scenario.batch_shape, self.n_servers
-        if 0 in batch:
-            raise ValueError(
-                f"`scenario` must hold at least one; got batch shape {batch}."
-            )
-        values = np.zeros((*batch, self._size))
-        users, servers = self._split(values)  # views
-        users[..., :m] = np.log(scenario.channel_gain)
-        for column, name in enumerate(_USER, start=m):
-            users[..., column] = np.log(_once(getattr(scenario, name), len(batch)))
-        for column, name in enumerate(_SERVER):
-            value = getattr(scenario, name)
-            value = value if value.ndim > len(batch) else value[..., None]
-            servers[..., column] = np.log(_once(value, len(batch)))
-        values -= self._log_centres
-        values /= self._spreads
-        slots = np.minimum(scenario.max_users, self.n_users)
-        servers[..., -1] = 2 * slots / self.n_users - 1
-        if values.max() > LIMIT or values.min() < -LIMIT:
-            self._refuse(users, servers)
+    def _show(self, values: Any) -> Any:
+        """Returns the observation of a flat array of float64."""
         if self.encoding == "flat":
             return values.astype(np.float32)
+        users, servers = self._split(values)
         return {
             "users": users.astype(np.float32),
             "servers": servers.astype(np.float32),
         }
-
-    def decode(self, observation: Any) -> Scenario:
-        """Rebuilds the scenario, to 1e-5 relative; positions are absent.
-
-        Raises:
-            ValueError: the observation has another shape than `space`, or an entry that
-                is not finite.
-        """
-        users, servers = self.unpack(observation)
-        for name, values in (("users", users), ("servers", servers)):
-            finite = np.isfinite(values)
-            if not finite.all():
-                index = first_index(~finite)
-                raise ValueError(
-                    f"The observation must be finite; got {values[index]} at index "
-                    f"{index} of its {name}."
-                )
-        slots = np.round((servers[..., -1].astype(np.float64) + 1) / 2 * self.n_users)
-        user_centres, server_centres = self._split(self._log_centres)
-        user_spreads, server_spreads = self._split(self._spreads)
-        users = np.exp(users * user_spreads + user_centres)
-        servers = np.exp(servers * server_spreads + server_centres)
-        m = self.n_servers
-        fields = {n: users[..., m + i].copy() for i, n in enumerate(USER_FEATURES)}
-        fields |= {n: servers[..., i].copy() for i, n in enumerate(_SERVER)}
-        noise = fields.pop("noise_density_w_per_hz")[..., 0]
-        # Rounding must not carry these over their ends, where equations end too.
-        for name in ("local_fraction_min", "local_fraction_max"):
-            np.minimum(fields[name], FIELD_LIMITS[name].highest, out=fields[name])
-        return Scenario.unchecked(
-            channel_gain=np.minimum(
-                users[..., :m], FIELD_LIMITS["channel_gain"].highest
-            ),
-            noise_density_w_per_hz=np.asarray(noise),
-            max_users=slots,
-            **fields,
-        )
 
     def unpack(self, observation: Any) -> tuple[Any, Any]:
         """Splits an observation into its user and server tokens.
@@ -234,6 +163,128 @@ class ObservationCodec:
                 f"{self.n_users} users and {self.n_servers} servers; got {value.shape}."
             )
 
+
+class ObservationCodec(TokenCodec):
+    """Encodes scenarios of N users and M servers as observations, and back.
+
+    `flat` is one vector, user tokens then server tokens; `tokens` is a dictionary of
+    the same numbers: `users` [..., N, M + 9] and `servers` [..., M, 7].
+
+    Raises:
+        ValueError: the encoding is unknown.
+    """
+
+    def __init__(self, n_users: int, n_servers: int, encoding: str = "flat") -> None:
+        super().__init__(
+            n_users,
+            n_servers,
+            encoding,
+            user_width=n_servers + len(USER_FEATURES),
+            server_width=len(SERVER_FEATURES),
+        )
+        # One a column; that of `max_users` has no logarithm.
+        user = [_GAIN] * n_servers + list(_USER.values())
+        server = [*_SERVER.values(), LogScale(1, 1)]
+        self._centres = _log_centres(user), _log_centres(server)
+        self._spreads = _spreads(user), _spreads(server)
+
+    def encode(self, scenario: Scenario) -> Any:
+        """Returns the observation, or batch of observations, of a scenario.
+
+        Raises:
+            ValueError: the scenario has another size, or a field lies outside the
+                range that the encoding can hold; the text names both.
+        """
+        checked_numpy(scenario, Scenario, "scenario")
+        self._check_size(scenario)
+        if scenario.serving is not None:
+            raise ValueError(
+                "This encoding has no place for `serving`; got a scenario that has it. "
+                "Observations of MecLlmMobile-v0 do; solvers take it directly."
+            )
+        batch = scenario.batch_shape
+        if 0 in batch:
+            raise ValueError(
+                f"`scenario` must hold at least one; got batch shape {batch}."
+            )
+        values = np.zeros((*batch, self._size))
+        self.write(scenario, *self._split(values))  # views
+        return self._show(values)
+
+    def write(self, scenario: Scenario, users: Any, servers: Any) -> None:
+        """Writes a scenario into tokens of float64, [..., N, M + 9] and [..., M, 7].
+
+        Raises:
+            ValueError: the scenario has another size, or a field lies outside of the
+                range that the encoding can hold; the text names both.
+        """
+        self._check_size(scenario)
+        n_batch, m = len(scenario.batch_shape), self.n_servers
+        users[..., :m] = np.log(scenario.channel_gain)
+        for column, name in enumerate(_USER, start=m):
+            users[..., column] = np.log(once(getattr(scenario, name), n_batch))
+        for column, name in enumerate(_SERVER):
+            value = getattr(scenario, name)
+            value = value if value.ndim > n_batch else value[..., None]
+            servers[..., column] = np.log(once(value, n_batch))
+        for tokens, centres, spreads in zip(
+            (users, servers), self._centres, self._spreads, strict=True
+        ):
+            tokens -= centres
+            tokens /= spreads
+        slots = np.minimum(scenario.max_users, self.n_users)
+        servers[..., -1] = 2 * slots / self.n_users - 1
+        if max(users.max(), servers.max()) > LIMIT or (
+            min(users.min(), servers.min()) < -LIMIT
+        ):
+            self._refuse(users, servers)
+
+    def _check_size(self, scenario: Scenario) -> None:
+        shape = scenario.channel_gain.shape[-2:]
+        if shape != (self.n_users, self.n_servers):
+            raise ValueError(
+                f"The scenario must have {self.n_users} users and {self.n_servers} "
+                f"servers; got {shape[0]} and {shape[1]}."
+            )
+
+    def decode(self, observation: Any) -> Scenario:
+        """Rebuilds the scenario, to 1e-5 relative; positions are absent.
+
+        Raises:
+            ValueError: the observation has another shape than `space`, or an entry that
+                is not finite.
+        """
+        return self.read(*self.unpack(observation))
+
+    def read(self, users: Any, servers: Any) -> Scenario:
+        """Rebuilds the scenario from tokens, as `decode` does."""
+        for name, values in (("users", users), ("servers", servers)):
+            finite = np.isfinite(values)
+            if not finite.all():
+                index = first_index(~finite)
+                raise ValueError(
+                    f"The observation must be finite; got {values[index]} at index "
+                    f"{index} of its {name}."
+                )
+        slots = np.round((servers[..., -1].astype(np.float64) + 1) / 2 * self.n_users)
+        users = np.exp(users * self._spreads[0] + self._centres[0])
+        servers = np.exp(servers * self._spreads[1] + self._centres[1])
+        m = self.n_servers
+        fields = {n: users[..., m + i].copy() for i, n in enumerate(USER_FEATURES)}
+        fields |= {n: servers[..., i].copy() for i, n in enumerate(_SERVER)}
+        noise = fields.pop("noise_density_w_per_hz")[..., 0]
+        # Rounding must not carry these over their ends, where equations end too.
+        for name in ("local_fraction_min", "local_fraction_max"):
+            np.minimum(fields[name], FIELD_LIMITS[name].highest, out=fields[name])
+        return Scenario.unchecked(
+            channel_gain=np.minimum(
+                users[..., :m], FIELD_LIMITS["channel_gain"].highest
+            ),
+            noise_density_w_per_hz=np.asarray(noise),
+            max_users=slots,
+            **fields,
+        )
+
     def _refuse(self, users: Any, servers: Any) -> None:
         m = self.n_servers
         columns = [("channel_gain", _GAIN, users[..., :m])]
@@ -249,6 +300,14 @@ class ObservationCodec:
                 )
 
 
+def _log_centres(scales: list[LogScale]) -> Any:
+    return np.log([scale.centre for scale in scales])
+
+
+def _spreads(scales: list[LogScale]) -> Any:
+    return np.array([scale.spread for scale in scales])
+
+
 def _numbers(value: Any, name: str) -> Any:
     try:
         array = np.asarray(value)
@@ -262,7 +321,7 @@ def _numbers(value: Any, name: str) -> Any:
     return array
 
 
-def _once(value: Any, n_batch: int) -> Any:
+def once(value: Any, n_batch: int) -> Any:
     """Returns one member of an array that only repeats it over the batch axes.
 
     Drawn scenarios repeat what their configuration fixes; one logarithm is enough.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mec_llm_env.config import ScenarioConfig
 from mec_llm_env.objective import Outcome, evaluate
 from mec_llm_env.observations import OBSERVABLE, ObservationCodec
 from mec_llm_env.ranges import integer_argument, shorten
+from mec_llm_env.record import ArrayRecord, Record
 from mec_llm_env.sampling import scenario_sampler
 from mec_llm_env.scenario import Scenario
 
@@ -20,8 +22,123 @@ from mec_llm_env.scenario import Scenario
 MOST_DECISIONS = 10**9
 
 
-class Task:
-    """The decision problem of an environment: its keyword arguments, made usable.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Situation(ArrayRecord):
+    """What is to be decided, `[...]`, and whatever the next decision depends on."""
+
+    scenario: Scenario
+
+
+class DecisionTask:
+    """What the tasks of all environments share.
+
+    A step is: decode and evaluate (`decide`), account for it (`settle`), go on to the
+    next situation (`onward`), look (`observe`). `source` is what a situation is made
+    of: a block of uniforms, or what `recall` returns of what a user gave.
+
+    Args:
+        config: of scenarios.
+        action_encoding: "box", "multi_discrete", "dict" or one that is registered.
+        observation_codec: of situations.
+
+    Attributes:
+        episode_length: decisions an episode.
+        sampler: has the `block_size` of a situation.
+        replays: whether what a user gives lasts for the whole episode.
+    """
+
+    episode_length: int
+    sampler: Any
+    replays = False
+    option = "scenario"  # the one of a reset
+
+    def __init__(
+        self, config: ScenarioConfig, action_encoding: str, observation_codec: Any
+    ) -> None:
+        self.config = config
+        self.action_codec = make_codec(config, action_encoding)
+        self.observation_codec = observation_codec
+        self._check_observable()
+
+    def _check_observable(self) -> None:
+        """Refuses a configuration that draws what an observation cannot hold."""
+        sampler = scenario_sampler(self.config)
+        for name, drawn in sampler.field_limits().items():
+            lowest, highest = OBSERVABLE[name]
+            for value in drawn:
+                if not lowest <= value <= highest:
+                    raise ValueError(
+                        f"`{name}` must be from {OBSERVABLE[name]} to be observed; got "
+                        f"{sampler.explain(name, value)}. Solvers take such "
+                        "scenarios directly: `sample_scenario`."
+                    )
+
+    def decide(self, action: Any, scenario: Scenario) -> tuple[Allocation, Outcome]:
+        """Decodes and evaluates an action, or a batch.
+
+        Raises:
+            ValueError: the action is not valid; see `ActionCodec.decode`.
+        """
+        allocation = self.action_codec.decode(action, scenario)
+        # Decoded actions are feasible by construction; a test holds the decoder to it.
+        outcome = evaluate(scenario, allocation, self.config.objective, check=False)
+        return allocation, outcome
+
+    def figures(
+        self, before: Any, after: Any, allocation: Allocation, outcome: Outcome
+    ) -> dict[str, Any]:
+        """Returns the entries of `info`: SCR, means over users, association counts.
+
+        Args:
+            before: the situation that was decided.
+            after: the one that `settle` made of it.
+            allocation: the decision.
+            outcome: of it.
+        """
+        counts = np.ones(self.config.users) @ allocation.association
+        return {
+            "scr": outcome.scr,
+            **self._means(outcome, "score", "delay_s", "energy_j", "cost"),
+            "association_counts": counts.astype(np.int64),
+        }
+
+    def _means(self, outcome: Outcome, *names: str) -> dict[str, Any]:
+        n_users = self.config.users
+        return {k: getattr(outcome, k).sum(axis=-1) / n_users for k in names}
+
+    def _given_option(
+        self, options: Mapping[str, Any] | None, kind: type[Record]
+    ) -> Record | None:
+        """Returns what `reset(options=…)` gives, or None.
+
+        Raises:
+            ValueError: an option is not known, or of another kind.
+        """
+        options = reset_options(options, self.option)
+        unknown = [key for key in options if key != self.option]
+        if unknown:
+            raise ValueError(
+                f"There is no reset option {shorten(unknown[0])}. Use {self.option!r}."
+            )
+        given = options.get(self.option)
+        if given is not None and not isinstance(given, kind):
+            raise ValueError(
+                f"`options[{self.option!r}]` must be a mec_llm_env.{kind.__name__}; "
+                f"got {type(given).__name__}."
+            )
+        return given
+
+    def _check_batch(self, batch: tuple[int, ...], num_envs: int | None) -> None:
+        if batch not in ((), (num_envs,)):
+            several = "" if num_envs is None else f" or a batch of {num_envs}"
+            raise ValueError(
+                f"`options[{self.option!r}]` must be a single {self.option}{several}; "
+                f"got batch shape {batch}."
+            )
+
+
+class Task(DecisionTask):
+    """The decision problem of `MecLlm-v0`: its keyword arguments, made usable.
 
     Args:
         preset: name of a scenario configuration, see `PRESETS`.
@@ -46,49 +163,42 @@ class Task:
         self.episode_length = integer_argument(
             "episode_length", episode_length, 1, MOST_DECISIONS
         )
-        self.config = ScenarioConfig.preset(preset).with_overrides(
+        config = ScenarioConfig.preset(preset).with_overrides(
             {} if overrides is None else overrides
         )
-        size = self.config.users, self.config.servers
-        self.action_codec = make_codec(self.config, action_encoding)
-        self.observation_codec = ObservationCodec(*size, observation_encoding)
-        self.sampler = scenario_sampler(self.config)
-        self._check_observable()
+        self.sampler = scenario_sampler(config)
+        size = config.users, config.servers
+        codec = ObservationCodec(*size, observation_encoding)
+        super().__init__(config, action_encoding, codec)
 
-    def _check_observable(self) -> None:
-        """Refuses a configuration that draws what an observation cannot hold."""
-        for name, drawn in self.sampler.field_limits().items():
-            lowest, highest = OBSERVABLE[name]
-            for value in drawn:
-                if not lowest <= value <= highest:
-                    raise ValueError(
-                        f"`{name}` must be from {OBSERVABLE[name]} to be observed; got "
-                        f"{self.sampler.explain(name, value)}. Solvers take such "
-                        "scenarios directly: `sample_scenario`."
-                    )
+    def begin(self, source: Any) -> Situation:
+        """Returns the first situation of an episode."""
+        given = isinstance(source, Scenario)
+        return Situation(
+            scenario=source if given else self.sampler.from_uniforms(source)
+        )
 
-    def decide(self, action: Any, scenario: Scenario) -> tuple[Allocation, Outcome]:
-        """Decodes and evaluates an action, or a batch.
+    def settle(
+        self, situation: Situation, allocation: Allocation, outcome: Outcome
+    ) -> Situation:
+        """Returns the situation after a decision on it: the same."""
+        return situation
 
-        Raises:
-            ValueError: the action is not valid; see `ActionCodec.decode`.
-        """
-        allocation = self.action_codec.decode(action, scenario)
-        # Decoded actions are feasible by construction; a test holds the decoder to it.
-        outcome = evaluate(scenario, allocation, self.config.objective, check=False)
-        return allocation, outcome
+    def onward(self, situation: Situation, source: Any) -> Situation:
+        """Returns the next situation, which does not depend on the one before."""
+        return self.begin(source)
 
-    def figures(self, allocation: Allocation, outcome: Outcome) -> dict[str, Any]:
-        """Returns the entries of `info`: SCR, means over users, association counts."""
-        n_users = self.config.users
-        means = {
-            name: getattr(outcome, name).sum(axis=-1) / n_users
-            for name in ("score", "delay_s", "energy_j", "cost")
-        }
-        counts = (np.ones(n_users) @ allocation.association).astype(np.int64)
-        return {"scr": outcome.scr, **means, "association_counts": counts}
+    def observe(self, situation: Situation) -> Any:
+        """Returns the observation of a situation, or of a batch."""
+        return self.observation_codec.encode(situation.scenario)
 
-    def given_scenario(
+    def reward(
+        self, before: Situation, after: Situation, outcome: Outcome
+    ) -> np.ndarray[Any, Any]:
+        """Returns the reward of a decision, `[...]`: its SCR."""
+        return outcome.scr
+
+    def given(
         self, options: Mapping[str, Any] | None, num_envs: int | None = None
     ) -> Scenario | None:
         """Returns the scenario that `reset(options=…)` asks for, or None.
@@ -98,33 +208,21 @@ class Task:
         Raises:
             ValueError: an option is not known, or the scenario cannot be observed.
         """
-        options = reset_options(options)
-        unknown = [key for key in options if key != "scenario"]
-        if unknown:
-            raise ValueError(
-                f"There is no reset option {shorten(unknown[0])}. Use 'scenario'."
-            )
-        scenario = options.get("scenario")
+        scenario = self._given_option(options, Scenario)
         if scenario is None:
             return None
-        if not isinstance(scenario, Scenario):
-            raise ValueError(
-                "`options['scenario']` must be a mec_llm_env.Scenario; got "
-                f"{type(scenario).__name__}."
-            )
-        if scenario.batch_shape not in ((), (num_envs,)):
-            batch = "" if num_envs is None else f" or a batch of {num_envs}"
-            raise ValueError(
-                f"`options['scenario']` must be a single scenario{batch}; got batch "
-                f"shape {scenario.batch_shape}."
-            )
+        self._check_batch(scenario.batch_shape, num_envs)
         scenario = scenario.to_numpy()
         self.observation_codec.encode(scenario)  # refuses what cannot be observed
         return scenario
 
+    def recall(self, given: Scenario, index: Any, decisions: Any) -> Scenario:
+        """Returns what begins episodes: members of what was given."""
+        return given[index]
 
-def reset_options(options: Any) -> Mapping[str, Any]:
-    """Returns the options of a reset, none for None.
+
+def reset_options(options: Any, option: str) -> Mapping[str, Any]:
+    """Returns the options of a reset, none for None; `option` is one that there is.
 
     Raises:
         ValueError: they are not a mapping.
@@ -133,7 +231,7 @@ def reset_options(options: Any) -> Mapping[str, Any]:
         return {}
     if not isinstance(options, Mapping):
         raise ValueError(
-            "`options` must be a dictionary, such as {'scenario': scenario}; got "
+            f"`options` must be a dictionary, such as {{{option!r}: {option}}}; got "
             f"{shorten(options)}."
         )
     return options

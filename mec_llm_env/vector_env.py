@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -12,9 +12,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from mec_llm_env.allocation import Allocation
-from mec_llm_env.env import MecLlmEnv, check_render_mode
+from mec_llm_env.env import DecisionEnv, check_render_mode
 from mec_llm_env.objective import Outcome
 from mec_llm_env.ranges import integer_argument, shorten
+from mec_llm_env.record import ArrayRecord
 from mec_llm_env.scenario import Scenario
 from mec_llm_env.streams import UniformStreams
 from mec_llm_env.task import Task, reset_options
@@ -24,25 +25,22 @@ Array = np.ndarray[Any, Any]
 #: Sub-environments, at most.
 MOST_ENVS = 1_000_000
 
-_EPISODE_STATE = ("scenario", "_decisions", "_ended")
+_EPISODE_STATE = ("situation", "_decisions", "_ended", "_given", "_follows")
 
 
-class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
-    """`num_envs` independent `MecLlmEnv`s with one random generator each.
-
-    Equal, bit for bit, to `gym.make_vec(id, num_envs, vectorization_mode="sync",
-    vector_kwargs={"autoreset_mode": …})`, in all autoreset modes. The default is
-    SAME_STEP: a finished sub-environment returns its next scenario at once and the
-    figures of the decision lie in `infos["final_info"]`.
+class DecisionVectorEnv(VectorEnv[Any, Any, Any]):
+    """What `MecLlmVectorEnv` and `MecLlmMobileVectorEnv` share: all but their task.
 
     Args:
         num_envs: B, the number of sub-environments.
         autoreset_mode: "SameStep", "NextStep" or "Disabled".
         render_mode: "rgb_array" or None.
-        **kwargs: see `Task`: preset, overrides, encodings, episode_length.
+        **kwargs: of the task.
     """
 
-    metadata: dict[str, Any] = {**MecLlmEnv.metadata}
+    task_type: Any  # of `DecisionTask`
+
+    metadata: dict[str, Any] = {**DecisionEnv.metadata}
 
     def __init__(
         self,
@@ -54,7 +52,7 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
     ) -> None:
         num_envs = integer_argument("num_envs", num_envs, 1, MOST_ENVS)
         check_render_mode(render_mode, self.metadata)
-        self.task = Task(**kwargs)
+        self.task = self.task_type(**kwargs)
         self.num_envs = num_envs
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
@@ -63,11 +61,13 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         self.single_action_space = self.task.action_codec.space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.scenario: Scenario | None = None  # [B], what is to be decided
+        self.situation: Any = None  # [B], what is to be decided
         self.decided_scenario: Scenario | None = None  # [B], what was decided last
         self.allocation: Allocation | None = None  # [B], on `decided_scenario`
         self.outcome: Outcome | None = None  # [B], of `allocation`
-        self._observation: Any = None  # of `scenario`; never handed out, never changed
+        self._observation: Any = None  # of `situation`; never handed out
+        self._given: Any = None  # [B], what situations are made of, if not drawn
+        self._follows = np.zeros(num_envs, dtype=np.bool_)  # what is given
         self._streams = UniformStreams(self.num_envs, self.task.sampler.block_size)
         self._decisions = np.zeros(self.num_envs, dtype=np.int64)  # in this episode
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)  # at the last step
@@ -83,19 +83,27 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
         Args:
             seed: of the first sub-environment (the others count up), one a
                 sub-environment, or None to go on with the random streams.
-            options: `scenario`, one for all or a batch of B; `reset_mask`, [B] bool.
+            options: `scenario` or `trajectory`, one for all or a batch of B;
+                `reset_mask`, [B] bool.
 
         Raises:
             ValueError: seeds or options do not fit; nothing has changed.
             gymnasium.error.Error: a seed is not a whole number of at least 0; likewise.
         """
-        options = dict(reset_options(options))
+        options = dict(reset_options(options, self.task.option))
         mask = self._reset_mask(options.pop("reset_mask", None))
-        scenario = self._given(options, mask)
+        given = self.task.given(options, self.num_envs)
+        if self.situation is None and not mask.all():
+            raise ResetNeeded("Reset all sub-environments before some of them.")
         self._streams.seed(self._seed_list(seed), np.flatnonzero(mask))
-        self._begin(scenario or self._draw(mask), mask)
         self._decisions[mask] = 0
         self._ended[mask] = False
+        self._draw_again(mask)
+        if given is not None:
+            self._follow(given, mask)
+        self._begin(mask)
+        if not self.task.replays:
+            self._draw_again(mask)
         self.decided_scenario = self.allocation = self.outcome = None
         return deepcopy(self._observation), {}
 
@@ -107,29 +115,27 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
             ResetNeeded: a sub-environment has ended and is not reset by itself.
         """
         idle = self._idle()
-        assert self.scenario is not None
+        before = self.situation
         allocation, outcome = self.task.decide(
-            _blank(actions, idle) if idle.any() else actions, self.scenario
+            _blank(actions, idle) if idle.any() else actions, before.scenario
         )
-        self.decided_scenario = self.scenario
+        after = self.task.settle(before, allocation, outcome)
+        self.decided_scenario = before.scenario
         self.allocation, self.outcome = allocation, outcome
         decisions = np.where(idle, 0, self._decisions + 1)
         ended = decisions == self.task.episode_length
-        rewards = np.where(idle, 0.0, outcome.scr)
+        rewards = np.where(idle, 0.0, self.task.reward(before, after, outcome))
 
         infos: dict[str, Any] = {}
-        figures = self.task.figures(allocation, outcome)
-        if self.autoreset_mode == AutoresetMode.SAME_STEP:
-            renewed = np.ones_like(ended)
-            self._decisions = np.where(ended, 0, decisions)
-            _add_masked(infos, figures, ~ended)
-            self._add_final(infos, figures, ended)
-        else:
-            renewed = ~ended
-            self._decisions = decisions
-            _add_masked(infos, figures, ~idle)
-        if renewed.any():
-            self._begin(self._draw(renewed), renewed)
+        figures = self.task.figures(before, after, allocation, outcome)
+        same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
+        begun = ended if same_step else idle
+        _add_masked(infos, figures, ~begun)
+        if same_step:
+            self._add_final(infos, figures, after, ended)
+        self._decisions = np.where(begun, 0, decisions)
+        self._draw_again(begun)
+        self._go_on(after, begun, ended)
         self._ended = ended
         truncations = np.zeros_like(ended)
         return deepcopy(self._observation), rewards, ended.copy(), truncations, infos
@@ -151,6 +157,11 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
             )
             for i in range(self.num_envs)
         )
+
+    @property
+    def scenario(self) -> Scenario | None:
+        """[B], the scenarios that are to be decided; None before the first reset."""
+        return None if self.situation is None else self.situation.scenario
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -178,40 +189,57 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
             setattr(self, name, deepcopy(state[name]))
         self.decided_scenario = self.allocation = self.outcome = None
         self._observation = (
-            self.task.observation_codec.encode(self.scenario) if self.scenario else None
+            None if self.situation is None else self.task.observe(self.situation)
         )
 
-    # Scenarios and seeds.
+    # Situations and seeds.
 
-    def _draw(self, mask: Array) -> Scenario:
-        """Draws a scenario for every sub-environment of the mask, in order."""
-        uniforms = self._streams.take(np.flatnonzero(mask))
-        return self.task.sampler.from_uniforms(uniforms)
+    def _go_on(self, after: Any, begun: Array, ended: Array) -> None:
+        """Begins episodes, goes on with others, and leaves the rest at their ends."""
+        onward = ~(begun | ended)
+        if (last := ended & ~begun).any() and after is not self.situation:
+            self._enter(_members(after, last), last)
+        if begun.any():
+            self._begin(begun)
+        for rows, source in self._sources(onward):
+            self._enter(self.task.onward(_members(after, rows), source), rows)
 
-    def _begin(self, scenario: Scenario, mask: Array) -> None:
-        """Puts scenarios into the sub-environments of the mask."""
-        observation = self.task.observation_codec.encode(scenario)
+    def _begin(self, mask: Array) -> None:
+        """Begins episodes in the sub-environments of the mask."""
+        for rows, source in self._sources(mask):
+            self._enter(self.task.begin(source), rows)
+
+    def _sources(self, mask: Array) -> Iterator[tuple[Array, Any]]:
+        """Yields masks of sub-environments, and what their situations are made of."""
+        if (drawn := mask & ~self._follows).any():
+            yield drawn, self._streams.take(np.flatnonzero(drawn))
+        if (given := mask & self._follows).any():
+            index = np.flatnonzero(given)
+            yield given, self.task.recall(self._given, index, self._decisions[given])
+
+    def _follow(self, given: Any, mask: Array) -> None:
+        """Lets the sub-environments of the mask follow what is given."""
+        if not given.batch_shape:
+            given = given.repeat(self.num_envs)
+        if self._follows.any():
+            given = type(given).where(mask, given, self._given)
+        self._given = given
+        self._follows = self._follows | mask
+
+    def _draw_again(self, mask: Array) -> None:
+        """Lets the sub-environments of the mask draw what follows."""
+        self._follows = self._follows & ~mask
+        if not self._follows.any():
+            self._given = None
+
+    def _enter(self, situation: Any, mask: Array) -> None:
+        """Puts situations into the sub-environments of the mask."""
+        observation = self.task.observe(situation)
         if mask.all():
-            self.scenario, self._observation = scenario, observation
+            self.situation, self._observation = situation, observation
             return
-        if self.scenario is None:
-            raise ResetNeeded("Reset all sub-environments before some of them.")
-        changes = scenario.to_dict()
-        self.scenario = Scenario.unchecked(
-            **{
-                name: _put(value, changes.get(name), mask)
-                for name, value in self.scenario.to_dict().items()
-            }
-        )
+        self.situation = _put(self.situation, situation, mask)
         self._observation = _put(self._observation, observation, mask)
-
-    def _given(self, options: dict[str, Any], mask: Array) -> Scenario | None:
-        scenario = self.task.given_scenario(options, self.num_envs)
-        if scenario is None:
-            return None
-        if not scenario.batch_shape:
-            scenario = Scenario.stack([scenario] * self.num_envs)
-        return scenario[mask]
 
     def _seed_list(self, seed: Any) -> list[int | None]:
         if seed is None:
@@ -258,16 +286,39 @@ class MecLlmVectorEnv(VectorEnv[Any, Any, Any]):
             )
         return np.zeros(self.num_envs, dtype=np.bool_)
 
-    def _add_final(self, infos: dict[str, Any], figures: Any, ended: Array) -> None:
+    def _add_final(
+        self, infos: dict[str, Any], figures: Any, after: Any, ended: Array
+    ) -> None:
         """Adds the last figures and observations of episodes that have ended."""
         if not ended.any():
             return
-        observations = np.fromiter(_rows(self._observation), dtype=object)
+        last = self._observation
+        if after is not self.situation:
+            last = self.task.observe(after)
+        observations = np.fromiter(_rows(last), dtype=object)
         observations[~ended] = None
         final: dict[str, Any] = {}
         _add_masked(final, figures, ended)
         infos |= {"final_obs": observations, "_final_obs": ended.copy()}
         infos |= {"final_info": final, "_final_info": ended.copy()}
+
+
+class MecLlmVectorEnv(DecisionVectorEnv):
+    """`num_envs` independent `MecLlmEnv`s with one random generator each.
+
+    Equal, bit for bit, to `gym.make_vec(id, num_envs, vectorization_mode="sync",
+    vector_kwargs={"autoreset_mode": …})`, in all autoreset modes. The default is
+    SAME_STEP: a finished sub-environment returns its next scenario at once and the
+    figures of the decision lie in `infos["final_info"]`.
+
+    Args:
+        num_envs: B, the number of sub-environments.
+        autoreset_mode: "SameStep", "NextStep" or "Disabled".
+        render_mode: "rgb_array" or None.
+        **kwargs: see `Task`: preset, overrides, encodings, episode_length.
+    """
+
+    task_type = Task
 
 
 def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
@@ -292,14 +343,26 @@ def _add_masked(infos: dict[str, Any], figures: Any, mask: Array) -> None:
 
 
 def _put(old: Any, new: Any, mask: Array) -> Any:
-    """Returns `old` with the rows of the mask replaced; dictionaries key by key."""
+    """Returns `old` with the rows of the mask replaced, in all that it is made of."""
     if old is None or new is None:
         return None
+    if isinstance(old, ArrayRecord):
+        return old.unchecked(
+            **{
+                k: _put(getattr(old, k), getattr(new, k), mask)
+                for k in old.field_names()
+            }
+        )
     if isinstance(old, dict):
         return {key: _put(old[key], new[key], mask) for key in old}
     merged = np.array(old)
     merged[mask] = new
     return merged
+
+
+def _members(situation: Any, mask: Array) -> Any:
+    """Returns the situations of the mask; all of them without a copy."""
+    return situation if mask.all() else situation[mask]
 
 
 def _rows(batch: Any) -> Iterable[Any]:

@@ -212,7 +212,9 @@ def test_no_refused_action_changes_anything(encoding: str, mode: str) -> None:
             refused += 1
             after = env.get_state()  # type: ignore[attr-defined]
             streams = [s.pop("streams") for s in (before, after)]
-            assert_same(*[s.pop("scenario").to_dict() for s in (after, before)])
+            assert_same(
+                *[s.pop("situation").scenario.to_dict() for s in (after, before)]
+            )
             assert_same(after, before)
             old, new = (
                 [g.bit_generator.state for g in s["generators"]] for s in streams
