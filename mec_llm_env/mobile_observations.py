@@ -17,11 +17,14 @@ from mec_llm_env.mobile_config import MobileConfig
 from mec_llm_env.names import by_name
 from mec_llm_env.observations import (
     LIMIT,
-    SERVER_FEATURES,
-    USER_FEATURES,
-    ObservationCodec,
     TokenCodec,
+    check_entries,
     once,
+    read_scenario,
+    refuse_scenario,
+    server_columns,
+    user_columns,
+    write_scenario,
 )
 from mec_llm_env.ranges import Limits
 from mec_llm_env.record import (
@@ -43,6 +46,7 @@ MOBILE_SERVER_FEATURES = ("position_x", "position_y", "elapsed", "scr", "cost")
 # Nepers: amounts and totals enter as ln(1 + x) over it, which keeps 0 and, at float32,
 # seven digits of whatever is below 2e17.
 _SPREAD = 4.0
+_MOST = _SPREAD * LIMIT  # where totals are cut, so that an episode always goes on
 
 
 @by_name
@@ -92,20 +96,21 @@ class MobileObservationCodec(TokenCodec):
     """
 
     def __init__(self, config: MobileConfig, encoding: str = "flat") -> None:
-        self.scenarios = ObservationCodec(config.users, config.servers, encoding)
-        self._n_user = config.servers + len(USER_FEATURES)  # columns of `scenarios`
+        m, radius_m = config.servers, config.layout.cell_radius_m
+        # Velocities are parts of the radius a slot.
+        self._velocity_unit = radius_m / config.mobility.slot_s
+        self.velocity_max = self._velocity_unit * math.sinh(LIMIT)  # m/s
+        self.n_slots, self._radius_m = config.mobility.slots, radius_m
+        place, unit = [radius_m] * 2, [1.0] * 2
+        user, server = user_columns(m), server_columns()
+        self._n_user, self._n_server = user.shape[-1], server.shape[-1]
         super().__init__(
             config.users,
-            config.servers,
+            m,
             encoding,
-            user_width=self._n_user + config.servers + len(MOBILE_USER_FEATURES),
-            server_width=len(SERVER_FEATURES) + len(MOBILE_SERVER_FEATURES),
+            user=_extended(user, [1.0] * m + [_SPREAD] * 2 + place + unit),
+            server=_extended(server, [*place, 1.0, _SPREAD, _SPREAD]),
         )
-        self.n_slots = config.mobility.slots
-        self._radius_m = config.layout.cell_radius_m
-        # Velocities as parts of the radius a slot.
-        self._velocity_unit = self._radius_m / config.mobility.slot_s
-        self.velocity_max = self._velocity_unit * math.sinh(LIMIT)  # m/s
 
     def encode(self, observation: MobileObservation) -> Any:
         """Returns the observation, or batch of observations, of what is known.
@@ -116,34 +121,32 @@ class MobileObservationCodec(TokenCodec):
         """
         seen = checked_record(observation, MobileObservation, "observation")
         s = seen.scenario
-        batch, n_batch = s.batch_shape, len(s.batch_shape)
-        values = np.zeros((*batch, self._size))
+        self._check_size(s)
+        batch, n_batch, m = s.batch_shape, len(s.batch_shape), self.n_servers
+        values = np.empty((*batch, self._size))
         users, servers = self._split(values)  # views
-        first, m = self._n_user, self.n_servers
-        self.scenarios.write(
-            s, users[..., :first], servers[..., : len(SERVER_FEATURES)]
-        )
-
-        users[..., first : first + m] = s.serving
-        own = users[..., first + m :]
-        own[..., 0] = _log_of(once(s.migration_delay_s, n_batch))
-        own[..., 1] = _log_of(once(s.migration_energy_j, n_batch))
-        own[..., 2:4] = s.user_position_m
-        own[..., 2:4] /= self._radius_m
-        own[..., 4:6] = np.arcsinh(seen.user_velocity_m_per_s / self._velocity_unit)
-
-        own = servers[..., len(SERVER_FEATURES) :]
-        own[..., 0:2] = once(s.server_position_m, n_batch) / self._radius_m
-        per_episode = np.stack(
-            [
+        first, own_user = np.split(users, [self._n_user], axis=-1)
+        second, own_server = np.split(servers, [self._n_server], axis=-1)
+        write_scenario(s, first, second)
+        own_user[..., :m] = s.serving
+        own_user[..., m] = np.log1p(once(s.migration_delay_s, n_batch))
+        own_user[..., m + 1] = np.log1p(once(s.migration_energy_j, n_batch))
+        own_user[..., m + 2 : m + 4] = s.user_position_m
+        velocity = seen.user_velocity_m_per_s / self._velocity_unit
+        own_user[..., m + 4 :] = np.arcsinh(velocity)
+        own_server[..., :2] = once(s.server_position_m, n_batch)
+        for column, value in enumerate(
+            (
                 2 * seen.slot / self.n_slots - 1,
-                np.minimum(_log_of(seen.scr), LIMIT),
-                np.minimum(_log_of(seen.cost), LIMIT),
-            ],
-            axis=-1,
-        )
-        own[..., 2:5] = per_episode[..., None, :]
-        self._check_range(users, servers)
+                np.minimum(np.log1p(seen.scr), _MOST),
+                np.minimum(np.log1p(seen.cost), _MOST),
+            ),
+            start=2,
+        ):
+            own_server[..., column] = value[..., None]
+        if not self._scale(values):
+            refuse_scenario(first, second)
+            self._refuse_places(own_user[..., m + 2 :], own_server[..., :2])
         return self._show(values)
 
     def decode(self, observation: Any) -> Scenario:
@@ -163,48 +166,49 @@ class MobileObservationCodec(TokenCodec):
                 is not finite.
         """
         users, servers = self.unpack(observation)
-        first, m = self._n_user, self.n_servers
-        scenario = self.scenarios.read(
-            users[..., :first], servers[..., : len(SERVER_FEATURES)]
-        )
-        users = users[..., first:].astype(np.float64)
-        servers = servers[..., len(SERVER_FEATURES) :].astype(np.float64)
-        for name, entries, before in (
-            ("users", users, first),
-            ("servers", servers, len(SERVER_FEATURES)),
-        ):
-            if (wrong := ~np.isfinite(entries)).any():
-                *where, column = first_index(wrong)
-                index = (*where, column + before)
-                raise ValueError(
-                    f"The observation must be finite; got {entries[*where, column]} at "
-                    f"index {index} of its {name}."
-                )
-        own, episode = users[..., m:], servers[..., 0, 2:]
-        scr, cost = _inverse(episode[..., 1]), _inverse(episode[..., 2])
-        fields = scenario.to_dict() | {
-            "serving": np.round(users[..., :m]),
-            "migration_delay_s": _inverse(own[..., 0]),
-            "migration_energy_j": _inverse(own[..., 1]),
-            "user_position_m": self._radius_m * own[..., 2:4],
-            "server_position_m": self._radius_m * servers[..., :2],
+        check_entries(users, servers)
+        m = self.n_servers
+        centres, spreads = self._split(self._centres), self._split(self._spreads)
+        users = users * spreads[0] + centres[0]
+        servers = servers * spreads[1] + centres[1]
+        first, own_user = np.split(users, [self._n_user], axis=-1)
+        second, own_server = np.split(servers, [self._n_server], axis=-1)
+        episode = own_server[..., 0, 2:]
+        slot = np.round((episode[..., 0] + 1) / 2 * self.n_slots)
+        scr, cost = (np.expm1(np.maximum(episode[..., i], 0)) for i in (1, 2))
+        amounts = np.expm1(np.maximum(own_user[..., m : m + 2], 0))
+        fields = {
+            "serving": np.round(own_user[..., :m]),
+            "migration_delay_s": amounts[..., 0].copy(),
+            "migration_energy_j": amounts[..., 1].copy(),
+            "user_position_m": own_user[..., m + 2 : m + 4].copy(),
+            "server_position_m": own_server[..., :2].copy(),
         }
+        scenario = read_scenario(first, second).to_dict()
         return MobileObservation(
-            slot=np.round((episode[..., 0] + 1) / 2 * self.n_slots).astype(np.int64),
-            scenario=Scenario.unchecked(**fields),
-            user_velocity_m_per_s=self._velocity_unit * np.sinh(own[..., 4:6]),
+            slot=slot.astype(np.int64),
+            scenario=Scenario.unchecked(**scenario | fields),
+            user_velocity_m_per_s=self._velocity_unit * np.sinh(own_user[..., m + 4 :]),
             score=scr * cost,
             cost=cost,
         )
 
-    def _check_range(self, users: Any, servers: Any) -> None:
-        """Refuses positions and velocities that the Box cannot hold."""
-        own = users[..., self._n_user + self.n_servers :]
-        at = servers[..., len(SERVER_FEATURES) :]
+    def _refuse_places(self, of_users: Any, of_servers: Any) -> None:
+        """Refuses positions and velocities, [..., 4] and [..., 2], beyond the Box.
+
+        Raises:
+            ValueError: there are such; the text names the field and its range.
+        """
         for name, entries, axes, limit, unit in (
-            ("user_position_m", own[..., 2:4], "N2", LIMIT * self._radius_m, "m"),
-            ("server_position_m", at[..., 0:2], "M2", LIMIT * self._radius_m, "m"),
-            ("user_velocity_m_per_s", own[..., 4:6], "N2", self.velocity_max, "m/s"),
+            ("user_position_m", of_users[..., :2], "N2", LIMIT * self._radius_m, "m"),
+            ("server_position_m", of_servers, "M2", LIMIT * self._radius_m, "m"),
+            (
+                "user_velocity_m_per_s",
+                of_users[..., 2:],
+                "N2",
+                self.velocity_max,
+                "m/s",
+            ),
         ):
             if not (inside := np.abs(entries) <= LIMIT).all():
                 where = describe_index(first_index(~inside), axes)
@@ -215,9 +219,6 @@ class MobileObservationCodec(TokenCodec):
                 )
 
 
-def _log_of(value: Any) -> Any:
-    return np.log1p(value) / _SPREAD
-
-
-def _inverse(entry: Any) -> Any:
-    return np.expm1(_SPREAD * np.maximum(entry, 0.0))
+def _extended(columns: Any, spreads: list[float]) -> Any:
+    """Returns centres and spreads with further columns, whose centres are 0."""
+    return np.concatenate([columns, [[0.0] * len(spreads), spreads]], axis=-1)

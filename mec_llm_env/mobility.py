@@ -89,7 +89,7 @@ class MobilitySampler:
         """
         mobility, old = self.config.mobility, state.scenario
         end, speed, normal = self._split(uniforms)
-        per_user, shadowing, fading = self.scenarios.split(
+        per_user, shadowing, fading = self.scenarios.views(
             uniforms[..., : self.scenarios.block_size]
         )
         joined = end < mobility.job_end_probability
@@ -105,7 +105,7 @@ class MobilitySampler:
         speed_m_per_s = state.user_speed_m_per_s
         fields = {name: getattr(old, name) for name in _OF_A_USER}
         if joined.any():
-            drawn = [part[joined] for part in per_user]
+            drawn = [_inside(part[joined]) for part in per_user]
             place[joined] = np.stack(self.scenarios.places(*drawn[:2]), axis=-1)
             speed_m_per_s = speed_m_per_s.copy()
             speed_m_per_s[joined] = speed_from_uniform(speed[joined], mobility)
@@ -121,7 +121,7 @@ class MobilitySampler:
         # Shadowing along the path [Gudmundson 1991]; whoever joins has fresh one.
         kept = np.where(joined, 0.0, np.exp(-path_m / mobility.shadowing_distance_m))
         kept = kept[..., None]
-        fresh_db = self.scenarios.shadowing_db(shadowing)
+        fresh_db = self.scenarios.shadowing_db(_inside(shadowing))
         shadowing_db = kept * state.shadowing_db + np.sqrt(1 - kept**2) * fresh_db
 
         gain = self.scenarios.channel_gain(
@@ -151,7 +151,7 @@ class MobilitySampler:
     def _split(self, uniforms: Array) -> tuple[Array, Array, Array]:
         """Returns uniforms of ends and speeds [..., N], normal numbers [..., N, 2]."""
         n = self.config.users
-        own = np.clip(uniforms[..., self.scenarios.block_size :], EDGE, 1 - EDGE)
+        own = _inside(uniforms[..., self.scenarios.block_size :])
         end, speed, x, y = (own[..., i * n : (i + 1) * n] for i in range(_PER_USER))
         return end, speed, ndtri(np.stack([x, y], axis=-1))
 
@@ -214,6 +214,11 @@ def speed_from_uniform(u: Array, mobility: MobilityConfig) -> Array:
         speed = np.where(u >= lowest, drawn, speed) if share > 0 else speed
         lowest += share
     return speed
+
+
+def _inside(uniforms: Array) -> Array:
+    """Returns uniforms that are kept from 0 and 1, as those of scenarios are."""
+    return np.clip(uniforms, EDGE, 1 - EDGE)
 
 
 def _component(speed_m_per_s: Array) -> Array:

@@ -80,7 +80,14 @@ class TokenCodec:
     """Lays out the numbers of an observation: N user tokens, then M server tokens.
 
     `flat` is one vector of them; `tokens` a dictionary of the same numbers, `users` and
-    `servers`.
+    `servers`. A column is a raw number less its centre, over its spread.
+
+    Args:
+        n_users: N.
+        n_servers: M.
+        encoding: "flat" or "tokens".
+        user: centres and spreads of the columns of a user token, [2, ·].
+        server: likewise of a server token.
 
     Raises:
         ValueError: the encoding is unknown.
@@ -92,8 +99,8 @@ class TokenCodec:
         n_servers: int,
         encoding: str,
         *,
-        user_width: int,
-        server_width: int,
+        user: Any,
+        server: Any,
     ) -> None:
         if not isinstance(encoding, str) or encoding not in ENCODINGS:
             raise ValueError(
@@ -101,9 +108,12 @@ class TokenCodec:
                 f"{shorten(encoding)}."
             )
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
-        self.user_shape = (n_users, user_width)
-        self.server_shape = (n_servers, server_width)
+        self.user_shape = (n_users, user.shape[-1])
+        self.server_shape = (n_servers, server.shape[-1])
         self._size = math.prod(self.user_shape) + math.prod(self.server_shape)
+        # One a column of the flat encoding.
+        flat = [np.tile(user, n_users), np.tile(server, n_servers)]
+        self._centres, self._spreads = np.concatenate(flat, axis=-1)
 
     @property
     def space(self) -> spaces.Space[Any]:
@@ -118,8 +128,14 @@ class TokenCodec:
             )
         return box(self._size)
 
+    def _scale(self, values: Any) -> bool:
+        """Scales raw numbers [..., size] where they are; tells whether all fit."""
+        values -= self._centres
+        values /= self._spreads
+        return bool(values.max() <= LIMIT and values.min() >= -LIMIT)
+
     def _show(self, values: Any) -> Any:
-        """Returns the observation of a flat array of float64."""
+        """Returns the observation of scaled numbers, [..., size]."""
         if self.encoding == "flat":
             return values.astype(np.float32)
         users, servers = self._split(values)
@@ -156,6 +172,14 @@ class TokenCodec:
             flat[..., n_user:].reshape(*batch, *self.server_shape),
         )
 
+    def _check_size(self, scenario: Scenario) -> None:
+        shape = scenario.channel_gain.shape[-2:]
+        if shape != (self.n_users, self.n_servers):
+            raise ValueError(
+                f"The scenario must have {self.n_users} users and {self.n_servers} "
+                f"servers; got {shape[0]} and {shape[1]}."
+            )
+
     def _check_shape(self, name: str, value: Any, wanted: tuple[int, ...]) -> None:
         if value.shape[-len(wanted) :] != wanted:
             raise ValueError(
@@ -179,14 +203,9 @@ class ObservationCodec(TokenCodec):
             n_users,
             n_servers,
             encoding,
-            user_width=n_servers + len(USER_FEATURES),
-            server_width=len(SERVER_FEATURES),
+            user=user_columns(n_servers),
+            server=server_columns(),
         )
-        # One a column; that of `max_users` has no logarithm.
-        user = [_GAIN] * n_servers + list(_USER.values())
-        server = [*_SERVER.values(), LogScale(1, 1)]
-        self._centres = _log_centres(user), _log_centres(server)
-        self._spreads = _spreads(user), _spreads(server)
 
     def encode(self, scenario: Scenario) -> Any:
         """Returns the observation, or batch of observations, of a scenario.
@@ -207,45 +226,12 @@ class ObservationCodec(TokenCodec):
             raise ValueError(
                 f"`scenario` must hold at least one; got batch shape {batch}."
             )
-        values = np.zeros((*batch, self._size))
-        self.write(scenario, *self._split(values))  # views
+        values = np.empty((*batch, self._size))
+        users, servers = self._split(values)  # views
+        write_scenario(scenario, users, servers)
+        if not self._scale(values):
+            refuse_scenario(users, servers)
         return self._show(values)
-
-    def write(self, scenario: Scenario, users: Any, servers: Any) -> None:
-        """Writes a scenario into tokens of float64, [..., N, M + 9] and [..., M, 7].
-
-        Raises:
-            ValueError: the scenario has another size, or a field lies outside of the
-                range that the encoding can hold; the text names both.
-        """
-        self._check_size(scenario)
-        n_batch, m = len(scenario.batch_shape), self.n_servers
-        users[..., :m] = np.log(scenario.channel_gain)
-        for column, name in enumerate(_USER, start=m):
-            users[..., column] = np.log(once(getattr(scenario, name), n_batch))
-        for column, name in enumerate(_SERVER):
-            value = getattr(scenario, name)
-            value = value if value.ndim > n_batch else value[..., None]
-            servers[..., column] = np.log(once(value, n_batch))
-        for tokens, centres, spreads in zip(
-            (users, servers), self._centres, self._spreads, strict=True
-        ):
-            tokens -= centres
-            tokens /= spreads
-        slots = np.minimum(scenario.max_users, self.n_users)
-        servers[..., -1] = 2 * slots / self.n_users - 1
-        if max(users.max(), servers.max()) > LIMIT or (
-            min(users.min(), servers.min()) < -LIMIT
-        ):
-            self._refuse(users, servers)
-
-    def _check_size(self, scenario: Scenario) -> None:
-        shape = scenario.channel_gain.shape[-2:]
-        if shape != (self.n_users, self.n_servers):
-            raise ValueError(
-                f"The scenario must have {self.n_users} users and {self.n_servers} "
-                f"servers; got {shape[0]} and {shape[1]}."
-            )
 
     def decode(self, observation: Any) -> Scenario:
         """Rebuilds the scenario, to 1e-5 relative; positions are absent.
@@ -254,58 +240,77 @@ class ObservationCodec(TokenCodec):
             ValueError: the observation has another shape than `space`, or an entry that
                 is not finite.
         """
-        return self.read(*self.unpack(observation))
-
-    def read(self, users: Any, servers: Any) -> Scenario:
-        """Rebuilds the scenario from tokens, as `decode` does."""
-        for name, values in (("users", users), ("servers", servers)):
-            finite = np.isfinite(values)
-            if not finite.all():
-                index = first_index(~finite)
-                raise ValueError(
-                    f"The observation must be finite; got {values[index]} at index "
-                    f"{index} of its {name}."
-                )
-        slots = np.round((servers[..., -1].astype(np.float64) + 1) / 2 * self.n_users)
-        users = np.exp(users * self._spreads[0] + self._centres[0])
-        servers = np.exp(servers * self._spreads[1] + self._centres[1])
-        m = self.n_servers
-        fields = {n: users[..., m + i].copy() for i, n in enumerate(USER_FEATURES)}
-        fields |= {n: servers[..., i].copy() for i, n in enumerate(_SERVER)}
-        noise = fields.pop("noise_density_w_per_hz")[..., 0]
-        # Rounding must not carry these over their ends, where equations end too.
-        for name in ("local_fraction_min", "local_fraction_max"):
-            np.minimum(fields[name], FIELD_LIMITS[name].highest, out=fields[name])
-        return Scenario.unchecked(
-            channel_gain=np.minimum(
-                users[..., :m], FIELD_LIMITS["channel_gain"].highest
-            ),
-            noise_density_w_per_hz=np.asarray(noise),
-            max_users=slots,
-            **fields,
-        )
-
-    def _refuse(self, users: Any, servers: Any) -> None:
-        m = self.n_servers
-        columns = [("channel_gain", _GAIN, users[..., :m])]
-        columns += [(k, s, users[..., m + i]) for i, (k, s) in enumerate(_USER.items())]
-        columns += [(k, s, servers[..., i]) for i, (k, s) in enumerate(_SERVER.items())]
-        for name, scale, units in columns:
-            worst = float(units.ravel()[np.abs(units).argmax()])
-            if abs(worst) > LIMIT:
-                value = scale.centre * math.exp(scale.spread * worst)
-                raise ValueError(
-                    f"`{name}` must be from {OBSERVABLE[name]} to be observed; got "
-                    f"{value:.3g}. Solvers take such a scenario directly."
-                )
+        users, servers = self.unpack(observation)
+        check_entries(users, servers)
+        centres, spreads = self._split(self._centres), self._split(self._spreads)
+        users = users * spreads[0] + centres[0]
+        return read_scenario(users, servers * spreads[1] + centres[1])
 
 
-def _log_centres(scales: list[LogScale]) -> Any:
-    return np.log([scale.centre for scale in scales])
+def user_columns(n_servers: int) -> Any:
+    """Returns centres and spreads of what a user token tells of a scenario, [2, ·]."""
+    return _columns([_GAIN] * n_servers + list(_USER.values()))
 
 
-def _spreads(scales: list[LogScale]) -> Any:
-    return np.array([scale.spread for scale in scales])
+def server_columns() -> Any:
+    """Returns likewise those of a server token; `max_users` has no logarithm."""
+    return _columns([*_SERVER.values(), LogScale(1, 1)])
+
+
+def _columns(scales: list[LogScale]) -> Any:
+    return np.stack([np.log([s.centre for s in scales]), [s.spread for s in scales]])
+
+
+def write_scenario(scenario: Scenario, users: Any, servers: Any) -> None:
+    """Writes a scenario into raw tokens, [..., N, M + 9] and [..., M, 7]."""
+    n_batch, (n, m) = len(scenario.batch_shape), scenario.channel_gain.shape[-2:]
+    users[..., :m] = np.log(scenario.channel_gain)
+    for column, name in enumerate(_USER, start=m):
+        users[..., column] = np.log(once(getattr(scenario, name), n_batch))
+    for column, name in enumerate(_SERVER):
+        value = getattr(scenario, name)
+        value = value if value.ndim > n_batch else value[..., None]
+        servers[..., column] = np.log(once(value, n_batch))
+    servers[..., -1] = 2 * np.minimum(scenario.max_users, n) / n - 1
+
+
+def read_scenario(users: Any, servers: Any) -> Scenario:
+    """Rebuilds the scenario from raw tokens."""
+    n, m = users.shape[-2], servers.shape[-2]
+    slots = np.round((servers[..., -1] + 1) / 2 * n)
+    users, servers = np.exp(users), np.exp(servers)
+    fields = {name: users[..., m + i].copy() for i, name in enumerate(_USER)}
+    fields |= {name: servers[..., i].copy() for i, name in enumerate(_SERVER)}
+    noise = fields.pop("noise_density_w_per_hz")[..., 0]
+    # Rounding must not carry these over their ends, where equations end too.
+    for name in ("local_fraction_min", "local_fraction_max"):
+        np.minimum(fields[name], FIELD_LIMITS[name].highest, out=fields[name])
+    return Scenario.unchecked(
+        channel_gain=np.minimum(users[..., :m], FIELD_LIMITS["channel_gain"].highest),
+        noise_density_w_per_hz=np.asarray(noise),
+        max_users=slots,
+        **fields,
+    )
+
+
+def refuse_scenario(users: Any, servers: Any) -> None:
+    """Refuses scaled tokens of a scenario that an observation cannot hold.
+
+    Raises:
+        ValueError: there are such; the text names the field and its range.
+    """
+    m = servers.shape[-2]
+    columns = [("channel_gain", _GAIN, users[..., :m])]
+    columns += [(k, s, users[..., m + i]) for i, (k, s) in enumerate(_USER.items())]
+    columns += [(k, s, servers[..., i]) for i, (k, s) in enumerate(_SERVER.items())]
+    for name, scale, units in columns:
+        worst = float(units.ravel()[np.abs(units).argmax()])
+        if abs(worst) > LIMIT:
+            value = scale.centre * math.exp(scale.spread * worst)
+            raise ValueError(
+                f"`{name}` must be from {OBSERVABLE[name]} to be observed; got "
+                f"{value:.3g}. Solvers take such a scenario directly."
+            )
 
 
 def _numbers(value: Any, name: str) -> Any:
@@ -319,6 +324,22 @@ def _numbers(value: Any, name: str) -> Any:
             f"{shorten(value)}."
         ) from None
     return array
+
+
+def check_entries(users: Any, servers: Any) -> None:
+    """Refuses tokens that are not finite.
+
+    Raises:
+        ValueError: an entry is not; the text names its index.
+    """
+    for name, values in (("users", users), ("servers", servers)):
+        finite = np.isfinite(values)
+        if not finite.all():
+            index = first_index(~finite)
+            raise ValueError(
+                f"The observation must be finite; got {values[index]} at index "
+                f"{index} of its {name}."
+            )
 
 
 def once(value: Any, n_batch: int) -> Any:

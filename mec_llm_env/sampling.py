@@ -134,11 +134,15 @@ class ScenarioSampler:
         The users' are radius and angle, then the arguments of `user_fields`; those of
         shadowing and fading are [..., N, M]. They are kept from 0 and 1.
         """
+        per_user, shadowing, fading = self.views(np.clip(uniforms, EDGE, 1 - EDGE))
+        return [part.copy() for part in per_user], shadowing.copy(), fading.copy()
+
+    def views(self, blocks: Array) -> tuple[list[Array], Array, Array]:
+        """Returns the parts of blocks as `split` does, as they are, without copying."""
         n, m = self.config.users, self.config.servers
-        u = np.clip(uniforms, EDGE, 1 - EDGE)
-        per_user = [u[..., i * n : (i + 1) * n].copy() for i in range(_PER_USER)]
-        per_pair = u[..., _PER_USER * n :].reshape(*uniforms.shape[:-1], 2, n, m)
-        return per_user, per_pair[..., 0, :, :].copy(), per_pair[..., 1, :, :].copy()
+        per_user = [blocks[..., i * n : (i + 1) * n] for i in range(_PER_USER)]
+        per_pair = blocks[..., _PER_USER * n :].reshape(*blocks.shape[:-1], 2, n, m)
+        return per_user, per_pair[..., 0, :, :], per_pair[..., 1, :, :]
 
     def places(self, radius: Array, angle: Array) -> tuple[Array, Array]:
         """Returns x and y, m, from uniforms: uniform in the disc."""
@@ -217,7 +221,7 @@ class ScenarioSampler:
         )
         gain = np.exp(log_gain + shadowing_nepers(shadowing_db))
         if radio.fading == "rayleigh":  # unit-mean exponential power
-            gain = gain * -np.log1p(-fading)
+            gain = gain * -np.log1p(-np.clip(fading, EDGE, 1 - EDGE))
         return np.clip(gain, *GAIN_LIMITS, out=gain)
 
     def field_limits(self) -> dict[str, Limits]:
