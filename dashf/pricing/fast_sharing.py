@@ -40,14 +40,18 @@ def share_fast(
     objective: ObjectiveConfig,
     association: Array,
     local_fraction: Array | None = None,
+    ratio: Array | None = None,
 ) -> Allocation:
     """Returns a good allocation for a given association, feasible where that is.
+
+    Its SCR is high, or, for a given ratio y, its surplus Σ v − y Σ c.
 
     Args:
         scenario: batch shape [S], NumPy.
         objective: weights and references.
         association: [S, N, M] 0 or 1, one server a user.
         local_fraction: [S, N] φ; chosen as well if None.
+        ratio: [S] y of the surplus; the SCR that is reached if None.
     """
     s, x, k = scenario, association, score_constants(objective)
     server = x.argmax(axis=-1)
@@ -63,7 +67,10 @@ def share_fast(
     pairs = make_pairs(s, objective).arrays()
     c = tuple(np.take_along_axis(v, server[..., None], axis=-1)[..., 0] for v in pairs)
     load = x.sum(axis=-2)
-    y = evaluate(s, average_allocation(s, x), objective, check=False).scr
+    if ratio is None:
+        y = evaluate(s, average_allocation(s, x), objective, check=False).scr
+    else:
+        y = ratio
     price = np.repeat(_FIRST_PRICE * np.maximum(load, 1.0)[..., None], 2, axis=-1)
     phi = np.array(low)
     for i in range(_ROUNDS):
@@ -74,6 +81,7 @@ def share_fast(
         # A server that serves nobody charges no rent.
         rent = (np.where(load > 0, price.sum(axis=-1), 0.0)).sum(axis=-1)
         rise = (rent + a.benefit.sum(axis=-1)) / a.cost.sum(axis=-1)
+        rise = rise if ratio is None else np.zeros_like(rise)
         share = np.where(load[..., None] > 0, total(a.band, a.compute), 1.0)
         step = price_step(a, total, price, share, rise, _limited)
         price = np.maximum(price * np.exp(np.clip(step, -_STEP, _STEP)), _LEAST_PRICE)
