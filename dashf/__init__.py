@@ -10,6 +10,8 @@ from dashf.pricing.dual import gap, upper_bound
 from dashf.pricing.sharing import share_resources
 from dashf.registry import SOLVERS, solve, solve_batch
 from dashf.result import BatchResult, Bound, Iteration, SolveResult, Status
+from dashf.sequential.lookahead import LookaheadPolicy
+from dashf.sequential.plan import Plan, plan, trajectory_bound
 from mec_llm_env.actions import register_encoding
 
 __all__ = [
@@ -20,16 +22,20 @@ __all__ = [
     "Bound",
     "DashfConfig",
     "Iteration",
+    "LookaheadPolicy",
+    "Plan",
     "SolveResult",
     "SolverPolicy",
     "Status",
     "best_response",
     "gap",
     "local_frequency",
+    "plan",
     "shadow_prices",
     "share_resources",
     "solve",
     "solve_batch",
+    "trajectory_bound",
     "upper_bound",
 ]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dashf.common.arrays import Array
+from dashf.common.checks import check_number
 from dashf.common.clock import Clock
 from dashf.registry import RANDOM, check_options, solve_batch
 from mec_llm_env import Allocation, Scenario
@@ -25,6 +26,10 @@ class SolverPolicy:
             of it, or its `Task`. Only sizes, encodings and the objective are read.
         solver: one of `dashf.SOLVERS`.
         time_limit_s: for a decision, s; see `dashf.solve`.
+        migration_weight: the share of what a migration costs that the solver minds,
+            from 0 to 1; only in `MecLlmMobile-v0`. A solver sees one slot, but who has
+            moved to a better server stays there: with less than 1 it moves sooner,
+            which is known as hysteresis.
         **options: of the solver, such as `restarts=2` for "dashf".
 
     Attributes:
@@ -44,6 +49,7 @@ class SolverPolicy:
         solver: str = "dashf",
         *,
         time_limit_s: float | None = None,
+        migration_weight: float = 1.0,
         **options: Any,
     ) -> None:
         check_options(solver, options)
@@ -51,8 +57,9 @@ class SolverPolicy:
         if solver in RANDOM:
             # A generator goes on from one decision to the next; a number would not.
             options["seed"] = np.random.default_rng(options.get("seed", 0))
-        task = _task(env)
+        task = task_of(env)
         self.name = solver
+        self.migration_weight = check_number("migration_weight", migration_weight, 0, 1)
         self.projection_distance: Array | None = None
         self._options = {**options, "time_limit_s": time_limit_s}
         self._objective = task.config.objective
@@ -64,9 +71,17 @@ class SolverPolicy:
 
     def decide(self, scenario: Scenario) -> Allocation:
         """Returns the solver's allocation, of the scenario's batch shape."""
+        if scenario.serving is not None and self.migration_weight < 1:
+            scenario = self._with_cheaper_moves(scenario)
         return solve_batch(
             scenario, self._objective, solver=self.name, **self._options
         ).allocation
+
+    def _with_cheaper_moves(self, scenario: Scenario) -> Scenario:
+        fields = scenario.to_dict()
+        for name in ("migration_delay_s", "migration_energy_j"):
+            fields[name] = self.migration_weight * fields[name]
+        return Scenario.unchecked(**fields)
 
     def predict(
         self,
@@ -92,7 +107,7 @@ class SolverPolicy:
         return action, state
 
 
-def _task(env: Any) -> Any:
+def task_of(env: Any) -> Any:
     """Returns the `Task` of an environment, through its wrappers."""
     if hasattr(env, "observation_codec"):
         return env

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -270,20 +270,8 @@ def _one_by_one(
         ),
         scr=shaped([r.scr for r in results]),
         time_s=time.perf_counter() - begin,
-        bound=_stacked(bounds, shaped) if bounds else None,
+        bound=Bound.joined(bounds, s.batch_shape) if bounds else None,
     )
-
-
-def _stacked(bounds: Sequence[Bound], shaped: Callable[[Any], Array]) -> Bound:
-    """Returns the bounds of single scenarios as that of a batch."""
-    fields: dict[str, Any] = {
-        field.name: shaped([getattr(bound, field.name) for bound in bounds])
-        for field in dataclasses.fields(Bound)
-    }
-    fields["tolerance"] = max(bound.tolerance for bound in bounds)
-    fields["time_s"] = sum(bound.time_s for bound in bounds)
-    fields["out_of_time"] = any(bound.out_of_time for bound in bounds)
-    return Bound(**fields)
 
 
 def check_options(solver: str, options: dict[str, Any]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -96,6 +97,20 @@ class Bound:
         if np.all(self.tight):
             return Status.CONVERGED
         return Status.TIME_LIMIT if self.out_of_time else Status.LOOSE_BOUND
+
+    @classmethod
+    def joined(cls, bounds: Sequence[Self], batch_shape: tuple[int, ...]) -> Self:
+        """Returns single bounds, in order, as that of a batch."""
+
+        def shaped(name: str) -> Any:
+            values = [getattr(bound, name) for bound in bounds]
+            return np.reshape(values, (*batch_shape, *np.shape(values)[1:]))[()]
+
+        fields = {field.name: shaped(field.name) for field in dataclasses.fields(cls)}
+        fields["tolerance"] = max(bound.tolerance for bound in bounds)
+        fields["time_s"] = sum(bound.time_s for bound in bounds)
+        fields["out_of_time"] = any(bound.out_of_time for bound in bounds)
+        return cls(**fields)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

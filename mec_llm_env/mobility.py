@@ -96,7 +96,7 @@ class MobilitySampler:
 
         # Whoever stays moves on; whoever joins is somewhere.
         velocity = state.user_velocity_m_per_s
-        place, velocity, path_m = _move(
+        place, velocity, path_m = move(
             old.user_position_m,
             velocity,
             mobility.slot_s,
@@ -226,7 +226,7 @@ def _component(speed_m_per_s: Array) -> Array:
     return speed_m_per_s / math.sqrt(2)
 
 
-def _move(
+def move(
     place_m: Array, velocity: Array, slot_s: float, radius_m: float
 ) -> tuple[Array, Array, Array]:
     """Moves users for a slot on straight lines that the disc's edge reflects.

@@ -195,15 +195,42 @@ class Problem:
         self, options: Options, price: Array, ratio: Array, slack: Array
     ) -> Array:
         """Returns U from above, [S], by at most `slack`."""
+        benefit = self.highest(options, price, ratio, slack).max(axis=-1)
+        rent = (options.capacity * price).sum(axis=(1, 2))
+        size = rent + np.abs(benefit).sum(axis=1)
+        return rent + benefit.sum(axis=1) + 1e-12 * size
+
+    def highest(
+        self,
+        options: Options,
+        price: Array,
+        ratio: Array,
+        slack: Array,
+        reach: Array | None = None,
+    ) -> Array:
+        """Returns the benefits of options from above, [S, N, J].
+
+        Each exceeds its own by at most a user's part of `slack`, or it is at most the
+        user's highest one less `reach`, with that part.
+
+        Args:
+            options: of the scenarios.
+            price: [S, M, D].
+            ratio: [S].
+            slack: [S], for all users of a scenario together.
+            reach: [S, N] how far below the user's highest benefit one may still be of
+                use; 0 if None.
+        """
         k = self.constants
         answer = options.respond(ratio, price, k)
-        per_user = slack / answer.benefit.shape[1]
-        goal = answer.benefit.max(axis=-1) + per_user[:, None]  # [S, N]
+        per_user = (slack / answer.benefit.shape[1])[:, None]
+        enough = answer.benefit.max(axis=-1) + per_user  # [S, N]
+        enough = enough if reach is None else enough - reach
         at = np.broadcast_to(
             options.of_server(price), (*options.low.shape, price.shape[-1])
         )
         slot = at[..., 2] if price.shape[-1] == 3 else np.zeros(options.low.shape)
-        target = goal[..., None] + slot
+        target = enough[..., None] + slot
         mask = options.allowed
         y = np.broadcast_to(ratio[:, None, None], mask.shape)
         top = np.full(mask.shape, -np.inf)
@@ -216,10 +243,7 @@ class Problem:
             tuple(c[mask] for c in options.coefficients),
             k,
             target[mask],
-            np.broadcast_to(per_user[:, None, None], mask.shape)[mask],
+            np.broadcast_to(per_user[..., None], mask.shape)[mask],
             options.clock,
         )
-        benefit = (top - slot).max(axis=-1)
-        rent = (options.capacity * price).sum(axis=(1, 2))
-        size = rent + np.abs(benefit).sum(axis=1)
-        return rent + benefit.sum(axis=1) + 1e-12 * size
+        return top - slot

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from mec_llm_env import MobileConfig, Scenario, Trajectory, sample_trajectory
-from mec_llm_env.mobility import MobilityState, _move, mobility_sampler
+from mec_llm_env.mobility import MobilityState, mobility_sampler, move
 from mec_llm_env.sampling import scenario_sampler
 
 Array = np.ndarray[Any, Any]
@@ -37,7 +37,7 @@ def many() -> Trajectory:
 
 
 def walk(place: Array, step: Array, radius: float) -> tuple[Array, Array]:
-    """Follows a path from hit to hit, in complex numbers: what `_move` does at once."""
+    """Follows a path from hit to hit, in complex numbers: what `move` does at once."""
     z, left = complex(*place), abs(complex(*step))
     u = complex(*step) / left
     for _ in range(100_000):
@@ -59,7 +59,7 @@ def test_paths_are_reflected_as_often_as_they_meet_the_edge() -> None:
     place = rng.uniform(-350, 350, (n, 2))
     velocity = rng.normal(size=(n, 2)) * 10 ** rng.uniform(-1, 2.5, (n, 1))
     place[:50] *= 499.999 / np.linalg.norm(place[:50], axis=1, keepdims=True)
-    end, after, path = _move(place, velocity, 60.0, radius)
+    end, after, path = move(place, velocity, 60.0, radius)
     assert (np.linalg.norm(velocity, axis=1) * 60 > 10 * radius).sum() > 300
     for i in range(n):
         wanted, direction = walk(place[i], 60 * velocity[i], radius)
@@ -71,7 +71,7 @@ def test_paths_are_reflected_as_often_as_they_meet_the_edge() -> None:
 
 def test_a_hand_made_reflection() -> None:
     # From the centre 5 m/s east for 1.2 s in a disc of 4 m: hits at 4, ends at 2.
-    end, velocity, path = _move(
+    end, velocity, path = move(
         np.zeros((1, 2)), np.array([[5.0, 0.0]]), slot_s=1.2, radius_m=4.0
     )
     np.testing.assert_allclose(end, [[2.0, 0.0]], atol=1e-12)
@@ -79,7 +79,7 @@ def test_a_hand_made_reflection() -> None:
     np.testing.assert_allclose(path, [6.0])
     # Along the sides, 8/√2, of the inscribed square, from the middle of one.
     side = 8 / math.sqrt(2)
-    end, velocity, _ = _move(
+    end, velocity, _ = move(
         np.array([[side / 2, 0.0]]),
         np.array([[0.0, side]]),
         slot_s=1.75,

@@ -1,0 +1,1 @@
+"""Decisions that follow one another: the bound of a trajectory, plans, look-ahead."""

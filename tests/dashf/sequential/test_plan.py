@@ -1,0 +1,182 @@
+"""Bounds and plans of trajectories, against enumeration and against policies."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+import dashf
+from dashf.sequential.plan import follow
+from mec_llm_env import (
+    MobileConfig,
+    ObjectiveConfig,
+    Scenario,
+    Trajectory,
+    evaluate,
+    sample_trajectory,
+)
+from tests.dashf.extremes import random_objective
+
+
+def random_trajectory(
+    seed: int, users: int | None = None, servers: int | None = None, slots: int = 0
+) -> Trajectory:
+    """Any size, cell, mobility and price of migration, with slots of servers."""
+    rng = np.random.default_rng([seed, 14])
+    users = int(rng.integers(1, 8)) if users is None else users
+    servers = int(rng.integers(1, 5)) if servers is None else servers
+    changes = {
+        "users": users,
+        "servers": servers,
+        "mobility.slots": slots or int(rng.integers(1, 12)),
+        "mobility.job_end_probability": float(rng.choice([0.03, 0.3])),
+        "layout.cell_radius_m": float(rng.choice([200, 500, 1500])),
+        "migration.backhaul_mbit_per_s": float(10 ** rng.uniform(0.5, 4)),
+        "migration.energy_nj_per_bit": float(rng.choice([0, 4, 40, 400])),
+    }
+    if rng.random() < 0.3:
+        changes["server.max_users"] = -(-users // servers) + int(rng.integers(2))
+    return sample_trajectory(MobileConfig().with_overrides(changes), rng)
+
+
+def value_of(trajectory: Trajectory, server: np.ndarray, o: ObjectiveConfig) -> float:
+    """The SCR of servers [T, N] with the best resources at a common ratio."""
+    s = follow(trajectory, server)
+    ratio, plain = 0.0, dataclasses.replace(s, serving=None)
+    x = np.eye(trajectory.n_servers)[server]
+    allocation = dashf.share_resources(plain, x, o)
+    for _ in range(3):
+        outcome = evaluate(s, allocation, o)
+        ratio = max(ratio, outcome.score.sum() / outcome.cost.sum())
+        # Below, the slots' own ratios give way to the common one.
+        from dashf.sequential.choice import share
+
+        allocation = share(plain, server, o, np.full(len(server), ratio))
+    outcome = evaluate(s, allocation, o)
+    return max(ratio, float(outcome.score.sum() / outcome.cost.sum()))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_against_all_associations(seed: int) -> None:
+    trajectory = random_trajectory(seed, users=2, servers=2, slots=3)
+    o = random_objective(np.random.default_rng(seed)) if seed % 2 else ObjectiveConfig()
+    found = dashf.plan(trajectory, o)
+    every = itertools.product(range(2), repeat=6)
+    limit = trajectory.scenario.max_users[0]
+    best = 0.0
+    for choice in every:
+        server = np.array(choice).reshape(3, 2)
+        load = np.eye(2)[server].sum(axis=1)
+        if (load <= limit).all():
+            best = max(best, value_of(trajectory, server, o))
+    assert found.bound.value >= best * (1 - 1e-9)
+    assert found.scr >= best * (1 - 5e-3)
+
+
+@pytest.mark.slow
+def test_tiny_episodes_against_all_associations() -> None:
+    """3 users, 2 servers, 4 slots: 4,096 associations each."""
+    shares = []
+    for seed in range(12):
+        trajectory = sample_trajectory(
+            MobileConfig().with_overrides(
+                {"users": 3, "servers": 2, "mobility.slots": 4}
+            ),
+            np.random.default_rng(seed),
+        )
+        o = ObjectiveConfig()
+        found = dashf.plan(trajectory, o)
+        best = max(
+            value_of(trajectory, np.array(choice).reshape(4, 3), o)
+            for choice in itertools.product(range(2), repeat=12)
+        )
+        assert found.bound.value >= best * (1 - 1e-9)
+        shares.append(found.scr / best)
+    print(f"\nplan over enumeration: mean {np.mean(shares):.5f}, {min(shares):.5f}")
+    assert np.mean(shares) >= 0.998
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_bounds_hold_whoever_decides(seed: int) -> None:
+    trajectory = random_trajectory(seed)
+    rng = np.random.default_rng(seed)
+    o = random_objective(rng) if seed % 3 == 0 else ObjectiveConfig()
+    found = dashf.plan(trajectory, o)
+    assert np.max(found.max_violation()) <= 1e-6
+    outcome = evaluate(found.scenario, found.allocation, o)
+    scr = outcome.score.sum() / outcome.cost.sum()
+    assert found.scr == pytest.approx(scr, rel=1e-9)
+    assert found.bound.gap == pytest.approx(found.gap)
+    assert 0 <= found.gap <= 0.2
+    assert np.isfinite(found.bound.value)
+    # Each slot's optimum without regard to the others, with what its moves then cost.
+    plain = trajectory.scenario
+    each = dashf.solve_batch(plain, o, solver="dual").allocation
+    scenario = follow(trajectory, each.server)
+    outcome = evaluate(scenario, each, o)
+    assert outcome.score.sum() / outcome.cost.sum() <= found.bound.value * (1 + 1e-9)
+
+
+def test_one_slot_is_the_one_slot_problem() -> None:
+    trajectory = random_trajectory(3, users=6, servers=2, slots=1)
+    found = dashf.plan(trajectory)
+    single = dashf.solve(trajectory.slot(0), solver="dual", nodes=0)
+    assert found.scr == pytest.approx(single.scr, rel=2e-3)
+    assert found.bound.value == pytest.approx(single.bound.value, rel=1e-3)
+
+
+def test_free_migration_is_every_slot_by_itself() -> None:
+    trajectory = random_trajectory(5, users=5, servers=2, slots=6)
+    free = Scenario.unchecked(
+        **trajectory.scenario.to_dict()
+        | {
+            name: np.zeros((6, 5))
+            for name in ("migration_delay_s", "migration_energy_j")
+        }
+    )
+    trajectory = dataclasses.replace(trajectory, scenario=free)
+    dear = dataclasses.replace(
+        trajectory,
+        scenario=dataclasses.replace(free, migration_delay_s=np.full((6, 5), 1e9)),
+    )
+    found = dashf.plan(trajectory)
+    stays = dashf.plan(dear)
+    assert stays.scr <= found.scr
+    assert evaluate(stays.scenario, stays.allocation).delay_migration_s.max() == 0
+
+
+def test_batches_are_their_members() -> None:
+    config = MobileConfig().with_overrides({"users": 4, "mobility.slots": 4})
+    batch = sample_trajectory(config, np.random.default_rng(0), (2, 2))
+    found = dashf.plan(batch)
+    bound = dashf.trajectory_bound(batch)
+    assert found.scr.shape == bound.value.shape == (2, 2)
+    assert bound.bandwidth_price.shape == (2, 2, 4, 2)
+    for index in np.ndindex(2, 2):
+        one = dashf.plan(batch[index])
+        assert one.scr == found.scr[index]
+        assert one.bound.value == found.bound.value[index] == bound.value[index]
+
+
+@pytest.mark.parametrize("limit_s", [1e-9, 0.3])
+def test_a_time_limit_leaves_a_valid_bound_and_a_plan(limit_s: float) -> None:
+    trajectory = random_trajectory(1, users=12, servers=4, slots=12)
+    full = dashf.plan(trajectory)
+    found = dashf.plan(trajectory, time_limit_s=limit_s)
+    assert found.status is dashf.Status.TIME_LIMIT
+    assert found.bound.value >= full.scr
+    assert np.max(found.max_violation()) <= 1e-6
+    assert found.scr > 0
+
+
+def test_other_arguments_are_named() -> None:
+    trajectory = random_trajectory(0)
+    with pytest.raises(ValueError, match=r"`trajectory` must be a mec_llm_env\.Traj"):
+        dashf.plan(trajectory.scenario)
+    with pytest.raises(ValueError, match="`tolerance` must be"):
+        dashf.trajectory_bound(trajectory, tolerance=-1)
+    with pytest.raises(ValueError, match="`time_limit_s` must be a positive"):
+        dashf.plan(trajectory, time_limit_s=0)
