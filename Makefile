@@ -8,7 +8,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-GYMNASIUM_VERSIONS := 1.1.1 1.2.2 newest
+GYMNASIUM_VERSIONS := 1.1.1 1.2.2 1.3.0 newest
 
 # Two test processes with one thread each, instead of threads that wait for another.
 export OMP_NUM_THREADS ?= 1

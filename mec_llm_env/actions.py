@@ -1,4 +1,4 @@
-"""Actions: one decoder to a feasible `Allocation`, three encodings of its input.
+"""Actions: one decoder to a feasible `Allocation`, four encodings of its input.
 
 The decoder is part of the benchmark: another range or formula changes every learned
 result, so a change of it is a new environment version. A test pins it.
@@ -22,7 +22,8 @@ from mec_llm_env.ranges import shorten
 from mec_llm_env.record import checked_numpy, describe_index, first_index
 from mec_llm_env.scenario import Scenario
 
-ENCODINGS = ("box", "multi_discrete", "dict")
+ENCODINGS = ("box", "multi_discrete", "dict", "dict_flat")
+_KEYS = ("association", "resources")  # of the dictionaries
 
 #: Columns of the resource part of an action, each in [−1, 1].
 RESOURCES = ("split", "power", "bandwidth", "compute", "frequency")
@@ -104,9 +105,15 @@ class ActionCodec:
         return spaces.Dict(
             {
                 "association": spaces.MultiDiscrete([m] * n),
-                "resources": spaces.Box(-1.0, 1.0, (n, len(RESOURCES)), np.float32),
+                "resources": spaces.Box(-1.0, 1.0, self._table_shape, np.float32),
             }
         )
+
+    @property
+    def _table_shape(self) -> tuple[int, ...]:
+        """The shape of the resources in a dictionary, user-major where it is flat."""
+        table = self.n_users, len(RESOURCES)
+        return table if self.encoding == "dict" else (math.prod(table),)
 
     def decode(self, action: Any, scenario: Scenario) -> Allocation:
         """Returns the allocation, or batch of allocations, that an action stands for.
@@ -124,8 +131,8 @@ class ActionCodec:
     def encode(self, allocation: Allocation, scenario: Scenario) -> Any:
         """Returns an action that decodes to the allocation.
 
-        To 1e-5 relative for `box` and `dict`; `multi_discrete` takes the nearest
-        level.
+        To 1e-5 relative for `box`, `dict` and `dict_flat`; `multi_discrete` takes the
+        nearest level.
 
         Raises:
             ValueError: the allocation leaves bandwidth unused or lies outside the
@@ -188,10 +195,12 @@ class ActionCodec:
             flat = _checked_choices(action, (*batch, n * (1 + k)), choices, "action")
             table = flat.reshape(*batch, n, 1 + k)
             server, resources = table[..., 0], table[..., 1:] * (2 / (LEVELS - 1)) - 1
-        elif isinstance(action, dict) and set(action) == {"association", "resources"}:
+        elif isinstance(action, dict) and set(action) == set(_KEYS):
             choices, name = np.array(m), "association"
             server = _checked_choices(action[name], (*batch, n), choices, name)
-            resources = _checked_box(action["resources"], (*batch, n, k), "resources")
+            shape = *batch, *self._table_shape
+            resources = _checked_box(action["resources"], shape, "resources")
+            resources = resources.reshape(*batch, n, k)
         else:
             keys = f" with {shorten(list(action))}" if isinstance(action, dict) else ""
             raise ValueError(
@@ -219,6 +228,7 @@ class ActionCodec:
             levels = np.round((resources.clip(-1, 1) + 1) * ((LEVELS - 1) / 2))
             table = np.concatenate([server[..., None], levels], axis=-1)
             return table.reshape(*batch, -1).astype(np.int64)
+        resources = resources.reshape(*batch, *self._table_shape)
         return {
             "association": server.astype(np.int64),
             "resources": resources.clip(-1, 1).astype(np.float32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -20,8 +21,13 @@ class DecisionEnv(gym.Env[Any, Any]):
     """What `MecLlmEnv` and `MecLlmMobileEnv` share: all but their task.
 
     Args:
+        config: any of the arguments below, by name, as RLlib hands them over; those
+            that are given as keywords too count as the keywords say.
         render_mode: "rgb_array" or None.
         **kwargs: of the task.
+
+    Raises:
+        ValueError: an argument is not valid; the text names it and the remedy.
     """
 
     task_type: Any  # of `DecisionTask`
@@ -31,10 +37,18 @@ class DecisionEnv(gym.Env[Any, Any]):
         "render_fps": 1,
     }
 
-    def __init__(self, *, render_mode: str | None = None, **kwargs: Any) -> None:
-        check_render_mode(render_mode, self.metadata)
+    def __init__(
+        self,
+        config: Mapping[str, Any] | None = None,
+        /,
+        *,
+        render_mode: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs = scalar_arguments(config, {"render_mode": render_mode, **kwargs})
+        self.render_mode = kwargs.pop("render_mode")
+        check_render_mode(self.render_mode, self.metadata)
         self.task = self.task_type(**kwargs)
-        self.render_mode = render_mode
         self.observation_space = self.task.observation_codec.space
         self.action_space = self.task.action_codec.space
         self.situation: Any = None  # what is to be decided
@@ -59,7 +73,7 @@ class DecisionEnv(gym.Env[Any, Any]):
         self._enter(self.task.begin(self._source()))
         self._given = given if self.task.replays else None
         self.decided_scenario = self.allocation = self.outcome = None
-        return deepcopy(self._observation), {}
+        return deepcopy(self._observation), _scalars(self.task.no_figures())
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Decides on the current situation.
@@ -78,8 +92,7 @@ class DecisionEnv(gym.Env[Any, Any]):
         self._decisions += 1
         terminated = self._decisions == self.task.episode_length
         self._enter(after if terminated else self.task.onward(after, self._source()))
-        figures = self.task.figures(before, after, allocation, outcome)
-        info = {k: v if v.ndim else v.item() for k, v in figures.items()}
+        info = _scalars(self.task.figures(before, after, allocation, outcome))
         reward = float(self.task.reward(before, after, outcome))
         return deepcopy(self._observation), reward, terminated, False, info
 
@@ -130,11 +143,48 @@ class MecLlmEnv(DecisionEnv):
     `reset(options={"scenario": scenario})` starts from a given scenario.
 
     Args:
+        config: the arguments as one dictionary, as RLlib hands them over; optional.
         render_mode: "rgb_array" or None.
         **kwargs: see `Task`: preset, overrides, encodings, episode_length.
     """
 
     task_type = Task
+
+
+def scalar_arguments(config: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of a scalar environment: its config's and its keywords'.
+
+    A keyword of None, a render mode's default, gives way to the config.
+
+    Raises:
+        ValueError: the config is no mapping by name, or an argument is one of the
+            batched environment alone.
+    """
+    if config is None:
+        config = {}
+    if not isinstance(config, Mapping) or not all(isinstance(k, str) for k in config):
+        raise ValueError(
+            "`config` must be a dictionary of the environment's arguments, such as "
+            f"{{'preset': 'paper-10x2'}}; got {shorten(config)}."
+        )
+    default = dict.fromkeys(given)
+    named = {name: value for name, value in given.items() if value is not None}
+    arguments = {**default, **config, **named}
+    if "autoreset_mode" in arguments:
+        mode = arguments["autoreset_mode"]
+        raise ValueError(
+            "`autoreset_mode` is an argument of the batched environment, "
+            "`gymnasium.make_vec` without `vectorization_mode`; got "
+            f"{shorten(mode)} for a single one. With vectorization_mode='sync' or "
+            "'async' say vector_kwargs={'autoreset_mode': AutoresetMode(…)}, which "
+            "gymnasium.vector has."
+        )
+    return arguments
+
+
+def _scalars(figures: dict[str, Any]) -> dict[str, Any]:
+    """Returns figures with NumPy scalars in place of arrays without axes."""
+    return {name: value[()] for name, value in figures.items()}
 
 
 def check_render_mode(render_mode: Any, metadata: dict[str, Any]) -> None:

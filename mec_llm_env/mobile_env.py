@@ -20,6 +20,7 @@ class MecLlmMobileEnv(DecisionEnv):
     `reset(options={"trajectory": trajectory})` plays a given `Trajectory`.
 
     Args:
+        config: the arguments as one dictionary, as RLlib hands them over; optional.
         render_mode: "rgb_array" or None.
         **kwargs: see `MobileTask`: preset, overrides, encodings, reward.
     """

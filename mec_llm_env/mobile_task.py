@@ -182,6 +182,16 @@ class MobileTask(DecisionTask):
             "migration_energy_j": migration["energy_migration_j"],
         }
 
+    def no_figures(self, batch_shape: tuple[int, ...] = ()) -> dict[str, Any]:
+        """Returns the entries of `info` before a decision, zeros."""
+        names = ("migration_delay_s", "migration_energy_j")
+        return {
+            **super().no_figures(batch_shape),
+            "episode_scr": np.zeros(batch_shape),
+            "migrations": np.zeros(batch_shape, dtype=np.int64),
+            **{name: np.zeros(batch_shape) for name in names},
+        }
+
     def given(
         self, options: Mapping[str, Any] | None, num_envs: int | None = None
     ) -> Trajectory | None:

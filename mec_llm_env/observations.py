@@ -238,7 +238,7 @@ class ObservationCodec(TokenCodec):
 
         Raises:
             ValueError: the observation has another shape than `space`, or an entry that
-                is not finite.
+                no scenario has; the text names its index.
         """
         users, servers = self.unpack(observation)
         check_entries(users, servers)
@@ -327,17 +327,24 @@ def _numbers(value: Any, name: str) -> Any:
 
 
 def check_entries(users: Any, servers: Any) -> None:
-    """Refuses tokens that are not finite.
+    """Refuses entries of tokens that no scenario is encoded as.
 
     Raises:
-        ValueError: an entry is not; the text names its index.
+        ValueError: there are such; the text names the index of one.
     """
-    for name, values in (("users", users), ("servers", servers)):
+    slots = servers[..., len(SERVER_FEATURES) - 1]
+    for name, values, limit in (
+        ("users", users, LIMIT),
+        ("servers", servers, LIMIT),
+        ("slots (`max_users`)", slots, 1.0),
+    ):
         finite = np.isfinite(values)
-        if not finite.all():
-            index = first_index(~finite)
+        inside = finite & (np.abs(np.where(finite, values, 0)) <= limit)
+        if not inside.all():
+            index = first_index(~(inside if finite.all() else finite))
+            rule = f"from {-limit:g} to {limit:g}" if finite.all() else "finite"
             raise ValueError(
-                f"The observation must be finite; got {values[index]} at index "
+                f"The observation must be {rule}; got {values[index]} at index "
                 f"{index} of its {name}."
             )
 

@@ -10,28 +10,33 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, VectorWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
-from mec_llm_env.scenario import Scenario
-from mec_llm_env.vector_env import MecLlmVectorEnv
+from mec_llm_env.vector_env import DecisionVectorEnv
 
 Array = np.ndarray[Any, Any]
 
 
 class SB3VecEnv(VecEnv):
-    """A `MecLlmVectorEnv` behind the interface of Stable-Baselines3.
+    """A batched environment of ours behind the interface of Stable-Baselines3.
 
     Equal to `DummyVecEnv` of as many scalar environments, in one array operation.
 
     Args:
-        envs: the batched environment, with autoreset mode "SameStep".
+        envs: the batched environment itself, with autoreset mode "SameStep".
 
     Raises:
-        ValueError: the autoreset mode is another one, or spaces are not flat.
+        ValueError: `envs` is another or wrapped environment, the autoreset mode is
+            another one, or spaces are not flat.
     """
 
-    def __init__(self, envs: MecLlmVectorEnv) -> None:
+    def __init__(self, envs: DecisionVectorEnv) -> None:
+        if not isinstance(envs, DecisionVectorEnv):
+            raise ValueError(
+                "`envs` must be the batched environment itself, "
+                f"gymnasium.make_vec('MecLlm-v0', …); got {envs!r}. {_remedy(envs)}"
+            )
         if envs.autoreset_mode != AutoresetMode.SAME_STEP:
             raise ValueError(
                 "`envs` must have autoreset_mode='SameStep', as Stable-Baselines3 "
@@ -58,10 +63,11 @@ class SB3VecEnv(VecEnv):
 
     def reset(self) -> Any:
         """Starts an episode in every sub-environment; returns the observations."""
-        observation, _ = self.envs.reset(
-            seed=self._seeds, options=_shared_options(self._options)
+        observation, infos = self.envs.reset(
+            seed=self._seeds,
+            options=_shared_options(self._options, self.envs.task.option),
         )
-        self.reset_infos = [{} for _ in range(self.num_envs)]
+        self.reset_infos = _rows(_figures(infos))
         self._reset_seeds()
         self._reset_options()
         return observation
@@ -76,8 +82,13 @@ class SB3VecEnv(VecEnv):
             self._actions
         )
         dones = terminated | truncated
-        rows = _rows(infos, self.num_envs)
+        figures = begun = _figures(infos)
+        if dones.any():  # either has zeros where the other has figures
+            final = infos["final_info"]
+            figures = {name: begun[name] + final[name] for name in begun}
+        rows = _rows(figures)
         for i in np.flatnonzero(dones).tolist():
+            self.reset_infos[i] = {name: values[i] for name, values in begun.items()}
             rows[i]["terminal_observation"] = infos["final_obs"][i]
         for row, cut in zip(rows, (truncated & ~terminated).tolist(), strict=True):
             row["TimeLimit.truncated"] = cut
@@ -92,48 +103,70 @@ class SB3VecEnv(VecEnv):
         return self.envs.render() or [None] * self.num_envs
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Returns an attribute that all sub-environments share."""
-        value = getattr(self.envs, attr_name)
-        return [value for _ in self._get_indices(indices)]
+        """Returns an attribute of every sub-environment, or of those of the indices."""
+        values = self.envs.get_attr(attr_name)
+        return [values[i] for i in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Sets an attribute of all sub-environments at once."""
-        setattr(self.envs, attr_name, value)
+        """Keeps an attribute of your own for sub-environments; others have None."""
+        try:
+            values = list(self.envs.get_attr(attr_name))
+        except AttributeError:
+            values = [None] * self.num_envs
+        for i in self._get_indices(indices):
+            values[i] = value
+        self.envs.set_attr(attr_name, values)
 
     def env_method(
         self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
     ) -> list[Any]:
-        """Calls a method of the batched environment once, for all."""
-        value = getattr(self.envs, method_name)(*args, **kwargs)
-        return [value for _ in self._get_indices(indices)]
+        """Calls a method for all; returns what those of the indices return."""
+        values = self.envs.call(method_name, *args, **kwargs)
+        return [values[i] for i in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
         """No sub-environment is wrapped: there are no such objects."""
         return [False for _ in self._get_indices(indices)]
 
 
-def _shared_options(options: list[dict[str, Any]]) -> dict[str, Any]:
+def _shared_options(options: list[dict[str, Any]], name: str) -> dict[str, Any]:
     """Joins the reset options of the sub-environments, as `set_options` keeps them."""
     if not any(options):
         return {}
-    missing = [i for i, option in enumerate(options) if "scenario" not in option]
+    missing = [i for i, option in enumerate(options) if name not in option]
     if missing or any(len(option) > 1 for option in options):
         raise ValueError(
-            "`set_options` takes {'scenario': scenario} for every sub-environment or "
+            f"`set_options` takes {{{name!r}: {name}}} for every sub-environment or "
             f"for none; sub-environment {missing[0] if missing else 0} differs."
         )
-    return {"scenario": Scenario.stack([option["scenario"] for option in options])}
+    given = [option[name] for option in options]
+    return {name: type(given[0]).stack(given)}
 
 
-def _rows(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:
-    """Returns the figures of each sub-environment's decision, a dictionary each."""
-    rows: list[dict[str, Any]] = [{} for _ in range(count)]
-    for source in (infos, infos.get("final_info", {})):
-        for name, values in source.items():
-            mask = source.get(f"_{name}")
-            if mask is None or name in ("final_obs", "final_info"):
-                continue
-            column = values.tolist() if values.ndim == 1 else values
-            for i in np.flatnonzero(mask).tolist():
-                rows[i][name] = column[i]
-    return rows
+def _figures(infos: dict[str, Any]) -> dict[str, Any]:
+    """Returns the figures in infos, [B, ...] each."""
+    return {
+        name: values
+        for name, values in infos.items()
+        if f"_{name}" in infos and name not in ("final_obs", "final_info")
+    }
+
+
+def _rows(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the figures of each sub-environment, a dictionary each."""
+    columns = zip(*figures.values(), strict=True)
+    return [dict(zip(figures, row, strict=True)) for row in columns]
+
+
+def _remedy(envs: Any) -> str:
+    """Says how to use an environment that is no batched one."""
+    inner = envs.unwrapped if isinstance(envs, VectorWrapper) else None
+    if isinstance(inner, DecisionVectorEnv):
+        return (
+            "Leave out the wrapper; Stable-Baselines3's own, such as VecMonitor and "
+            "VecNormalize, go around the SB3VecEnv."
+        )
+    return (
+        "For single environments there is "
+        "stable_baselines3.common.env_util.make_vec_env."
+    )

@@ -13,7 +13,7 @@ from mec_llm_env.allocation import Allocation
 from mec_llm_env.config import ScenarioConfig
 from mec_llm_env.objective import Outcome, evaluate
 from mec_llm_env.observations import OBSERVABLE, ObservationCodec
-from mec_llm_env.ranges import integer_argument, shorten
+from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.record import ArrayRecord, Record
 from mec_llm_env.sampling import scenario_sampler
 from mec_llm_env.scenario import Scenario
@@ -101,6 +101,20 @@ class DecisionTask:
             **self._means(outcome, "score", "delay_s", "energy_j", "cost"),
             "association_counts": counts.astype(np.int64),
         }
+
+    def no_figures(self, batch_shape: tuple[int, ...] = ()) -> dict[str, Any]:
+        """Returns the entries of `info` before a decision: those of `figures`, zeros.
+
+        So clients that learn the layout of `info` from a reset find all of it there.
+        """
+        names = ("scr", "score", "delay_s", "energy_j", "cost")
+        counts = np.zeros((*batch_shape, self.config.servers), dtype=np.int64)
+        zeros = {name: np.zeros(batch_shape) for name in names}
+        return {**zeros, "association_counts": counts}
+
+    def drawn_limits(self) -> dict[str, Limits]:
+        """Returns the lowest and highest value of each field of drawn scenarios."""
+        return scenario_sampler(self.config).field_limits()
 
     def _means(self, outcome: Outcome, *names: str) -> dict[str, Any]:
         n_users = self.config.users

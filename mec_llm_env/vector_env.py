@@ -12,6 +12,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from mec_llm_env.allocation import Allocation
+from mec_llm_env.attributes import SubAttributes
+from mec_llm_env.callers import refuse_miscounting
 from mec_llm_env.env import DecisionEnv, check_render_mode
 from mec_llm_env.objective import Outcome
 from mec_llm_env.ranges import integer_argument, shorten
@@ -28,7 +30,7 @@ MOST_ENVS = 1_000_000
 _EPISODE_STATE = ("situation", "_decisions", "_ended", "_given", "_follows")
 
 
-class DecisionVectorEnv(VectorEnv[Any, Any, Any]):
+class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
     """What `MecLlmVectorEnv` and `MecLlmMobileVectorEnv` share: all but their task.
 
     Args:
@@ -71,6 +73,7 @@ class DecisionVectorEnv(VectorEnv[Any, Any, Any]):
         self._streams = UniformStreams(self.num_envs, self.task.sampler.block_size)
         self._decisions = np.zeros(self.num_envs, dtype=np.int64)  # in this episode
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)  # at the last step
+        self._decided = np.zeros(self.num_envs, dtype=np.bool_)  # in the last step
 
     def reset(
         self,
@@ -90,6 +93,7 @@ class DecisionVectorEnv(VectorEnv[Any, Any, Any]):
             ValueError: seeds or options do not fit; nothing has changed.
             gymnasium.error.Error: a seed is not a whole number of at least 0; likewise.
         """
+        refuse_miscounting(self.autoreset_mode)
         options = dict(reset_options(options, self.task.option))
         mask = self._reset_mask(options.pop("reset_mask", None))
         given = self.task.given(options, self.num_envs)
@@ -104,8 +108,10 @@ class DecisionVectorEnv(VectorEnv[Any, Any, Any]):
         self._begin(mask)
         if not self.task.replays:
             self._draw_again(mask)
-        self.decided_scenario = self.allocation = self.outcome = None
-        return deepcopy(self._observation), {}
+        self._forget()
+        infos: dict[str, Any] = {}
+        _add_masked(infos, self.task.no_figures((self.num_envs,)), mask)
+        return deepcopy(self._observation), infos
 
     def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
         """Decides in every sub-environment.
@@ -114,14 +120,14 @@ class DecisionVectorEnv(VectorEnv[Any, Any, Any]):
             ValueError: an action is not valid; nothing has changed.
             ResetNeeded: a sub-environment has ended and is not reset by itself.
         """
+        refuse_miscounting(self.autoreset_mode)
         idle = self._idle()
         before = self.situation
-        allocation, outcome = self.task.decide(
-            _blank(actions, idle) if idle.any() else actions, before.scenario
-        )
+        allocation, outcome = self.task.decide(_blank(actions, idle), before.scenario)
         after = self.task.settle(before, allocation, outcome)
         self.decided_scenario = before.scenario
         self.allocation, self.outcome = allocation, outcome
+        self._decided = ~idle
         decisions = np.where(idle, 0, self._decisions + 1)
         ended = decisions == self.task.episode_length
         rewards = np.where(idle, 0.0, self.task.reward(before, after, outcome))
@@ -129,8 +135,8 @@ class DecisionVectorEnv(VectorEnv[Any, Any, Any]):
         infos: dict[str, Any] = {}
         figures = self.task.figures(before, after, allocation, outcome)
         same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
-        begun = ended if same_step else idle
-        _add_masked(infos, figures, ~begun)
+        begun = ended if same_step else idle  # their infos are those of a reset
+        _add_masked(infos, _blank(figures, begun), np.ones_like(begun))
         if same_step:
             self._add_final(infos, figures, after, ended)
         self._decisions = np.where(begun, 0, decisions)
@@ -148,14 +154,15 @@ class DecisionVectorEnv(VectorEnv[Any, Any, Any]):
             raise ResetNeeded("There is nothing to render: call reset first.")
         from mec_llm_env.rendering import draw_decision
 
-        scenario = self.decided_scenario or self.scenario
+        decided = zip(
+            self.get_attr("decided_scenario"),
+            self.get_attr("allocation"),
+            self.get_attr("outcome"),
+            strict=True,
+        )
         return tuple(
-            draw_decision(
-                scenario[i],
-                None if self.allocation is None else self.allocation[i],
-                None if self.outcome is None else self.outcome[i],
-            )
-            for i in range(self.num_envs)
+            draw_decision(scenario or self.scenario[i], allocation, outcome)
+            for i, (scenario, allocation, outcome) in enumerate(decided)
         )
 
     @property
@@ -187,10 +194,15 @@ class DecisionVectorEnv(VectorEnv[Any, Any, Any]):
         self._streams.set_state(state["streams"])
         for name in _EPISODE_STATE:
             setattr(self, name, deepcopy(state[name]))
-        self.decided_scenario = self.allocation = self.outcome = None
+        self._forget()
         self._observation = (
             None if self.situation is None else self.task.observe(self.situation)
         )
+
+    def _forget(self) -> None:
+        """Forgets the last decisions."""
+        self.decided_scenario = self.allocation = self.outcome = None
+        self._decided = np.zeros(self.num_envs, dtype=np.bool_)
 
     # Situations and seeds.
 
@@ -309,7 +321,8 @@ class MecLlmVectorEnv(DecisionVectorEnv):
     Equal, bit for bit, to `gym.make_vec(id, num_envs, vectorization_mode="sync",
     vector_kwargs={"autoreset_mode": …})`, in all autoreset modes. The default is
     SAME_STEP: a finished sub-environment returns its next scenario at once and the
-    figures of the decision lie in `infos["final_info"]`.
+    figures of the decision lie in `infos["final_info"]`. Callers that are known to
+    miscount episodes in it, without a word, are refused with the remedy.
 
     Args:
         num_envs: B, the number of sub-environments.
@@ -374,7 +387,9 @@ def _rows(batch: Any) -> Iterable[Any]:
 
 
 def _blank(actions: Any, idle: Array) -> Any:
-    """Returns actions with zeros for idle sub-environments, whose own do not count."""
+    """Returns actions, or figures, with zeros where sub-environments only begin."""
+    if not idle.any():
+        return actions
     if isinstance(actions, dict):
         return {key: _blank(value, idle) for key, value in actions.items()}
     try:

@@ -82,7 +82,7 @@ TRAIN: dict[str, Generate] = {
     "--agent": _one_of(*ALGORITHMS),
     "--env": _one_of("MecLlm-v0", "MecLlm-v0:warm", "CartPole-v1", "os:MecLlm-v0"),
     "--action-encoding": _one_of(
-        "box", "multi_discrete", "dict", "association", "bits"
+        "box", "multi_discrete", "dict", "dict_flat", "association", "bits"
     ),
     "--timesteps": _NUMBER,
     "--n-envs": _one_of("1", "4", "64", "64", "64", "128", "10000", "10001"),

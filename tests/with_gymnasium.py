@@ -3,7 +3,8 @@
     python tests/with_gymnasium.py 1.1.1
 
 Builds `.venv-gymnasium-<version>` with that version (or "newest") and all else as
-`constraints.txt` has it, then runs `tests/mec_llm_env` there, warnings being errors.
+`constraints.txt` has it, then runs the tests of the environments and of the policies
+that look through their wrappers, warnings being errors.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+TESTS = (
+    "tests/mec_llm_env",
+    "tests/dashf/test_policy.py",
+    "tests/dashf/test_encoding.py",
+)
 
 # Proves that the tests see the version that was asked for.
 INSTALLED = "import gymnasium; print('Gymnasium', gymnasium.__version__)"
@@ -43,7 +49,7 @@ def main(version: str) -> int:
         install += ["--constraint", pins, "--editable", f"{ROOT}[test]"]
         subprocess.run([*install, "gymnasium"], check=True)
     subprocess.run([python, "-c", INSTALLED], check=True)
-    pytest = [python, "-m", "pytest", "-n", "2", "tests/mec_llm_env"]
+    pytest = [python, "-m", "pytest", "-n", "2", *TESTS]
     return subprocess.run(pytest, cwd=ROOT, check=False).returncode
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from dashf.common.arrays import Array
 from dashf.common.checks import check_count, check_kind
 from dashf.pair.best_response import best_response
-from dashf.policy import task_of
+from dashf.policy import ObservingPolicy
 from dashf.pricing.bound import Problem
 from dashf.pricing.price_search import search_prices
 from dashf.sequential.choice import best_association, share
@@ -32,7 +32,7 @@ _CANDIDATES = 24  # moves that are judged in a round, at most
 _SLOTS_OF_PRIOR = 2  # slots that the ratio of this one counts for
 
 
-class LookaheadPolicy:
+class LookaheadPolicy(ObservingPolicy):
     """Decides on observations of `MecLlmMobile-v0` by looking a few slots ahead.
 
     It is causal: the forecast is made of positions, velocities and channels as they are
@@ -54,13 +54,10 @@ class LookaheadPolicy:
     name = "lookahead"
 
     def __init__(self, env: Any, *, horizon: int = 10) -> None:
-        task = task_of(env)
-        config = check_kind("env.task.config", task.config, MobileConfig)
+        super().__init__(env)
+        config = check_kind("env.task.config", self._task.config, MobileConfig)
         self.horizon = check_count("horizon", horizon, 0)
-        self.projection_distance: Array | None = None
         self._config: MobileConfig = config
-        self._observations = task.observation_codec
-        self._actions = task.action_codec
 
     def decide(self, seen: MobileObservation) -> Allocation:
         """Returns the allocation for what is known, of any batch shape."""
@@ -99,26 +96,8 @@ class LookaheadPolicy:
             future = np.where((k <= left)[:, None, None], goes_on * best, 0.0)
         return future
 
-    def predict(
-        self,
-        observation: Any,
-        state: tuple[Any, ...] | None = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
-    ) -> tuple[Any, tuple[Any, ...] | None]:
-        """Returns the action for an observation, or a batch of them, and the state.
-
-        The signature is that of Stable-Baselines3. The other arguments are not used.
-
-        Raises:
-            ValueError: the observation has another shape than the environment's.
-        """
-        seen = self._observations.read(observation)
-        allocation = self.decide(seen)
-        action, self.projection_distance = self._actions.project(
-            allocation, seen.scenario
-        )
-        return action, state
+    def _decide(self, observation: Any, scenario: Scenario) -> Allocation:
+        return self.decide(self._observations.read(observation))
 
 
 class _PricedValue:

@@ -66,7 +66,7 @@ def test_every_action_is_feasible(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    encoding=st.sampled_from(["box", "dict"]),
+    encoding=st.sampled_from(["box", "dict", "dict_flat"]),
     users=st.integers(1, 6),
     servers=st.integers(1, 4),
     slots=st.booleans(),
@@ -159,7 +159,8 @@ def test_encodings_agree() -> None:
     pair = {"association": table[:, 0], "resources": units}
     scores = np.where(table[:, :1] == [0, 1], 0.3, -0.2)
     flat = np.concatenate([scores, units], axis=-1).ravel()
-    for encoding, action in (("dict", pair), ("box", flat)):
+    flat_pair = {"association": table[:, 0], "resources": units.ravel()}
+    for encoding, action in (("dict", pair), ("dict_flat", flat_pair), ("box", flat)):
         actual = ActionCodec(10, 2, encoding).decode(action, scenario)
         for name in Allocation.field_names():
             np.testing.assert_allclose(
@@ -248,6 +249,16 @@ def test_finite_slots_honour_choices_then_gains() -> None:
             "dict",
             {"association": np.zeros(10), "resources": np.full((10, 5), np.nan)},
             r"`resources` must be finite; got nan at index \(0, 0\)",
+        ),
+        (
+            "dict",
+            {"association": np.zeros(10), "resources": np.zeros(50)},
+            r"`resources` must have shape \(10, 5\); got \(50,\)",
+        ),
+        (
+            "dict_flat",
+            {"association": np.zeros(10), "resources": np.zeros((10, 5))},
+            r"`resources` must have shape \(50,\); got \(10, 5\)",
         ),
     ],
 )

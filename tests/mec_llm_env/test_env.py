@@ -12,6 +12,7 @@ from gymnasium.utils.env_checker import check_env
 
 from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env.actions import ENCODINGS as ACTION_ENCODINGS
+from mec_llm_env.env import MecLlmEnv
 from mec_llm_env.observations import ENCODINGS as OBSERVATION_ENCODINGS
 from tests.mec_llm_env.bad_actions import spoiled_action
 
@@ -43,7 +44,7 @@ def test_made_by_module_name_too() -> None:
     env = gym.make("mec_llm_env:MecLlm-v0", preset="tiny-4x2")
     observation, info = env.reset(seed=0)
     assert env.observation_space.contains(observation)
-    assert info == {}
+    assert info["scr"] == 0
 
 
 def test_spec_is_json() -> None:
@@ -69,10 +70,11 @@ def test_one_decision_by_hand() -> None:
     outcome = evaluate(scenario, allocation)
     assert type(reward) is float
     assert reward == info["scr"] == outcome.scr
+    assert type(info["scr"]) is np.float64
     assert (terminated, truncated) == (True, False)
     np.testing.assert_array_equal(after, observation)  # the same scenario's
     for name in ("score", "delay_s", "energy_j", "cost"):
-        assert type(info[name]) is float
+        assert type(info[name]) is np.float64
         assert info[name] == pytest.approx(getattr(outcome, name).mean())
     counts = np.bincount(allocation.server, minlength=2)
     np.testing.assert_array_equal(info["association_counts"], counts)
@@ -81,6 +83,64 @@ def test_one_decision_by_hand() -> None:
     }
     with pytest.raises(ResetNeeded, match="call reset first"):
         env.step(action)
+
+
+@pytest.mark.parametrize("env_id", ["MecLlm-v0", "MecLlmMobile-v0"])
+@pytest.mark.parametrize(("users", "servers"), [(10, 2), (1, 1), (3, 7), (23, 4)])
+def test_info_has_one_layout_from_the_reset_on(
+    env_id: str, users: int, servers: int
+) -> None:
+    """Recorders learn names, types and shapes from it; zeros before a figure."""
+    overrides = {"users": users, "servers": servers}
+    env = gym.make(env_id, overrides=overrides)
+
+    def layout(info: dict[str, Any]) -> dict[str, Any]:
+        return {k: (type(v), v.dtype, v.shape) for k, v in info.items()}
+
+    first = env.reset(seed=0)[1]
+    assert not any(np.any(value) for value in first.values())
+    terminated, migrated = False, env_id == "MecLlm-v0"
+    while not terminated:
+        _, _, terminated, _, info = env.step(env.action_space.sample())
+        assert layout(info) == layout(first)
+        migrated |= bool(info.get("migrations", 0))
+        figures = {k: v for k, v in info.items() if not k.startswith("migration")}
+        assert all(np.any(value) for value in figures.values())
+    assert migrated or servers == 1
+    again = env.reset()[1]
+    assert layout(again) == layout(first)
+    assert not any(np.any(value) for value in again.values())
+
+
+class EnvContext(dict):  # type: ignore[type-arg]
+    """Like RLlib's: a dictionary with attributes."""
+
+    worker_index = 1
+
+
+def test_takes_its_arguments_as_one_mapping_too() -> None:
+    context = EnvContext(preset="tiny-4x2", overrides={"radio.bandwidth_mhz": 20})
+    env = MecLlmEnv(context)
+    assert env.task.config.users == 4
+    assert env.task.config.radio.bandwidth_mhz == 20
+    assert MecLlmEnv({"render_mode": "rgb_array"}).render_mode == "rgb_array"
+    both = MecLlmEnv({"preset": "tiny-4x2", "episode_length": 3}, episode_length=2)
+    assert (both.task.config.users, both.task.episode_length) == (4, 2)
+    assert MecLlmEnv({}).task.config == MecLlmEnv(None).task.config == ScenarioConfig()
+    for wrong in ("tiny-4x2", 3, {1: 2}, [("preset", "tiny-4x2")]):
+        with pytest.raises(ValueError, match=r"`config` must be a dictionary of .*got"):
+            MecLlmEnv(wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'pre'"):
+        MecLlmEnv({"pre": 1})
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_an_autoreset_mode_for_single_environments_is_explained(mode: str) -> None:
+    text = r"`autoreset_mode` is an argument of the batched .* vector_kwargs=\{"
+    with pytest.raises(ValueError, match=text):
+        gym.make_vec("MecLlm-v0", 2, vectorization_mode=mode, autoreset_mode="NextStep")
+    with pytest.raises(ValueError, match=text):
+        MecLlmEnv({"autoreset_mode": "NextStep"})
 
 
 def test_longer_episodes_decide_on_successive_scenarios() -> None:
@@ -228,7 +288,5 @@ def test_step_before_reset() -> None:
     ],
 )
 def test_bad_arguments_are_named(kwargs: dict[str, Any], text: str) -> None:
-    from mec_llm_env.env import MecLlmEnv
-
     with pytest.raises(ValueError, match=text):
         MecLlmEnv(**kwargs)

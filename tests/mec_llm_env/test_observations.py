@@ -140,6 +140,17 @@ def test_bad_calls_are_named() -> None:
         ValueError, match=r"finite; got nan at index \(1, 2\) of its use"
     ):
         ObservationCodec(10, 2).decode(observation)
+    for entry, value, text in (
+        (13, 10.5, r"from -10 to 10; got 10.5 at index \(1, 2\) of its users"),
+        (-2, -np.inf, r"be finite; got -inf at index \(1, 5\) of its servers"),
+        (-2, -11, r"from -10 to 10; got -11.0 at index \(1, 5\) of its servers"),
+        (-1, np.nan, r"be finite; got nan at index \(1, 6\) of its servers"),
+        (-1, -1.5, r"from -1 to 1; got -1.5 at index \(1,\) of its slots \(`max_use"),
+    ):
+        wrong = ObservationCodec(10, 2).encode(scenario)
+        wrong[entry] = value
+        with pytest.raises(ValueError, match=text):
+            ObservationCodec(10, 2).decode(wrong)
     for wrong in ("text", None, [[1.0], [1.0, 2.0]]):
         with pytest.raises(ValueError, match=r"\(`flat`\) must be an array of numbers"):
             ObservationCodec(10, 2).decode(wrong)

@@ -170,3 +170,16 @@ def test_batched_environment_renders_each_as_the_scalar_one_does():
         env.reset(seed=3 + i)
         env.step(actions[i])
         assert (env.render() == picture).all()
+
+
+def test_human_rendering_of_gymnasium(monkeypatch):
+    """Shows pictures in a window, with the other package of the extra `render`."""
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    pytest.importorskip("pygame")
+    env = gym.wrappers.HumanRendering(
+        gym.make("MecLlm-v0", preset="tiny-4x2", render_mode="rgb_array")
+    )
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    assert env.screen_size is not None
+    env.close()

@@ -12,7 +12,7 @@ from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 import mec_llm_env  # noqa: F401 - registers
-from mec_llm_env import Scenario
+from mec_llm_env import MobileConfig, Scenario, sample_trajectory
 from mec_llm_env.sb3 import SB3VecEnv
 
 
@@ -28,6 +28,14 @@ def dummy(count: int, **kwargs: Any) -> DummyVecEnv:
     return DummyVecEnv([make] * count)
 
 
+def assert_same_infos(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        assert set(one) == set(other)
+        for name in one:
+            assert type(one[name]) is type(other[name])
+            np.testing.assert_array_equal(one[name], other[name])
+
+
 @pytest.mark.parametrize("encoding", ["box", "multi_discrete"])
 @pytest.mark.parametrize("length", [1, 3])
 def test_equals_dummy_vec_env(encoding: str, length: int) -> None:
@@ -36,6 +44,7 @@ def test_equals_dummy_vec_env(encoding: str, length: int) -> None:
     ours.seed(7)
     theirs.seed(7)
     np.testing.assert_array_equal(ours.reset(), theirs.reset())
+    assert_same_infos(ours.reset_infos, theirs.reset_infos)
     ours.action_space.seed(0)
     for _ in range(5):
         actions = np.stack([ours.action_space.sample() for _ in range(3)])
@@ -44,10 +53,8 @@ def test_equals_dummy_vec_env(encoding: str, length: int) -> None:
             np.testing.assert_array_equal(one, other)
             assert one.dtype == other.dtype
         assert any(wanted[2]) or length > 1
-        for one, other in zip(got[3], wanted[3], strict=True):
-            assert set(one) == set(other)
-            for name in one:
-                np.testing.assert_array_equal(one[name], other[name])
+        assert_same_infos(got[3], wanted[3])
+        assert_same_infos(ours.reset_infos, theirs.reset_infos)
 
 
 @pytest.mark.parametrize("encoding", ["box", "multi_discrete"])
@@ -79,13 +86,68 @@ def test_given_scenarios() -> None:
 def test_refuses_what_stable_baselines3_cannot_use() -> None:
     with pytest.raises(ValueError, match=r"autoreset_mode='SameStep'.*'NextStep'"):
         adapter(2, autoreset_mode="NextStep")
-    with pytest.raises(ValueError, match="no dictionary actions"):
-        adapter(2, action_encoding="dict")
+    for encoding in ("dict", "dict_flat"):
+        with pytest.raises(ValueError, match="no dictionary actions"):
+            adapter(2, action_encoding=encoding)
 
 
-def test_attributes_are_shared() -> None:
-    ours = adapter(3)
-    assert ours.get_attr("num_envs") == [3, 3, 3]
+def test_refuses_what_is_not_the_batched_environment() -> None:
+    batched = gym.make_vec("MecLlm-v0", 2, preset="tiny-4x2")
+    for wrapped in (
+        gym.wrappers.vector.RecordEpisodeStatistics(batched),
+        gym.wrappers.vector.ClipReward(batched, 0, 1),
+    ):
+        with pytest.raises(ValueError, match=r"Leave out the wrapper; .* VecMonitor"):
+            SB3VecEnv(wrapped)  # type: ignore[arg-type]
+    sync = gym.make_vec("MecLlm-v0", 2, preset="tiny-4x2", vectorization_mode="sync")
+    single = gym.make("MecLlm-v0", preset="tiny-4x2")
+    for other in (sync, single, "MecLlm-v0"):
+        with pytest.raises(ValueError, match=r"`envs` must be .*; got .*make_vec_env"):
+            SB3VecEnv(other)  # type: ignore[arg-type]
+
+
+def test_the_sequential_environment_equals_dummy_vec_env() -> None:
+    kwargs: dict[str, Any] = {"overrides": {"users": 3, "mobility.slots": 3}}
+    envs = gym.make_vec("MecLlmMobile-v0", 2, **kwargs)
+    ours = SB3VecEnv(envs)  # type: ignore[arg-type]
+    theirs = DummyVecEnv([lambda: gym.make("MecLlmMobile-v0", **kwargs)] * 2)
+    config = MobileConfig().with_overrides(kwargs["overrides"])
+    given = [sample_trajectory(config, np.random.default_rng(i)) for i in range(2)]
+    for options in ({}, [{"trajectory": trajectory} for trajectory in given]):
+        for either in (ours, theirs):
+            either.seed(7)
+            either.set_options(options)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(ours.reset(), theirs.reset())
+        assert_same_infos(ours.reset_infos, theirs.reset_infos)
+        for _ in range(4):
+            actions = np.stack([ours.action_space.sample() for _ in range(2)])
+            got, wanted = ours.step(actions), theirs.step(actions)
+            for one, other in zip(got[:3], wanted[:3], strict=True):
+                np.testing.assert_array_equal(one, other)
+            assert_same_infos(got[3], wanted[3])
+    ours.set_options({"scenario": None})
+    with pytest.raises(ValueError, match=r"takes \{'trajectory': trajectory\} for"):
+        ours.reset()
+
+
+def test_attributes_are_those_of_sub_environments() -> None:
+    ours, theirs = adapter(3), dummy(3)
+    for either in (ours, theirs):
+        either.seed(7)
+        either.reset()
+    for indices in (None, [2, 0], 1):
+        got, wanted = (
+            either.get_attr("scenario", indices) for either in (ours, theirs)
+        )
+        for one, other in zip(got, wanted, strict=True):
+            np.testing.assert_array_equal(one.channel_gain, other.channel_gain)
     assert ours.get_attr("task", indices=[1]) == [ours.envs.task]
+    assert ours.env_method("render", indices=[0, 1]) == [None, None]
+    with pytest.raises(AttributeError, match="no attribute 'cell'"):
+        ours.get_attr("cell")
+    ours.set_attr("cell", 7, indices=[0, 2])
+    assert ours.get_attr("cell") == [7, None, 7]
+    with pytest.raises(ValueError, match="`scenario` is the environment's own"):
+        ours.set_attr("scenario", None)
     assert ours.env_is_wrapped(gym.Wrapper) == [False] * 3
     ours.close()

@@ -12,6 +12,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from mec_llm_env import Scenario, ScenarioConfig, sample_scenario
+from mec_llm_env.actions import ENCODINGS
 from tests.mec_llm_env.bad_actions import spoiled_action
 
 MODES = [mode.value for mode in AutoresetMode]
@@ -60,7 +61,12 @@ def actions(env: VectorEnv, seed: int = 0) -> Iterator[Any]:
 @pytest.mark.parametrize("episode_length", [1, 3])
 @pytest.mark.parametrize(
     ("action_encoding", "observation_encoding"),
-    [("box", "flat"), ("multi_discrete", "tokens"), ("dict", "tokens")],
+    [
+        ("box", "flat"),
+        ("multi_discrete", "tokens"),
+        ("dict", "tokens"),
+        ("dict_flat", "flat"),
+    ],
 )
 @pytest.mark.parametrize("preset", ["paper-10x2", "medium-50x10"])
 def test_equals_the_synchronous_environment(
@@ -155,6 +161,8 @@ def test_same_step_reports_the_decision_in_final_info() -> None:
     after, rewards, terminated, _, infos = env.step(next(actions(env)))
     assert terminated.all()
     np.testing.assert_array_equal(infos["final_info"]["scr"], rewards)
+    assert not infos["scr"].any()  # of the episode that has begun
+    assert set(infos["final_info"]) < set(infos)
     np.testing.assert_array_equal(np.stack(infos["final_obs"]), first)
     assert (after != first).any(axis=-1).all()
 
@@ -190,7 +198,7 @@ def test_a_bad_action_changes_nothing(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("encoding", ["box", "multi_discrete", "dict"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
 def test_no_refused_action_changes_anything(encoding: str, mode: str) -> None:
     rng = np.random.default_rng(0)
     env = gym.make_vec(
@@ -231,7 +239,9 @@ def test_actions_of_ended_sub_environments_do_not_count() -> None:
     _, rewards, terminated, _, infos = env.step(np.full_like(action, np.nan))
     assert not rewards.any()
     assert not terminated.any()
-    assert infos == {}
+    task = env.task  # type: ignore[attr-defined]
+    for name, zeros in task.no_figures((B,)).items():
+        np.testing.assert_array_equal(infos[name], zeros)
 
 
 @pytest.mark.parametrize("mode", MODES)
