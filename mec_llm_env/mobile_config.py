@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Self
 
 from mec_llm_env.config import (
+    LayoutConfig,
     RadioConfig,
     Range,
     ScenarioConfig,
@@ -38,9 +39,9 @@ class MobilityConfig(Checked):
     slot_s: float = number(60.0, 1e-3, 1e6)  # s, a round of training; assumption
     # that a user's job ends after a slot, 30 slots on average; assumption
     job_end_probability: float = number(1 / 30, 0, 1)
-    still_share: float = number(0.3, 0, 1)  # of users; assumption
-    pedestrian_share: float = number(0.4, 0, 1)  # of users; assumption
-    vehicular_share: float = number(0.3, 0, 1)  # of users; assumption
+    still_share: float = number(0.2, 0, 1)  # of users; assumption
+    pedestrian_share: float = number(0.6, 0, 1)  # of users; assumption
+    vehicular_share: float = number(0.2, 0, 1)  # of users; assumption
     # m/s, uniform; assumption
     pedestrian_speed_m_per_s: Range = number((0.5, 1.5), 0, 1000, entries="pair")
     # m/s, uniform; assumption
@@ -94,13 +95,17 @@ class MobileConfig(ScenarioConfig):
     """Everything a trajectory is drawn from: a `ScenarioConfig` with two more topics.
 
     Its defaults are the preset "mobile-10x2": without fast fading, which a slot of a
-    minute averages, and with half the sequences of a single decision in a round.
+    minute averages, with half the sequences of a single decision in a round, and in a
+    cell of 600 m (`docs/decisions/0010-mobile-numbers.md` says why).
 
     Raises:
         ValueError: a parameter is outside of its range, which `docs/ranges.md` lists;
             the text names the dotted key, the value and the range.
     """
 
+    layout: LayoutConfig = field(
+        default_factory=partial(LayoutConfig, cell_radius_m=600.0)  # assumption
+    )
     radio: RadioConfig = field(default_factory=partial(RadioConfig, fading="none"))
     workload: WorkloadConfig = field(
         default_factory=partial(WorkloadConfig, sequences=(8, 32))  # assumption

@@ -18,6 +18,7 @@ import numpy as np
 from dashf.common.arrays import Array, Indices
 from dashf.common.checks import check_objective, check_tolerance
 from dashf.common.clock import Clock
+from dashf.pricing.sharing import share_resources
 from dashf.result import Bound, Status
 from dashf.sequential.bound import PathPrices
 from dashf.sequential.choice import moved_surplus, share, worth
@@ -149,6 +150,7 @@ def _one(
     path.improve()
     if path.sequences() <= judged:
         path.search_all()
+    path.polish()
     scenario = follow(trajectory, path.server)
     gap = np.asarray(bound.value / path.scr - 1)
     bound = dataclasses.replace(bound, gap=gap, time_s=clock.passed_s)
@@ -241,6 +243,31 @@ class _Path:
         self._evaluate(best[1])
         if self.scr < best[1]:
             self.server, self.scr, self.allocation = best
+
+    def polish(self) -> None:
+        """Takes each slot's carefully shared resources where they are better at y.
+
+        What `share` finds in batches is nearly always as good, but not with every
+        score: here φ is sought in both halves of its range.
+        """
+        if self.clock.left_s < 0:
+            return
+        s, o = self.problem.scenario, self.objective
+        x = one_hot(self.server, s.n_servers)
+        careful = share_resources(s, x, o)
+        moved = float(self.problem.changes(self.server).sum())
+        for _ in range(_ROOT_STEPS):
+            outcomes = [evaluate(s, z, o) for z in (self.allocation, careful)]
+            old, new = (
+                outcome.score.sum(axis=-1) - self.scr * outcome.cost.sum(axis=-1)
+                for outcome in outcomes
+            )
+            chosen = Allocation.where(new > old, careful, self.allocation)
+            outcome = evaluate(s, chosen, o)
+            ratio = float(outcome.score.sum() / (outcome.cost.sum() + moved))
+            if ratio <= self.scr:
+                break
+            self.scr, self.allocation = ratio, chosen
 
     def sequences(self) -> float:
         """Returns how many associations all slots have together."""

@@ -18,8 +18,8 @@ from mec_llm_env import (
 @pytest.mark.parametrize(
     ("name", "users", "servers", "shares"),
     [
-        ("mobile-10x2", 10, 2, (0.3, 0.4, 0.3)),
-        ("mobile-50x10", 50, 10, (0.3, 0.4, 0.3)),
+        ("mobile-10x2", 10, 2, (0.2, 0.6, 0.2)),
+        ("mobile-50x10", 50, 10, (0.2, 0.6, 0.2)),
         ("mobile-10x2-pedestrian", 10, 2, (0, 1, 0)),
         ("mobile-10x2-vehicular", 10, 2, (0, 0, 1)),
     ],
