@@ -26,7 +26,7 @@ def play(choose):
     observation, _ = env.reset(options={"trajectory": trajectory})
     migrations = 0
     for _ in range(trajectory.n_slots):
-        action = choose(observation)
+        action, _ = choose(observation)
         observation, _, _, _, info = env.step(action)
         migrations += info["migrations"]
     return info["episode_scr"], migrations
@@ -34,14 +34,11 @@ def play(choose):
 
 def strongest(_observation):
     """Whatever it costs, the server with the best channel of this slot."""
-    return env.unwrapped.scenario.channel_gain.argmax(axis=-1)
+    return env.unwrapped.scenario.channel_gain.argmax(axis=-1), None
 
 
 dual = dashf.SolverPolicy(env, solver="dual")  # minds the migration of this slot
-policies = {
-    "strongest channel": strongest,
-    "best of each slot": lambda o: dual.predict(o)[0],
-}
+policies = {"strongest channel": strongest, "best of each slot": dual.predict}
 for name, choose in policies.items():
     scr, migrations = play(choose)
     print(f"{name}: episode SCR {scr:6.2f}, {migrations:2d} migrations")
