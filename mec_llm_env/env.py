@@ -37,6 +37,7 @@ class DecisionEnv(gym.Env[Any, Any]):
         "render_modes": ["human", "rgb_array"],
         "render_fps": 1,
     }
+    _window: Any = None  # for `close`, where the rest could not be made
 
     def __init__(
         self,

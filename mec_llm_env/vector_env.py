@@ -43,6 +43,7 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
     task_type: Any  # of `DecisionTask`
 
     metadata: dict[str, Any] = {**DecisionEnv.metadata}
+    _window: Any = None  # Gymnasium closes what could not be made, too
 
     def __init__(
         self,
