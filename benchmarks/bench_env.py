@@ -7,7 +7,9 @@ alike; a figure is the median over the rounds and their interquartile range, a r
 median of the rounds' ratios. A decision of the scalar environment is a reset and a
 step; a step of the batched one decides in all sub-environments, draws their next
 scenarios and reports their infos; one of training is PPO's rollout and update with the
-tuned hyperparameters. BLAS and PyTorch have one thread; the model is in float64.
+tuned hyperparameters. "mobile" is `MecLlmMobile-v0` with as many users and servers,
+also as a ratio to `MecLlm-v0` in the same round. BLAS and PyTorch have one thread; the
+model is in float64.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -40,6 +42,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # `agents` is not installed
 PRESETS = ("paper-10x2", "medium-50x10", "large-1000x50")
 BATCHES = (1, 64, 1024, 4096)
+MOBILE = "mobile, "  # begins the names of its cases
 MAX_PAIRS = 4_000_000  # user-server pairs in a batch; about 0.7 GiB
 PEER = "mobile-small-central-v0"
 PEER_REQUIREMENT = "mobile-env==2.1.0"
@@ -82,9 +85,35 @@ def scalar_case(preset: str) -> Case:
     return Case("scalar", preset, 1, run)
 
 
-def batched_case(preset: str, batch: int) -> Case:
+def mobile_arguments(preset: str) -> dict[str, Any]:
+    """Returns the arguments of a sequential environment of a preset's size."""
+    config = ScenarioConfig.preset(preset)
+    return {"overrides": {"users": config.users, "servers": config.servers}}
+
+
+def mobile_scalar_case(preset: str) -> Case:
+    """Steps of the scalar sequential environment, and a reset an episode."""
+    env = gym.make("MecLlmMobile-v0", **mobile_arguments(preset)).unwrapped
+    env.reset(seed=0)
+    env.action_space.seed(0)
+
+    def run(n_steps: int) -> float:
+        actions = [env.action_space.sample() for _ in range(min(n_steps, 64))]
+        start = time.perf_counter()
+        for action in itertools.islice(itertools.cycle(actions), n_steps):
+            if env.step(action)[2]:
+                env.reset()
+        return time.perf_counter() - start
+
+    return Case(f"{MOBILE}scalar", preset, 1, run)
+
+
+def batched_case(preset: str, batch: int, *, mobile: bool = False) -> Case:
     """Steps of the batched environment in SAME_STEP mode."""
-    envs = gym.make_vec("MecLlm-v0", batch, preset=preset)
+    if mobile:
+        envs = gym.make_vec("MecLlmMobile-v0", batch, **mobile_arguments(preset))
+    else:
+        envs = gym.make_vec("MecLlm-v0", batch, preset=preset)
     envs.reset(seed=0)
     envs.action_space.seed(0)
     actions = envs.action_space.sample()
@@ -95,7 +124,7 @@ def batched_case(preset: str, batch: int) -> Case:
             envs.step(actions)
         return time.perf_counter() - start
 
-    return Case(f"batched, {batch}", preset, batch, run)
+    return Case(f"{MOBILE * mobile}batched, {batch}", preset, batch, run)
 
 
 def training_case(preset: str) -> Case:
@@ -161,7 +190,10 @@ def own_cases(
         config = ScenarioConfig.preset(preset)
         pairs = config.users * config.servers
         cases.append(scalar_case(preset))
-        cases += [batched_case(preset, b) for b in batches if b * pairs <= MAX_PAIRS]
+        fitting = [b for b in batches if b * pairs <= MAX_PAIRS]
+        cases += [batched_case(preset, b) for b in fitting]
+        cases.append(mobile_scalar_case(preset))
+        cases += [batched_case(preset, b, mobile=True) for b in fitting]
         if training and max(BATCHES) * pairs <= MAX_PAIRS:
             cases.append(training_case(preset))
     return cases
@@ -202,6 +234,19 @@ def markdown(
         row = [cells.get((name, preset), "too large") for preset in presets]
         lines.append(f"| {name} | {' | '.join(row)} |")
     return "\n".join(lines)
+
+
+def mobile_ratios(
+    cases: Sequence[Case], rates: np.ndarray
+) -> tuple[list[Case], np.ndarray]:
+    """Returns the sequential cases and their rates over the others', by round."""
+    index = {(case.name, case.preset): i for i, case in enumerate(cases)}
+    found = [case for case in cases if case.name.startswith(MOBILE)]
+    pairs = [
+        (index[c.name, c.preset], index[c.name.removeprefix(MOBILE), c.preset])
+        for c in found
+    ]
+    return found, np.array([rates[i] / rates[j] for i, j in pairs])
 
 
 def processor() -> str:
@@ -245,6 +290,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     print("Decisions per second, median (interquartile range):\n")
     print(markdown(cases, rates[: len(cases)], options.presets))
+    print("\nDecisions of MecLlmMobile-v0 per decision of MecLlm-v0:\n")
+    print(markdown(*mobile_ratios(cases, rates), options.presets, digits=2))
     print(f"\nPeak memory of 16 × 1000×50: {memory_gib:.2f} GiB")
     if options.peer:
         peer = f"{timed[-1].name}, {PEER}"

@@ -13,6 +13,7 @@ from mec_llm_env.mobile_config import (
 from mec_llm_env.objective import Outcome, evaluate, violations
 from mec_llm_env.sampling import sample_scenario
 from mec_llm_env.scenario import Scenario
+from mec_llm_env.traces import read_traces
 from mec_llm_env.trajectory import Trajectory, sample_trajectory
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ __all__ = [
     "ScenarioConfig",
     "Trajectory",
     "evaluate",
+    "read_traces",
     "sample_scenario",
     "sample_trajectory",
     "violations",

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from mec_llm_env.env import DecisionEnv
 from mec_llm_env.ranges import shorten
 
 # Attributes of a scalar environment and where the batched one has them.
@@ -62,7 +61,7 @@ class SubAttributes:
             return tuple(getattr(self, name))
         shared = {key: getattr(self, key) for key in _SHARED}
         shared |= {key: getattr(self, f"single_{key}") for key in _SPACES}
-        shared |= {"spec": _scalar_spec(env.spec), "metadata": DecisionEnv.metadata}
+        shared |= {"spec": _scalar_spec(env.spec), "metadata": type(env).metadata}
         if name in shared:
             return (shared[name],) * count
         if name in ("reset", "step", "close"):

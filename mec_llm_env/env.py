@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -23,7 +24,7 @@ class DecisionEnv(gym.Env[Any, Any]):
     Args:
         config: any of the arguments below, by name, as RLlib hands them over; those
             that are given as keywords too count as the keywords say.
-        render_mode: "rgb_array" or None.
+        render_mode: "rgb_array", "human" (a window) or None.
         **kwargs: of the task.
 
     Raises:
@@ -33,9 +34,10 @@ class DecisionEnv(gym.Env[Any, Any]):
     task_type: Any  # of `DecisionTask`
 
     metadata: dict[str, Any] = {
-        "render_modes": ["rgb_array"],
+        "render_modes": ["human", "rgb_array"],
         "render_fps": 1,
     }
+    _window: Any = None  # for `close`, where the rest could not be made
 
     def __init__(
         self,
@@ -58,6 +60,8 @@ class DecisionEnv(gym.Env[Any, Any]):
         self._observation: Any = None  # of `situation`; never handed out
         self._given: Any = None  # what the situations are made of, if not drawn
         self._decisions = 0  # in this episode
+        self._passed = past(self.task, self.render_mode)
+        self._window = open_window(self.render_mode, self.metadata)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -73,6 +77,8 @@ class DecisionEnv(gym.Env[Any, Any]):
         self._enter(self.task.begin(self._source()))
         self._given = given if self.task.replays else None
         self.decided_scenario = self.allocation = self.outcome = None
+        self._passed.clear()
+        self._show()
         return deepcopy(self._observation), _scalars(self.task.no_figures())
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -89,17 +95,20 @@ class DecisionEnv(gym.Env[Any, Any]):
         after = self.task.settle(before, allocation, outcome)
         self.decided_scenario = before.scenario
         self.allocation, self.outcome = allocation, outcome
+        self._passed.append(before)
         self._decisions += 1
         terminated = self._decisions == self.task.episode_length
         self._enter(after if terminated else self.task.onward(after, self._source()))
         info = _scalars(self.task.figures(before, after, allocation, outcome))
         reward = float(self.task.reward(before, after, outcome))
+        self._show()
         return deepcopy(self._observation), reward, terminated, False, info
 
     def render(self) -> np.ndarray[Any, Any] | None:
         """Returns the picture of the last decision, or of the scenario before one.
 
-        [height, width, 3] uint8; None without a render mode.
+        [height, width, 3] uint8; None without a render mode, and with "human", where a
+        window shows it after every reset and step.
 
         Raises:
             DependencyNotInstalled: the extra `render` is not installed.
@@ -110,15 +119,26 @@ class DecisionEnv(gym.Env[Any, Any]):
             return None
         if self.scenario is None:
             raise ResetNeeded("There is nothing to render: call reset first.")
-        from mec_llm_env.rendering import draw_decision
+        return None if self._window else self._picture()
 
-        scenario = self.decided_scenario or self.scenario
-        return draw_decision(scenario, self.allocation, self.outcome)
+    def close(self) -> None:
+        """Closes the window, if there is one."""
+        if self._window:
+            self._window.close()
 
     @property
     def scenario(self) -> Scenario | None:
         """The scenario that is to be decided; None before the first reset."""
         return None if self.situation is None else self.situation.scenario
+
+    def _picture(self) -> Any:
+        undecided = [self.situation] if self.allocation is None else []
+        situations = [*self._passed, *undecided]
+        return self.task.draw(situations, self.allocation, self.outcome)
+
+    def _show(self) -> None:
+        if self._window:
+            self._window.show([self._picture()])
 
     def _source(self) -> Any:
         """Returns what the next situation is made of."""
@@ -144,7 +164,7 @@ class MecLlmEnv(DecisionEnv):
 
     Args:
         config: the arguments as one dictionary, as RLlib hands them over; optional.
-        render_mode: "rgb_array" or None.
+        render_mode: "rgb_array", "human" (a window) or None.
         **kwargs: see `Task`: preset, overrides, encodings, episode_length.
     """
 
@@ -196,5 +216,25 @@ def check_render_mode(render_mode: Any, metadata: dict[str, Any]) -> None:
     known = isinstance(render_mode, str) and render_mode in metadata["render_modes"]
     if render_mode is not None and not known:
         raise ValueError(
-            f"`render_mode` must be None or 'rgb_array'; got {shorten(render_mode)}."
+            "`render_mode` must be None, 'human' or 'rgb_array'; got "
+            f"{shorten(render_mode)}."
         )
+
+
+def past(task: Any, render_mode: str | None) -> deque[Any]:
+    """Returns where decided situations are kept for pictures, as long as needed."""
+    return deque(maxlen=task.decisions_shown if render_mode else 0)
+
+
+def open_window(render_mode: str | None, metadata: dict[str, Any]) -> Any:
+    """Returns the window of the render mode "human", or None in others.
+
+    Raises:
+        DependencyNotInstalled: the extra `render` is not installed.
+    """
+    if render_mode != "human":
+        return None
+    from mec_llm_env import rendering  # noqa: F401  says what it needs
+    from mec_llm_env.window import Window
+
+    return Window("mec-llm-env", metadata["render_fps"])

@@ -21,8 +21,9 @@ class MecLlmMobileEnv(DecisionEnv):
 
     Args:
         config: the arguments as one dictionary, as RLlib hands them over; optional.
-        render_mode: "rgb_array" or None.
+        render_mode: "rgb_array", "human" (a window) or None.
         **kwargs: see `MobileTask`: preset, overrides, encodings, reward.
     """
 
     task_type = MobileTask
+    metadata = {**DecisionEnv.metadata, "render_fps": 4}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,7 @@ class MobileTask(DecisionTask):
 
     replays = True
     option = "trajectory"
+    decisions_shown = 9  # trails of eight slots
 
     def __init__(
         self,
@@ -192,6 +193,31 @@ class MobileTask(DecisionTask):
             **{name: np.zeros(batch_shape) for name in names},
         }
 
+    def draw(
+        self,
+        situations: Sequence[MobileSituation],
+        allocation: Allocation | None,
+        outcome: Outcome | None,
+    ) -> np.ndarray[Any, Any]:
+        """Draws the last of some slots, those before it as trails, and the decision.
+
+        Raises:
+            DependencyNotInstalled: the extra `render` is not installed.
+        """
+        from mec_llm_env.rendering import Episode, draw_decision
+
+        last = so_far = situations[-1]
+        if allocation is not None and outcome is not None:
+            so_far = self.settle(last, allocation, outcome)
+        episode = Episode(
+            slot=min(int(last.seen.slot) + 1, self.episode_length),
+            slots=self.episode_length,
+            scr=float(so_far.seen.scr),
+            trails=_trails(situations),
+            radius_m=self.config.layout.cell_radius_m,
+        )
+        return draw_decision(last.scenario, allocation, outcome, episode)
+
     def given(
         self, options: Mapping[str, Any] | None, num_envs: int | None = None
     ) -> Trajectory | None:
@@ -285,6 +311,20 @@ def _state(slots: Trajectory) -> MobilityState:
         user_speed_m_per_s=np.zeros(slots.joined.shape),
         shadowing_db=np.zeros(slots.scenario.channel_gain.shape),
     )
+
+
+def _trails(situations: Sequence[MobileSituation]) -> Array:
+    """Returns where users were in some slots, [slots, N, 2] m; NaN before they joined.
+
+    A new episode is one that all have joined: slots before it do not show.
+    """
+    trails, gone = [], np.zeros(situations[-1].seen.joined.shape, dtype=np.bool_)
+    for situation in reversed(situations):
+        place = situation.scenario.user_position_m
+        assert place is not None  # `given` puts them in
+        trails.append(np.where(gone[:, None], np.nan, place))
+        gone = gone | situation.seen.joined
+    return np.stack(trails[::-1])
 
 
 def _check_surplus(name: str, value: Any, reward: str) -> None:

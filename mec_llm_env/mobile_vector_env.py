@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mec_llm_env.mobile_env import MecLlmMobileEnv
 from mec_llm_env.mobile_task import MobileTask
 from mec_llm_env.vector_env import DecisionVectorEnv
 
@@ -17,8 +18,9 @@ class MecLlmMobileVectorEnv(DecisionVectorEnv):
     Args:
         num_envs: B, the number of sub-environments.
         autoreset_mode: "SameStep", "NextStep" or "Disabled".
-        render_mode: "rgb_array" or None.
+        render_mode: "rgb_array", "human" (a window with the first four) or None.
         **kwargs: see `MobileTask`: preset, overrides, encodings, reward.
     """
 
     task_type = MobileTask
+    metadata = {**MecLlmMobileEnv.metadata}

@@ -73,7 +73,7 @@ class MobilitySampler:
         _, shadowing, _ = self.scenarios.split(uniforms[..., :n_scenario])
         speed_m_per_s = speed_from_uniform(speed, self.config.mobility)
         scenario = self.scenarios.from_uniforms(uniforms[..., :n_scenario])
-        amounts = self._amounts(speed.shape[:-1])
+        amounts = self.amounts(speed.shape[:-1])
         return MobilityState(
             joined=np.ones(speed.shape, dtype=np.bool_),
             scenario=Scenario.unchecked(**scenario.to_dict() | amounts),
@@ -105,24 +105,24 @@ class MobilitySampler:
         speed_m_per_s = state.user_speed_m_per_s
         fields = {name: getattr(old, name) for name in _OF_A_USER}
         if joined.any():
-            drawn = [_inside(part[joined]) for part in per_user]
-            place[joined] = np.stack(self.scenarios.places(*drawn[:2]), axis=-1)
+            new = np.nonzero(joined)  # found once, not at every use of the mask
+            drawn = [_inside(part[new]) for part in per_user]
+            place[new] = np.stack(self.scenarios.places(*drawn[:2]), axis=-1)
             speed_m_per_s = speed_m_per_s.copy()
-            speed_m_per_s[joined] = speed_from_uniform(speed[joined], mobility)
+            speed_m_per_s[new] = speed_from_uniform(speed[new], mobility)
             for name, values in self.scenarios.user_fields(*drawn[2:]).items():
                 fields[name] = fields[name].copy()
-                fields[name][joined] = values
+                fields[name][new] = values
 
         # Gauss-Markov [Liang and Haas 1999], with a memory of 0 for whoever joins.
         memory = np.where(joined, 0.0, mobility.velocity_memory)
         spread = np.sqrt(1 - memory**2) * _component(speed_m_per_s)
         velocity = memory[..., None] * velocity + spread[..., None] * normal
 
-        # Shadowing along the path [Gudmundson 1991]; whoever joins has fresh one.
-        kept = np.where(joined, 0.0, np.exp(-path_m / mobility.shadowing_distance_m))
-        kept = kept[..., None]
         fresh_db = self.scenarios.shadowing_db(_inside(shadowing))
-        shadowing_db = kept * state.shadowing_db + np.sqrt(1 - kept**2) * fresh_db
+        shadowing_db = self.shadowing_onward_db(
+            state.shadowing_db, fresh_db, path_m, joined
+        )
 
         gain = self.scenarios.channel_gain(
             place[..., 0], place[..., 1], shadowing_db, fading
@@ -134,14 +134,25 @@ class MobilitySampler:
                 user_position_m=place,
                 **fields,
                 **self.scenarios.constants(joined.shape[:-1]),
-                **self._amounts(joined.shape[:-1]),
+                **self.amounts(joined.shape[:-1]),
             ),
             user_velocity_m_per_s=velocity,
             user_speed_m_per_s=speed_m_per_s,
             shadowing_db=shadowing_db,
         )
 
-    def _amounts(self, batch: tuple[int, ...]) -> dict[str, Array]:
+    def shadowing_onward_db(
+        self, old_db: Array, fresh_db: Array, path_m: Array, joined: Array
+    ) -> Array:
+        """Returns shadowing [..., N, M] after paths [..., N] [Gudmundson 1991].
+
+        `fresh_db` is independent one; whoever has joined, [..., N], has that.
+        """
+        distance_m = self.config.mobility.shadowing_distance_m
+        kept = np.where(joined, 0.0, np.exp(-path_m / distance_m))[..., None]
+        return kept * old_db + np.sqrt(1 - kept**2) * fresh_db
+
+    def amounts(self, batch: tuple[int, ...]) -> dict[str, Array]:
         """Returns what moving a user's state takes; it cannot be written to."""
         return {
             name: np.broadcast_to(value, (*batch, *value.shape)) if batch else value
@@ -247,6 +258,7 @@ def move(
     squared = moved[..., 0] ** 2 + moved[..., 1] ** 2
     leaves = squared > radius_m**2
     if leaves.any():
+        leaves = np.nonzero(leaves)
         velocity = velocity.copy()
         moved[leaves], velocity[leaves] = _reflect(
             place_m[leaves] / radius_m,

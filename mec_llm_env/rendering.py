@@ -1,7 +1,8 @@
 """Pictures of a decision: who is served where, shares, delays and energies.
 
-Colour stands for the server everywhere, shade for the phase of the work. Needs the
-extra `render` (matplotlib); draws on an Agg canvas, without pyplot and its state.
+Colour stands for the server everywhere, shade for the phase of the work. In an episode
+of slots, trails show where users come from, dashes which server they have left. Needs
+the extra `render` (matplotlib); draws on an Agg canvas, without pyplot and its state.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ try:
     from matplotlib.collections import LineCollection, PolyCollection
     from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Circle, Patch
 except ImportError as error:
     raise DependencyNotInstalled(
         'Rendering needs matplotlib; install it with: pip install "mec-llm-env[render]"'
@@ -35,6 +37,7 @@ SIZE = (720, 1280)
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "^", "D", "v", "P", "s", "X", "<", "p", ">")
 _INK, _FAINT, _IDLE, _NEUTRAL = "#222222", "#6B7280", "#ECEEF1", "#8A94A3"
+_TRAIL = "#C3C9D2"
 
 # Phases from dark to light: share of black (below 0) or white mixed into the colour.
 _SHADES = {"local": -0.45, "uplink": 0.0, "server": 0.45, "downlink": 0.78}
@@ -46,6 +49,16 @@ _PLATE = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none"
 _TALLEST = 5.0  # bars beyond this multiple of the median are cut
 
 
+class Episode(NamedTuple):
+    """Where in an episode of slots a decision is. N users."""
+
+    slot: int  # from 1
+    slots: int  # T
+    scr: float  # of the episode, this decision included
+    trails: Any  # [K, N, 2] m, the last places, that of this slot the last; NaN: none
+    radius_m: float  # of the cell
+
+
 class _Decision(NamedTuple):
     """What the panels draw, in NumPy; users in the order of their servers."""
 
@@ -55,23 +68,28 @@ class _Decision(NamedTuple):
     server: Any  # [N] number of each user's server; None before the decision
     order: Any  # [N] users, by server
     turn: Any  # [N] 0, 1, … within the server, in that order
+    left: Any  # [N] number of the server that the user has left; -1: none
+    episode: Episode | None
 
 
 def draw_decision(
     scenario: Scenario,
     allocation: Allocation | None = None,
     outcome: Outcome | None = None,
+    episode: Episode | None = None,
 ) -> np.ndarray[Any, Any]:
     """Draws one decision, or the scenario before it.
 
     A map of users and servers (left out where positions are absent), the shares of
     bandwidth and compute of each server with what is idle, and each user's delay and
-    energy by phase. Equal arguments give equal pixels.
+    energy by phase. Where the scenario says who holds training states (`serving`),
+    migrations are marked. Equal arguments give equal pixels.
 
     Args:
         scenario: a single scenario, without batch axes.
         allocation: the decision on it, if there is one.
         outcome: of the allocation, if there is one.
+        episode: where in an episode of slots it is; None: it stands alone.
 
     Returns:
         [H, W, 3] uint8.
@@ -84,7 +102,7 @@ def draw_decision(
             "One scenario is drawn at a time; got batch shape "
             f"{scenario.batch_shape}. Draw scenario[i], allocation[i], outcome[i]."
         )
-    decision = _as_decision(scenario, allocation, outcome)
+    decision = _as_decision(scenario, allocation, outcome, episode)
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
@@ -128,31 +146,52 @@ _STYLE: Any = {
 
 
 def _as_decision(
-    scenario: Scenario, allocation: Allocation | None, outcome: Outcome | None
+    scenario: Scenario,
+    allocation: Allocation | None,
+    outcome: Outcome | None,
+    episode: Episode | None,
 ) -> _Decision:
     order = turn = np.arange(scenario.n_users)
+    scenario = scenario.to_numpy()
+    left = np.full(scenario.n_users, -1)
     server = None
     if allocation is not None:
         allocation = allocation.to_numpy()
         server = allocation.association.argmax(axis=-1)
         order = server.argsort(kind="stable")
         turn = turn - np.searchsorted(server[order], server[order])
+        if (serving := scenario.serving) is not None:
+            holder = serving.argmax(axis=-1)
+            moved = serving.any(axis=-1) & (holder != server)
+            left = np.where(moved, holder, -1)
     return _Decision(
-        scenario=scenario.to_numpy(),
+        scenario=scenario,
         allocation=allocation,
         outcome=None if outcome is None else outcome.to_numpy(),
         server=server,
         order=order,
         turn=turn,
+        left=left,
+        episode=episode,
     )
 
 
 def _draw_title(figure: Any, decision: _Decision) -> None:
     s, outcome = decision.scenario, decision.outcome
     text = "No decision yet" if outcome is None else f"SCR  {float(outcome.scr):.4g}"
+    if (episode := decision.episode) is not None:
+        text = f"Slot {episode.slot} of {episode.slots}"
+        if episode.scr > 0:
+            text += f"  ·  episode SCR {episode.scr:.4g}"
     figure.text(0.022, 0.945, text, fontsize=17, weight="bold")
     words = [_count(s.n_users, "user"), _count(s.n_servers, "server")]
+    if outcome is None and episode is not None:
+        words.append("no decision yet in this slot")
     if outcome is not None:
+        if episode is not None:
+            words.append(f"SCR of the slot {_number(float(outcome.scr))}")
+        if s.serving is not None:
+            words.append(_count(int((decision.left >= 0).sum()), "migration"))
         words += [
             f"mean delay {_number(outcome.delay_s.mean())} s",
             f"mean energy {_number(outcome.energy_j.mean())} J",
@@ -174,6 +213,7 @@ def _draw_map(axes: Any, decision: _Decision) -> None:
     assert users is not None  # `_has_map`
     assert servers is not None
     size = float(np.clip(1500 / s.n_users, 7, 60))
+    _draw_paths(axes, decision)
     if server is None:
         axes.scatter(*users.T, s=size, color=_NEUTRAL, edgecolor="white", zorder=3)
     else:
@@ -222,12 +262,59 @@ def _draw_map(axes: Any, decision: _Decision) -> None:
                 "edgecolor": "white",
             },
         )
-    _frame_map(axes, np.concatenate([users, servers]))
+    _frame_map(axes, np.concatenate([users, servers]), decision.episode)
 
 
-def _frame_map(axes: Any, points: Any) -> None:
-    """Sets square limits around the points, with room for labels."""
+def _draw_paths(axes: Any, decision: _Decision) -> None:
+    """Draws trails of users, and dashes to the servers that they have left."""
+    s, episode, left = decision.scenario, decision.episode, decision.left
+    users, servers = s.user_position_m, s.server_position_m
+    assert users is not None  # `_has_map`
+    assert servers is not None
+    keys, look = [], dict[str, Any]()
+    if episode is not None:
+        ends = np.stack([episode.trails[:-1], episode.trails[1:]], axis=2)
+        known = np.isfinite(ends).all(axis=(2, 3))
+        look = {"color": _TRAIL, "linewidth": float(np.clip(24 / s.n_users, 0.6, 2))}
+        paths = LineCollection(list(ends[known]), zorder=1.5, **look)
+        axes.add_collection(paths)
+        dot = look["linewidth"] + 2
+        axes.scatter(
+            *episode.trails[:-1][known].T, s=dot**2, color=_TRAIL, linewidths=0
+        ).set_zorder(1.6)
+        look |= {"marker": "o", "markersize": dot, "markeredgewidth": 0}
+        keys.append(Line2D([], [], label="trail, a dot a slot", **look))
+    if s.serving is not None:
+        moved = left >= 0
+        width = float(np.clip(30 / s.n_users, 0.6, 1.3))
+        look = {"color": _INK, "linewidth": width, "linestyle": (0, (4, 3))}
+        ends = np.stack([users[moved], servers[left[moved]]], axis=1)
+        axes.add_collection(LineCollection(list(ends), zorder=2.5, **look))
+        keys.append(Line2D([], [], label="migrates from", **look))
+    if keys:
+        axes.legend(
+            handles=keys,
+            ncols=len(keys),
+            loc="lower right",
+            bbox_to_anchor=(1.0, 0.995),
+            borderaxespad=0.0,
+            handlelength=2.2,
+            columnspacing=1.2,
+        )
+
+
+def _frame_map(axes: Any, points: Any, episode: Episode | None) -> None:
+    """Sets square limits around the points, with room for labels.
+
+    In an episode around the cell, so that the frame stays where it is.
+    """
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    if episode is not None:
+        centre = np.zeros(2)
+        points = np.append(points, [[episode.radius_m, 0.0]], axis=0)
+        axes.add_patch(
+            Circle((0, 0), episode.radius_m, fill=False, edgecolor="#B8BEC8", zorder=1)
+        )
     reach = max(float(np.abs(points - centre).max()) * 1.08, 1.0)
     axes.set_xlim(centre[0] - reach, centre[0] + reach)
     axes.set_ylim(centre[1] - reach, centre[1] + reach)
@@ -257,12 +344,17 @@ def _draw_panels(figure: Any, left: float, decision: _Decision) -> None:
     _draw_phases(delay, "Delay per user (s)", "delay", "s", decision)
     _draw_phases(energy, "Energy per user (J)", "energy", "J", decision)
     energy.set_xlabel("user" if z is None else "user, in the order of the servers")
+    keys = [
+        Patch(facecolor=_shade(_NEUTRAL, shade), label=phase)
+        for phase, shade in _SHADES.items()
+    ]
+    if s.serving is not None:
+        keys.append(
+            Patch(facecolor="white", edgecolor=_INK, hatch="/////", label="migration")
+        )
     delay.legend(
-        handles=[
-            Patch(facecolor=_shade(_NEUTRAL, shade), label=phase)
-            for phase, shade in _SHADES.items()
-        ],
-        ncols=len(_SHADES),
+        handles=keys,
+        ncols=len(keys),
         loc="lower right",
         bbox_to_anchor=(1.0, 0.97),
         borderaxespad=0.0,
@@ -364,7 +456,8 @@ def _draw_phases(
         return
     names = [f"{quantity}_{phase}_{unit.lower()}" for phase in _SHADES]
     parts = [getattr(outcome, name)[order] for name in names if hasattr(outcome, name)]
-    total = np.sum(parts, axis=0)
+    moving = getattr(outcome, f"{quantity}_migration_{unit.lower()}")[order]
+    total = np.sum(parts, axis=0) + moving
     top = _axis_top(total)
     width = 0.8 if n_users <= _MOST_NAMED_USERS else 1.0
     left, bottom = np.arange(n_users) - width / 2, np.zeros(n_users)
@@ -372,6 +465,18 @@ def _draw_phases(
         colors = [_shade(_color(m), shade) for m in decision.server[order]]
         _fill(axes, left, bottom, width, np.minimum(part, 2 * top - bottom), colors)
         bottom = bottom + part
+    moved = np.flatnonzero(moving)
+    axes.bar(
+        moved,
+        np.clip(moving, 0, np.maximum(2 * top - bottom, 0))[moved],
+        width,
+        bottom[moved],
+        facecolor="white",
+        edgecolor=_INK,
+        linewidth=0.6,
+        hatch="/////" if n_users <= _MOST_NAMED_USERS else None,
+        zorder=2,
+    )
     axes.set_ylim(0, top)
     cut = np.flatnonzero(total > top)
     for i in cut[: _MOST_LABELLED_POINTS if n_users <= _MOST_NAMED_USERS else 0]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +45,14 @@ class DecisionTask:
         episode_length: decisions an episode.
         sampler: has the `block_size` of a situation.
         replays: whether what a user gives lasts for the whole episode.
+        decisions_shown: what `draw` needs: the last, and some before it.
     """
 
     episode_length: int
     sampler: Any
     replays = False
     option = "scenario"  # the one of a reset
+    decisions_shown = 1
 
     def __init__(
         self, config: ScenarioConfig, action_encoding: str, observation_codec: Any
@@ -115,6 +117,21 @@ class DecisionTask:
     def drawn_limits(self) -> dict[str, Limits]:
         """Returns the lowest and highest value of each field of drawn scenarios."""
         return scenario_sampler(self.config).field_limits()
+
+    def draw(
+        self,
+        situations: Sequence[Any],
+        allocation: Allocation | None,
+        outcome: Outcome | None,
+    ) -> np.ndarray[Any, Any]:
+        """Draws the last of some situations, without batch axes, and the decision.
+
+        Raises:
+            DependencyNotInstalled: the extra `render` is not installed.
+        """
+        from mec_llm_env.rendering import draw_decision
+
+        return draw_decision(situations[-1].scenario, allocation, outcome)
 
     def _means(self, outcome: Outcome, *names: str) -> dict[str, Any]:
         n_users = self.config.users

@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.attributes import SubAttributes
 from mec_llm_env.callers import refuse_miscounting
-from mec_llm_env.env import DecisionEnv, check_render_mode
+from mec_llm_env.env import DecisionEnv, check_render_mode, open_window, past
 from mec_llm_env.objective import Outcome
 from mec_llm_env.ranges import integer_argument, shorten
 from mec_llm_env.record import ArrayRecord
@@ -36,13 +36,14 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
     Args:
         num_envs: B, the number of sub-environments.
         autoreset_mode: "SameStep", "NextStep" or "Disabled".
-        render_mode: "rgb_array" or None.
+        render_mode: "rgb_array", "human" (a window with the first four) or None.
         **kwargs: of the task.
     """
 
     task_type: Any  # of `DecisionTask`
 
     metadata: dict[str, Any] = {**DecisionEnv.metadata}
+    _window: Any = None  # Gymnasium closes what could not be made, too
 
     def __init__(
         self,
@@ -74,6 +75,8 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         self._decisions = np.zeros(self.num_envs, dtype=np.int64)  # in this episode
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)  # at the last step
         self._decided = np.zeros(self.num_envs, dtype=np.bool_)  # in the last step
+        self._passed = past(self.task, self.render_mode)
+        self._window = open_window(self.render_mode, self.metadata)
 
     def reset(
         self,
@@ -109,6 +112,7 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         if not self.task.replays:
             self._draw_again(mask)
         self._forget()
+        self._show()
         infos: dict[str, Any] = {}
         _add_masked(infos, self.task.no_figures((self.num_envs,)), mask)
         return deepcopy(self._observation), infos
@@ -128,6 +132,7 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         self.decided_scenario = before.scenario
         self.allocation, self.outcome = allocation, outcome
         self._decided = ~idle
+        self._passed.append(before)
         decisions = np.where(idle, 0, self._decisions + 1)
         ended = decisions == self.task.episode_length
         rewards = np.where(idle, 0.0, self.task.reward(before, after, outcome))
@@ -143,27 +148,25 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         self._draw_again(begun)
         self._go_on(after, begun, ended)
         self._ended = ended
+        self._show()
         truncations = np.zeros_like(ended)
         return deepcopy(self._observation), rewards, ended.copy(), truncations, infos
 
     def render(self) -> tuple[Array, ...] | None:
-        """Returns one picture a sub-environment; see `MecLlmEnv.render`."""
+        """Returns one picture a sub-environment; see `MecLlmEnv.render`.
+
+        None with "human", where a window shows the first four of them.
+        """
         if self.render_mode is None:
             return None
         if self.scenario is None:
             raise ResetNeeded("There is nothing to render: call reset first.")
-        from mec_llm_env.rendering import draw_decision
+        return None if self._window else tuple(map(self._picture, range(self.num_envs)))
 
-        decided = zip(
-            self.get_attr("decided_scenario"),
-            self.get_attr("allocation"),
-            self.get_attr("outcome"),
-            strict=True,
-        )
-        return tuple(
-            draw_decision(scenario or self.scenario[i], allocation, outcome)
-            for i, (scenario, allocation, outcome) in enumerate(decided)
-        )
+    def close_extras(self, **kwargs: Any) -> None:
+        """Closes the window, if there is one."""
+        if self._window:
+            self._window.close()
 
     @property
     def scenario(self) -> Scenario | None:
@@ -195,6 +198,7 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         for name in _EPISODE_STATE:
             setattr(self, name, deepcopy(state[name]))
         self._forget()
+        self._passed.clear()
         self._observation = (
             None if self.situation is None else self.task.observe(self.situation)
         )
@@ -203,6 +207,25 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         """Forgets the last decisions."""
         self.decided_scenario = self.allocation = self.outcome = None
         self._decided = np.zeros(self.num_envs, dtype=np.bool_)
+
+    # Pictures.
+
+    def _picture(self, i: int) -> Array:
+        """Returns that of a sub-environment; its last step may have only begun it."""
+        if not self._decided[i]:
+            situations = [*self._passed, self.situation]
+            return self.task.draw(
+                [situation[i] for situation in situations], None, None
+            )
+        assert self.allocation is not None
+        assert self.outcome is not None
+        situations = [situation[i] for situation in self._passed]
+        return self.task.draw(situations, self.allocation[i], self.outcome[i])
+
+    def _show(self) -> None:
+        if self._window:
+            shown = range(min(self.num_envs, self._window.most_pictures))
+            self._window.show([self._picture(i) for i in shown])
 
     # Situations and seeds.
 
@@ -327,7 +350,7 @@ class MecLlmVectorEnv(DecisionVectorEnv):
     Args:
         num_envs: B, the number of sub-environments.
         autoreset_mode: "SameStep", "NextStep" or "Disabled".
-        render_mode: "rgb_array" or None.
+        render_mode: "rgb_array", "human" (a window with the first four) or None.
         **kwargs: see `Task`: preset, overrides, encodings, episode_length.
     """
 

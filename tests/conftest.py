@@ -1,4 +1,4 @@
-"""What every test has: a key of its own to sign checkpoints with."""
+"""What every test has: a key of its own to sign checkpoints with, and no screen."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
+os.environ["SDL_VIDEODRIVER"] = "dummy"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -70,6 +70,16 @@ def test_own_data(tmp_path: Path) -> None:
     assert servers.count("0") <= 3  # its `max_users`
 
 
+def test_own_traces(tmp_path: Path) -> None:
+    text = output_of("own_traces", tmp_path)
+    assert "20 slots, 4 users" in text
+    assert "join after the first slot: 1" in text
+    strongest, best = numbers(r"episode SCR +([\d.]+), ", text)
+    assert best > 1.1 * strongest
+    moved, stayed = numbers(r"(\d+) migrations", text)
+    assert moved > stayed
+
+
 def test_gymnasium_loop(tmp_path: Path) -> None:
     text = output_of("gymnasium_loop", tmp_path)
     (random,) = numbers(r"random mean SCR +([\d.]+)", text)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 USE = """
 import gymnasium as gym
+import numpy as np
 import dashf, mec_llm_env
 from importlib import resources
 
@@ -28,6 +29,16 @@ print(env.step(env.action_space.sample())[1])
 envs = gym.make_vec("MecLlm-v0", 3, preset="tiny-4x2")
 envs.reset(seed=0)
 print(envs.step(envs.action_space.sample())[1].shape)
+mobile = gym.make_vec("MecLlmMobile-v0", 2, overrides={"mobility.slots": 3})
+mobile.reset(seed=0)
+total = sum(mobile.step(mobile.action_space.sample())[1] for _ in range(2))
+_, reward, *_, infos = mobile.step(mobile.action_space.sample())
+print(abs(total + reward - infos["final_info"]["episode_scr"]).max() < 1e-9)
+config = mec_llm_env.MobileConfig(users=1, servers=1)
+with open("traces.csv", "w") as file:
+    file.write("slot,user,x_m,y_m\\n0,0,1,2\\n1,0,3,4\\n")
+rng = np.random.default_rng(0)
+print(mec_llm_env.read_traces("traces.csv", config, rng).n_slots)
 from mec_llm_env.bank import load_bank
 bank = load_bank("tiny-4x2")
 print(len(bank), bank.scenario.batch_shape, (bank.scr <= bank.bound).all())
@@ -119,9 +130,11 @@ def test_every_solver_works_where_it_is_installed(python: Path, tmp_path: Path) 
 
 
 def test_installed_and_used_from_another_folder(python: Path, tmp_path: Path) -> None:
-    reward, shape, bank = lines(python, USE, tmp_path)
+    reward, shape, returns, slots, bank = lines(python, USE, tmp_path)
     assert float(reward) > 0
     assert shape == "(3,)"
+    assert returns == "True"
+    assert slots == "2"
     assert bank == "100 (100,) True"
     # The library brings no learning libraries along.
     listed = subprocess.run(

@@ -29,8 +29,10 @@ def answer(job):
     z = result.allocation
     return result.scr, [getattr(z, field).tobytes() for field in z.field_names()]
 
-def decisions(mode, **options):
-    envs = gym.make_vec("mec_llm_env:MecLlm-v0", 2, preset="tiny-4x2",
+SIZE = {"users": 4, "servers": 2}
+
+def decisions(env_id, mode, **options):
+    envs = gym.make_vec(f"mec_llm_env:{env_id}", 2, overrides=SIZE,
                         vectorization_mode=mode, **options)
     first, _ = envs.reset(seed=0)
     envs.action_space.seed(0)
@@ -45,7 +47,9 @@ if __name__ == "__main__":
     serial = [answer(job) for job in jobs]
     with multiprocessing.Pool(2) as pool:
         assert pool.map(answer, jobs, chunksize=3) == serial
-    assert decisions("async", vector_kwargs={"context": method}) == decisions("sync")
+    for env_id in ("MecLlm-v0", "MecLlmMobile-v0"):
+        one = decisions(env_id, "async", vector_kwargs={"context": method})
+        assert one == decisions(env_id, "sync")
 """
 
 EVALUATE = """

@@ -22,7 +22,13 @@ def test_report_from_another_folder(tmp_path: Path) -> None:
         command, cwd=tmp_path, check=True, capture_output=True, text=True
     )
     rows = dict(re.findall(r"^\| (.+?) \| ([\d,]+) \(.*\) \|$", ran.stdout, re.M))
-    assert list(rows) == ["scalar", "batched, 1", "batched, 8", "PPO training, 256"]
+    plain = ["scalar", "batched, 1", "batched, 8"]
+    mobile = [f"mobile, {name}" for name in plain]
+    assert list(rows) == [*plain, *mobile, "PPO training, 256"]
+    pattern = r"^\| (mobile, .+?) \| (\d+\.\d\d) \(.*\) \|$"
+    ratios = dict(re.findall(pattern, ran.stdout, re.M))
+    assert list(ratios) == mobile
+    assert all(0.1 < float(ratio) < 10 for ratio in ratios.values())
     rates = {name: int(rate.replace(",", "")) for name, rate in rows.items()}
     assert min(rates.values()) > 0
     assert rates["batched, 8"] > rates["batched, 1"]

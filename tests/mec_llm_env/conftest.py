@@ -1,13 +1,24 @@
-"""The toy scenario."""
+"""The toy scenario; windows that do not wait."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
 #: Of gains and noise, of which only the quotient counts: a power of two, exactly.
 UNIT = 2.0**-30
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hurried() -> Iterator[None]:
+    """Pictures do not wait for their turn: Gymnasium's checks show many."""
+    with pytest.MonkeyPatch.context() as patch:
+        if find_spec("pygame"):
+            patch.setattr("mec_llm_env.window.sleep", lambda _: None)
+        yield
 
 
 @pytest.fixture

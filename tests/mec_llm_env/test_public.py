@@ -22,6 +22,7 @@ from mec_llm_env import (
     ScenarioConfig,
     Trajectory,
     evaluate,
+    read_traces,
     sample_scenario,
     sample_trajectory,
     violations,
@@ -91,6 +92,14 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "batch_shape": (2,),
         },
     ),
+    "read_traces": (
+        read_traces,
+        {
+            "path": "traces.csv",
+            "rest": MobileConfig(users=1, servers=1),
+            "rng": np.random.default_rng(0),
+        },
+    ),
     "MobileConfig": (
         MobileConfig,
         {
@@ -133,6 +142,7 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     SCENARIO.save("scenario.npz")
     TRAJECTORY.save("trajectory.npz")
+    Path("traces.csv").write_text("slot,user,x_m,y_m\n0,0,1,2\n")
 
 
 def test_every_public_function_is_called() -> None:
@@ -153,7 +163,7 @@ def test_other_arguments_are_refused_with_words(name: str) -> None:
             except ValueError as error:
                 texts.append(str(error))
             except (FileNotFoundError, IsADirectoryError):
-                assert name in ("Scenario.load", "Trajectory.load")
+                assert name in ("Scenario.load", "Trajectory.load", "read_traces")
     assert len(texts) > 0.6 * len(call) * len(JUNK)
     for text in set(texts):
         assert re.search(

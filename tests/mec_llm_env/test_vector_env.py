@@ -274,7 +274,9 @@ def test_misuse_is_named() -> None:
         gym.make_vec("MecLlm-v0", 0)
     with pytest.raises(ValueError, match="`autoreset_mode` must be one of 'NextStep'"):
         gym.make_vec("MecLlm-v0", 2, autoreset_mode="Never")
-    with pytest.raises(ValueError, match="`render_mode` must be None or 'rgb_array'"):
+    with pytest.raises(
+        ValueError, match="`render_mode` must be None, 'human' or 'rgb_array'"
+    ):
         gym.make_vec("MecLlm-v0", 2, render_mode="human")
     env = gym.make_vec("MecLlm-v0", 2, autoreset_mode="Disabled")
     action = next(actions(env))
