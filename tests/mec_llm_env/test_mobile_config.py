@@ -34,6 +34,8 @@ def test_presets(name: str, users: int, servers: int, shares: Any) -> None:
     assert config.workload.sequences == (8, 32)
     others = config.to_dict() | {"radio.fading": "rayleigh"}
     others |= {"workload.sequences": [16, 64], "users": 10, "servers": 2}
+    assert config.layout.cell_radius_m == 600
+    others |= {"layout.cell_radius_m": 500.0}
     plain = {k: v for k, v in others.items() if k in ScenarioConfig().to_dict()}
     assert plain == ScenarioConfig().to_dict()
 
@@ -68,7 +70,7 @@ def test_scenarios_are_drawn_from_it_too() -> None:
         (lambda: MobilityConfig(slots=0), r"^`mobility.slots` must be an integer"),
         (
             lambda: MobilityConfig(still_share=0.5),
-            r"`mobility.still_share`.* must sum to 1; got \[0.5, 0.4, 0.3\]",
+            r"`mobility.still_share`.* must sum to 1; got \[0.5, 0.6, 0.2\]",
         ),
         (
             lambda: MobileConfig().with_overrides({"mobility.memory": 1}),

@@ -16,6 +16,8 @@ from mec_llm_env.sampling import scenario_sampler
 
 Array = np.ndarray[Any, Any]
 
+RADIUS_M = MobileConfig().layout.cell_radius_m
+
 
 def config(**overrides: Any) -> MobileConfig:
     keys = {key.replace("__", "."): value for key, value in overrides.items()}
@@ -93,9 +95,9 @@ def test_nobody_is_outside_of_the_disc_and_places_stay_uniform(
     many: Trajectory,
 ) -> None:
     squared = (many.scenario.user_position_m**2).sum(-1)
-    assert (squared <= 500**2).all()
+    assert (squared <= RADIUS_M**2).all()
     for t in (0, 10, 49):
-        law = stats.uniform(0, 500**2).cdf
+        law = stats.uniform(0, RADIUS_M**2).cdf
         assert stats.kstest(squared[:, t].ravel(), law).pvalue > 1e-3
 
 
@@ -121,7 +123,7 @@ def test_speed_classes(many: Trajectory) -> None:
     driving = (first >= 5) & (first <= 15)
     assert (still | walking | driving).all()
     counts = [still.sum(), walking.sum(), driving.sum()]
-    wanted = np.array([0.3, 0.4, 0.3]) * first.size
+    wanted = np.array(MobileConfig().mobility.shares) * first.size
     assert stats.chisquare(counts, wanted).pvalue > 1e-3
     assert stats.kstest(first[walking], stats.uniform(0.5, 1).cdf).pvalue > 1e-3
     assert stats.kstest(first[driving], stats.uniform(5, 10).cdf).pvalue > 1e-3
@@ -222,7 +224,7 @@ def test_a_job_keeps_its_user_and_the_next_one_is_another(many: Trajectory) -> N
     speed = many.user_speed_m_per_s
     assert not ((speed[:, 1:] != speed[:, :-1]) & ~many.joined[:, 1:]).any()
     place = many.scenario.user_position_m[:, 1:][many.joined[:, 1:]]
-    law = stats.uniform(0, 500**2).cdf
+    law = stats.uniform(0, RADIUS_M**2).cdf
     assert stats.kstest((place**2).sum(-1), law).pvalue > 1e-3
 
 
