@@ -1,9 +1,11 @@
 #!/usr/bin/env python
-"""Compares agents on the same test scenarios.
+"""Compares agents on the same test scenarios, or in the same test episodes.
 
 `python evaluate.py --agents runs/ppo/latest gucaa rucaa random` prints a table and
 writes results.csv, results.json, report.html and figures into a new folder. Several
-runs that differ in their seed alone, such as runs/ppo/*_?, are one row.
+runs that differ in their seed alone, such as runs/ppo/*_?, are one row. With
+`--env MecLlmMobile-v0` there are `hysteresis` and `lookahead` too, and `clairvoyant`,
+a plan that knows the future.
 """
 
 from __future__ import annotations
@@ -38,14 +40,14 @@ from agents.display import Display
 from agents.evaluation.comparison import compare
 from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table
-from agents.evaluation.selection import common_task_arguments, select
+from agents.evaluation.selection import common_environment, select
 from agents.folders import check_writable
-from agents.instances import held_out_instances
+from agents.instances import Instances, held_out_instances
 from agents.provenance import provenance
 from agents.registry import agent_names
+from agents.tasks import DEFAULT_ENV, ENVIRONMENTS, AnyTask, make_task
 from agents.terminal import run_script
-from mec_llm_env import Scenario
-from mec_llm_env.task import Task
+from mec_llm_env.names import did_you_mean
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,19 +57,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with one_line_errors(parser.prog):
         asked = options.preset or options.override
         given = task_arguments(options) if asked else None
-        arguments_of_task = common_task_arguments(options.agents, given)
-        task = Task(**arguments_of_task)
+        env_id, arguments_of_task = common_environment(
+            options.agents, _known(options.env), given
+        )
+        task = make_task(env_id, **arguments_of_task)
         entries = select(options.agents, task)
-        check_memory(task.config, options.instances, "instances")
-        scenario = held_out_instances(task.config, options.instances)
+        situations = options.instances * task.episode_length
+        check_memory(task.config, situations, "situations of the instances")
+        instances = held_out_instances(task.config, options.instances)
         check_writable(Path(options.output))
 
-    bounds = None if options.no_bound else _bounds(scenario, task, arguments_of_task)
+    bounds = None if options.no_bound else _bounds(instances, task, arguments_of_task)
     names = [name for entry in entries for name in entry.names]
     with Display("deciding", 1.0) as display:
         measured = iter(
             compare(
-                *(names, task, scenario),
+                *(names, task, instances),
                 seed=options.seed,
                 jobs=options.jobs,
                 advance=display.update,
@@ -84,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for entry in entries
     ]
     about = {
+        "env": env_id,
         **arguments_of_task,
         "instances": options.instances,
         "seed": options.seed,
@@ -118,13 +124,18 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="AGENT",
         help=f"{', '.join(agent_names())}, or folders of training runs",
     )
+    add(
+        "--env",
+        metavar="ID",
+        help=f"{', '.join(ENVIRONMENTS)} (that of the runs, or {DEFAULT_ENV})",
+    )
     add_task_options(parser)
     add(
         "--instances",
         type=positive_integer,
         default=100,
         metavar="I",
-        help="test scenarios (%(default)s)",
+        help="test scenarios, or episodes (%(default)s)",
     )
     add(
         "--seed",
@@ -149,12 +160,26 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _known(env_id: str | None) -> str | None:
+    """Returns an id from the command line.
+
+    Raises:
+        ValueError: there is no such environment.
+    """
+    if env_id is not None and env_id not in ENVIRONMENTS:
+        raise ValueError(
+            f"There is no environment {env_id!r}.{did_you_mean(env_id, ENVIRONMENTS)} "
+            f"Choose from {', '.join(ENVIRONMENTS)}."
+        )
+    return env_id
+
+
 def _bounds(
-    scenario: Scenario, task: Task, kwargs: Mapping[str, Any]
+    instances: Instances, task: AnyTask, kwargs: Mapping[str, Any]
 ) -> InstanceBounds:
-    with Display("certified bounds", scenario.batch_shape[0]) as display:
+    with Display("certified bounds", instances.batch_shape[0]) as display:
         return certified_bounds(
-            scenario,
+            instances,
             task.config.objective,
             None if "overrides" in kwargs else kwargs["preset"],
             advance=display.update,

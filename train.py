@@ -24,11 +24,11 @@ from agents.command_line import (
     positive_integer,
 )
 from agents.run.hyperparameters import describe_hyperparameters
+from agents.tasks import DEFAULT_ENV
 from agents.terminal import run_script, stop_with_parent
 from agents.training import start
 from agents.training.demonstrations import SCENARIOS
 from agents.training.settings import (
-    DEFAULT_ENV,
     EVALUATIONS,
     add_training_options,
     config_from_options,

@@ -7,18 +7,14 @@ from typing import Any, Protocol
 from mec_llm_env import Allocation, Scenario
 
 
-class Agent(Protocol):
-    """Decides on scenarios, and on observations like a policy of Stable-Baselines3.
+class Policy(Protocol):
+    """Decides on observations like a policy of Stable-Baselines3.
 
     Attributes:
         name: id shown in tables, such as "rucaa" or "ppo".
     """
 
     name: str
-
-    def decide(self, scenario: Scenario) -> Allocation:
-        """Returns a feasible allocation of the scenario's batch shape."""
-        ...
 
     def predict(
         self,
@@ -28,4 +24,12 @@ class Agent(Protocol):
         deterministic: bool = True,
     ) -> tuple[Any, tuple[Any, ...] | None]:
         """Returns the action for an observation, or a batch, and the next state."""
+        ...
+
+
+class Agent(Policy, Protocol):
+    """Decides on scenarios too, where one decision does not depend on another."""
+
+    def decide(self, scenario: Scenario) -> Allocation:
+        """Returns a feasible allocation of the scenario's batch shape."""
         ...

@@ -6,7 +6,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -15,14 +15,15 @@ import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
 from agents.cache import cached_arrays, source_hash
 from dashf.result import NEAR
-from mec_llm_env import ObjectiveConfig, Scenario
+from mec_llm_env import ObjectiveConfig, Scenario, Trajectory
 from mec_llm_env.bank import bank_presets, load_bank
+from mec_llm_env.bank.trajectories import load_trajectory_bank, trajectory_bank_presets
 from mec_llm_env.files import Arrays
 
 Array = np.ndarray[Any, Any]
 
 CACHE = ALL_CACHES / "bounds"
-CHUNK = 10  # instances bounded at once; each chunk is a file of the cache
+CHUNK = 10  # scenarios bounded at once; each chunk is a file of the cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +54,38 @@ class InstanceBounds:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class EpisodeBounds(InstanceBounds):
+    """Certified upper bounds of the SCRs of I episodes, whoever decides."""
+
+    def warning(self) -> str | None:
+        """Returns by how much the best plans known are below the bound."""
+        return (
+            "the certified bound holds for whoever knows the future, too; the best "
+            f"plans known are {100 * self.gap.mean():.2f} % below it on average, "
+            f"{100 * self.gap.max():.2f} % at most."
+        )
+
+
+class _Kind(NamedTuple):
+    """How instances of a kind are bounded."""
+
+    result: type[InstanceBounds]
+    chunk: int  # bounded at once
+    bound: str  # function of `dashf`
+    bank_presets: Callable[[], tuple[str, ...]]
+    load_bank: Callable[[str], Any]
+
+
+_SCENARIOS = _Kind(InstanceBounds, CHUNK, "upper_bound", bank_presets, load_bank)
+_EPISODES = _Kind(
+    *(EpisodeBounds, 1, "trajectory_bound"),
+    *(trajectory_bank_presets, load_trajectory_bank),
+)
+
+
 def certified_bounds(
-    scenario: Scenario,  # [I]
+    instances: Scenario | Trajectory,  # [I]
     objective: ObjectiveConfig,
     preset: str | None = None,
     *,
@@ -63,59 +94,72 @@ def certified_bounds(
     """Returns certified upper bounds of the SCR of every instance.
 
     Args:
-        scenario: the instances.
+        instances: scenarios, or the trajectories of episodes.
         objective: weights and references.
         preset: whose bank holds the first of these instances, in order; None: none.
         advance: called with the number of instances that are bounded.
     """
-    count = scenario.batch_shape[0]
-    parts = [_banked(scenario, preset)]
+    kind = _EPISODES if isinstance(instances, Trajectory) else _SCENARIOS
+    count = instances.batch_shape[0]
+    parts = [_banked(kind, instances, preset)]
     first = len(parts[0].value)
     advance(first)
-    for i in range(first, count, CHUNK):
-        end = min(i + CHUNK, count)
-        parts.append(_cached(scenario[i:end], objective))
+    for i in range(first, count, kind.chunk):
+        end = min(i + kind.chunk, count)
+        parts.append(_cached(kind, instances[i:end], objective))
         advance(end)
-    return InstanceBounds.joined(parts)
+    return kind.result.joined(parts)
 
 
-def _banked(scenario: Scenario, preset: str | None) -> InstanceBounds:
-    """Returns the bank's bounds, after checking that its scenarios are these.
+def _banked(
+    kind: _Kind, instances: Scenario | Trajectory, preset: str | None
+) -> InstanceBounds:
+    """Returns the bank's bounds, after checking that its instances are these.
 
     Raises:
         ValueError: they are not.
     """
-    if preset not in bank_presets():
-        return InstanceBounds(value=np.empty(0), gap=np.empty(0))
-    bank = load_bank(preset)
-    common = min(len(bank.bound), scenario.batch_shape[0])
-    stored, given = bank.scenario.channel_gain[:common], scenario.channel_gain[:common]
+    if preset is None or preset not in kind.bank_presets():
+        return kind.result(value=np.empty(0), gap=np.empty(0))
+    bank = kind.load_bank(preset)
+    common = min(len(bank.bound), instances.batch_shape[0])
+    held = bank.trajectory if kind is _EPISODES else bank.scenario
+    stored, given = (_fields(s)["channel_gain"][:common] for s in (held, instances))
     if not np.allclose(stored, given, rtol=1e-9):
         raise ValueError(
             f"The instance bank of {preset!r} holds other scenarios than are sampled "
             "now. Make it again with benchmarks/make_bank.py."
         )
     value = np.asarray(bank.bound)
-    return InstanceBounds(value=value[:common], gap=bank.gap[:common])
+    return kind.result(value=value[:common], gap=bank.gap[:common])
 
 
-def _cached(scenario: Scenario, objective: ObjectiveConfig) -> InstanceBounds:
+def _cached(
+    kind: _Kind, instances: Scenario | Trajectory, objective: ObjectiveConfig
+) -> InstanceBounds:
     def bound() -> Arrays:
-        found = dashf.upper_bound(scenario, objective)
+        found = getattr(dashf, kind.bound)(instances, objective)
         return {"value": np.asarray(found.value), "gap": np.asarray(found.gap)}
 
-    path = CACHE / f"{_key(scenario, objective)}.npz"
-    return InstanceBounds(**cached_arrays(path, bound))
+    path = CACHE / f"{instances_key(instances, objective)}.npz"
+    return kind.result(**cached_arrays(path, bound))
 
 
-def _key(scenario: Scenario, objective: ObjectiveConfig) -> str:
-    """Hashes everything that a bound depends on, including the code."""
+def instances_key(instances: Scenario | Trajectory, objective: ObjectiveConfig) -> str:
+    """Hashes everything that a bound, or a plan, depends on, including the code."""
     digest = hashlib.sha256(f"{objective!r} {_code()}".encode())
-    for name, value in scenario.to_dict().items():
+    for name, value in _fields(instances).items():
         if not name.endswith("position_m"):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(value, dtype=np.float64).tobytes())
     return digest.hexdigest()
+
+
+def _fields(instances: Scenario | Trajectory) -> dict[str, Array]:
+    """Returns what the best decisions depend on."""
+    if isinstance(instances, Trajectory):
+        return {"joined": instances.joined, **instances.scenario.to_dict()}
+    return instances.to_dict()
 
 
 @functools.cache

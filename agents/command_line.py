@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from mec_llm_env import PRESETS, ScenarioConfig
+from agents.tasks import DEFAULT_ENV, ENVIRONMENTS
+from mec_llm_env import ScenarioConfig
 
-DEFAULT_PRESET = "paper-10x2"
+DEFAULT_PRESET = ENVIRONMENTS[DEFAULT_ENV].default_preset
 _LONGEST = 1_000  # characters of an error, which may quote whatever was typed
 _BYTES_A_PAIR = 100  # of user and server; a step of many environments takes 140
 
@@ -121,10 +122,12 @@ def check_memory(config: ScenarioConfig, count: int, what: str) -> None:
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--preset` and `--override`."""
+    presets = "; ".join(
+        f"{', '.join(own.presets)} ({own.default_preset})"
+        for own in ENVIRONMENTS.values()
+    )
     parser.add_argument(
-        "--preset",
-        metavar="P",
-        help=f"scenario configuration: {', '.join(PRESETS)} ({DEFAULT_PRESET})",
+        "--preset", metavar="P", help=f"scenario configuration: {presets}"
     )
     parser.add_argument(
         "--override",
@@ -136,11 +139,11 @@ def add_task_options(parser: argparse.ArgumentParser) -> None:
 
 
 def task_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """Returns the environment arguments that `add_task_options` asked for.
+    """Returns the environment arguments that `add_task_options` asked for, no others.
 
     Raises:
         ValueError: an override is not KEY=VALUE.
     """
-    kwargs: dict[str, Any] = {"preset": options.preset or DEFAULT_PRESET}
+    kwargs: dict[str, Any] = {"preset": options.preset} if options.preset else {}
     overrides = parse_overrides(options.override, "--override")
     return kwargs | ({"overrides": overrides} if overrides else {})

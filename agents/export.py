@@ -20,7 +20,7 @@ from agents.learned import find_model
 from agents.registry import PRETRAINED, make_agent
 from agents.run.folder import WEIGHTS, load_config, read_content, write_config
 from agents.run.hyperparameters import check_arguments
-from mec_llm_env.task import Task
+from agents.tasks import make_task
 
 #: Test scenarios whose mean SCR is recorded.
 INSTANCES = 20
@@ -92,7 +92,7 @@ def export(
     check_arguments(algorithm.load_class(), settings)
     content["config"]["hyperparameters"] = settings
     write_config(folder, content)
-    task = Task(**config.env_kwargs)
+    task = make_task(config.env_id, **config.env_kwargs)
     agent = make_agent(os.fspath(folder), task)
     content["policy"] = {
         "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),

@@ -1,32 +1,58 @@
-"""The scenarios that agents are validated, tested and cloned on."""
+"""The scenarios, or trajectories, that agents are validated, tested and cloned on."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from agents.base import Agent
-from mec_llm_env import Scenario, ScenarioConfig, evaluate, sample_scenario
+from agents.episodes import play
+from agents.tasks import AnyTask
+from mec_llm_env import (
+    MobileConfig,
+    Scenario,
+    ScenarioConfig,
+    Trajectory,
+    evaluate,
+    sample_scenario,
+    sample_trajectory,
+)
 from mec_llm_env.bank import FIRST_SEED
-from mec_llm_env.task import Task
+from mec_llm_env.mobile_task import MobileTask
 
-VALIDATION_SEED = 10_000_000  # + i is the seed of validation scenario i
-TEST_SEED = FIRST_SEED  # + i is the seed of test scenario i
+#: What agents are compared on, in a batch [I].
+Instances = Scenario | Trajectory
+
+VALIDATION_SEED = 10_000_000  # + i is the seed of validation instance i
+TEST_SEED = FIRST_SEED  # + i is the seed of test instance i
 DEMONSTRATION_SEED = 30_000_000  # + i is the seed of demonstration scenario i
-_MOST = VALIDATION_SEED  # scenarios of a kind, so that their seeds do not overlap
+_MOST = VALIDATION_SEED  # instances of a kind, so that their seeds do not overlap
 
 
-def validation_instances(config: ScenarioConfig, count: int = 100) -> Scenario:
-    """Returns the scenarios [count] that policies are validated on during training."""
-    return _scenarios(config, VALIDATION_SEED, count)
+def validation_instances(config: ScenarioConfig, count: int = 100) -> Any:
+    """Returns the instances [count] that policies are validated on during training."""
+    return _instances(config, VALIDATION_SEED, count)
 
 
-def held_out_instances(config: ScenarioConfig, count: int = 100) -> Scenario:
-    """Returns the test scenarios [count], on which agents are compared."""
-    return _scenarios(config, TEST_SEED, count)
+def held_out_instances(config: ScenarioConfig, count: int = 100) -> Any:
+    """Returns the test instances [count], on which agents are compared.
+
+    They are a `Scenario`, or a `Trajectory` of episodes, as the configuration says.
+    """
+    return _instances(config, TEST_SEED, count)
 
 
-def mean_scr(agent: Agent, task: Task, count: int) -> float:
-    """Returns the mean SCR of an agent on the first `count` test scenarios."""
+def mean_scr(agent: Any, task: AnyTask, count: int) -> float:
+    """Returns the mean SCR of an agent on the first `count` test instances.
+
+    Args:
+        agent: an `Agent`; a `Policy` if decisions follow one another.
+        task: what it decides.
+        count: of instances.
+    """
+    if isinstance(task, MobileTask):
+        trajectory = held_out_instances(task.config, count)
+        return float(play(agent, task, trajectory)["scr"].mean())
     scenario = held_out_instances(task.config, count)
     outcome = evaluate(scenario, agent.decide(scenario), task.config.objective)
     return float(outcome.scr.mean())
@@ -40,12 +66,19 @@ def demonstration_instances(config: ScenarioConfig, first: int, count: int) -> S
     return _scenarios(config, DEMONSTRATION_SEED + first, count)
 
 
+def _instances(config: ScenarioConfig, first_seed: int, count: int) -> Instances:
+    if not isinstance(config, MobileConfig):
+        return _scenarios(config, first_seed, count)
+    rngs = _generators(first_seed, count)
+    return Trajectory.stack([sample_trajectory(config, rng) for rng in rngs])
+
+
 def _scenarios(config: ScenarioConfig, first_seed: int, count: int) -> Scenario:
+    rngs = _generators(first_seed, count)
+    return Scenario.stack([sample_scenario(config, rng) for rng in rngs])
+
+
+def _generators(first_seed: int, count: int) -> list[np.random.Generator]:
     if not 1 <= count <= _MOST:
         raise ValueError(f"`instances` must lie in 1 … {_MOST}; got {count}.")
-    return Scenario.stack(
-        [
-            sample_scenario(config, np.random.default_rng(first_seed + i))
-            for i in range(count)
-        ]
-    )
+    return [np.random.default_rng(first_seed + i) for i in range(count)]

@@ -13,10 +13,9 @@ import numpy as np
 from agents.algorithms import ALGORITHMS
 from agents.run.config import TrainingConfig
 from agents.run.folder import BEST_WEIGHTS, WEIGHTS, load_config, read_content
+from agents.tasks import AnyTask, env_id_of, make_task
 from mec_llm_env import Allocation, Scenario
 from mec_llm_env.actions import make_codec
-from mec_llm_env.observations import ObservationCodec
-from mec_llm_env.task import Task
 
 
 class LearnedAgent:
@@ -28,19 +27,25 @@ class LearnedAgent:
         task: what it decides, in the encodings that it was trained with.
     """
 
-    def __init__(self, name: str, model: Any, task: Task) -> None:
+    def __init__(self, name: str, model: Any, task: AnyTask) -> None:
         self.name, self.model, self.task = name, model, task
 
     @classmethod
-    def from_run(cls, run: str | os.PathLike[str], task: Task) -> Self:
+    def from_run(cls, run: str | os.PathLike[str], task: AnyTask) -> Self:
         """Loads the best model of a training run, by its validation scenarios.
 
         Raises:
-            ValueError: the folder is no run, has no model yet or a damaged one, or its
-                policy is tied to other numbers of users and servers than `task` has.
+            ValueError: the folder is no run, has no model yet or a damaged one, was
+                trained in another environment, or its policy is tied to other numbers
+                of users and servers than `task` has.
         """
         config = load_config(run)
-        trained = Task(**config.env_kwargs)
+        trained = make_task(config.env_id, **config.env_kwargs)
+        if type(trained) is not type(task):
+            raise ValueError(
+                f"{os.fspath(run)!r} was trained in {env_id_of(trained)}, whose "
+                f"observations are others; asked for {env_id_of(task)}."
+            )
         if config.policy not in ALGORITHMS[config.agent].any_size:
             _check_size(run, trained, task)
         usable = _with_encodings(task, trained)
@@ -75,7 +80,7 @@ def _flattened(n_batch: int) -> Any:
     return lambda a: np.reshape(a, (-1, *np.shape(a)[n_batch:]))
 
 
-def _check_size(run: str | os.PathLike[str], trained: Task, task: Task) -> None:
+def _check_size(run: str | os.PathLike[str], trained: AnyTask, task: AnyTask) -> None:
     size = trained.config.users, trained.config.servers
     wanted = task.config.users, task.config.servers
     if size != wanted:
@@ -86,14 +91,13 @@ def _check_size(run: str | os.PathLike[str], trained: Task, task: Task) -> None:
         )
 
 
-def _with_encodings(task: Task, trained: Task) -> Task:
+def _with_encodings(task: AnyTask, trained: AnyTask) -> AnyTask:
     """Returns a task with the size of `task` and the encodings of `trained`."""
-    size = task.config.users, task.config.servers
     usable = copy.copy(task)
     usable.action_codec = make_codec(task.config, trained.action_codec.encoding)
-    usable.observation_codec = ObservationCodec(
-        *size, trained.observation_codec.encoding
-    )
+    codec = copy.copy(task.observation_codec)  # both encodings have the same numbers
+    codec.encoding = trained.observation_codec.encoding
+    usable.observation_codec = codec
     return usable
 
 
@@ -127,7 +131,7 @@ def find_model(run: Path, config: TrainingConfig, *, trust: bool = False) -> Pat
     )
 
 
-def _load_model(run: Path, config: TrainingConfig, task: Task) -> Any:
+def _load_model(run: Path, config: TrainingConfig, task: AnyTask) -> Any:
     path = find_model(run, config)
     stated = read_content(run).get("policy")  # written by `agents.export`
     if path.name == WEIGHTS and isinstance(stated, dict):

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dashf
 from agents.algorithms import ALGORITHMS
-from agents.base import Agent
+from agents.clairvoyant import CLAIRVOYANT, Clairvoyant
 from agents.run.config import TrainingConfig
 from agents.run.folder import is_run, load_config
-from agents.solvers import SolverAgent
+from agents.solvers import SEQUENTIAL, SequentialAgent, SolverAgent
+from agents.tasks import MOBILE_ENV, AnyTask
+from mec_llm_env.mobile_task import MobileTask
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 
 #: Agents that need no training. A new solver of `dashf` comes by itself.
 UNTRAINED = dashf.SOLVERS
+
+#: Likewise, in `MecLlmMobile-v0` alone.
+MOBILE_ONLY = (*SEQUENTIAL, CLAIRVOYANT)
 
 #: Policies that come with the repository, one folder each, made by `agents.export`.
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -27,7 +33,7 @@ _SUFFIX = ":pretrained"
 
 def agent_names() -> tuple[str, ...]:
     """Returns the names of the agents that need no training of the user's own."""
-    return (*UNTRAINED, *pretrained_names())
+    return (*UNTRAINED, *MOBILE_ONLY, *pretrained_names())
 
 
 def pretrained_names() -> tuple[str, ...]:
@@ -44,7 +50,7 @@ def run_folder(name: str) -> str:
     return name
 
 
-def make_agent(name: str, task: Task | None = None, *, seed: int = 0) -> Agent:
+def make_agent(name: str, task: AnyTask | None = None, *, seed: int = 0) -> Any:
     """Makes an agent.
 
     Args:
@@ -53,12 +59,25 @@ def make_agent(name: str, task: Task | None = None, *, seed: int = 0) -> Agent:
         task: what it is to decide; the default one if None.
         seed: of the agent's own randomness.
 
+    Returns:
+        An `Agent`. In `MecLlmMobile-v0` a `Policy`, which decides on observations, or
+        a `Clairvoyant`, which plans whole episodes.
+
     Raises:
-        ValueError: the name is not known, or the run was trained for another size.
+        ValueError: the name is not known, the agent does not decide such a task, or the
+            run was trained for another size.
     """
     task = task or Task()
     if name in UNTRAINED:
         return SolverAgent(name, task, seed)
+    if name in MOBILE_ONLY:
+        if not isinstance(task, MobileTask):
+            raise ValueError(
+                f"{name!r} decides whole episodes, as those of {MOBILE_ENV}, and not "
+                f"single scenarios. Give --env {MOBILE_ENV}."
+            )
+        is_plan = name == CLAIRVOYANT
+        return Clairvoyant(task) if is_plan else SequentialAgent(name, task)
     folder = run_folder(name)
     if is_run(folder):
         from agents.learned import LearnedAgent

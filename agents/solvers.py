@@ -2,12 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import dashf
+from agents.tasks import AnyTask
+from dashf.policy import ObservingPolicy
 from dashf.registry import RANDOM
 from mec_llm_env import Allocation, Scenario
-from mec_llm_env.task import Task
+from mec_llm_env.mobile_task import MobileTask
+
+#: The share of a migration's cost that `hysteresis` minds; tuned on validation episodes
+#: of mobile-10x2.
+HYSTERESIS_WEIGHT = 0.3
+
+
+def _hysteresis(task: MobileTask) -> dashf.SolverPolicy:
+    return dashf.SolverPolicy(task, "dual", migration_weight=HYSTERESIS_WEIGHT)
+
+
+#: What decides in `MecLlmMobile-v0` alone, on observations.
+SEQUENTIAL: dict[str, Callable[[MobileTask], ObservingPolicy]] = {
+    "hysteresis": _hysteresis,
+    "lookahead": dashf.LookaheadPolicy,
+}
+
+
+class SequentialAgent:
+    """Decides slot after slot on observations, with one of `SEQUENTIAL`.
+
+    Args:
+        name: of it.
+        task: gives sizes, encodings, mobility and the objective.
+    """
+
+    def __init__(self, name: str, task: MobileTask) -> None:
+        self.name, self.task = name, task
+        self._policy = SEQUENTIAL[name](task)
+
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[Any, ...] | None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[Any, tuple[Any, ...] | None]:
+        """Returns the action nearest to the allocation that is decided."""
+        return self._policy.predict(observation, state, episode_start, deterministic)
 
 
 class SolverAgent:
@@ -19,8 +60,8 @@ class SolverAgent:
         seed: of the agent's own randomness, if it has any.
     """
 
-    def __init__(self, name: str, task: Task, seed: int = 0) -> None:
-        self.name = name
+    def __init__(self, name: str, task: AnyTask, seed: int = 0) -> None:
+        self.name, self.task = name, task
         options: dict[str, Any] = {"seed": seed} if name in RANDOM else {}
         self._policy = dashf.SolverPolicy(task, solver=name, **options)
 

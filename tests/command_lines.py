@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from agents.algorithms import ALGORITHMS
-from mec_llm_env import PRESETS
+from mec_llm_env import MOBILE_PRESETS, PRESETS
 
 _JUNK = (
     *("", " ", "-", "--", "=", "-1", "0", "1.5", "nan", "inf", "-inf", "1e400", "1e18"),
@@ -116,6 +116,27 @@ EVALUATE: dict[str, Generate] = {
     "--no-bound": lambda rng: "",
     "--output": _one_of("results", "elsewhere"),
     "--jobs": _one_of("1"),  # others start processes
+    "--env": _one_of("MecLlm-v0", "MecLlmMobile-v0", "MecLlm", "CartPole-v1"),
+}
+
+#: What an episode can be changed to, and a small one.
+_EPISODES = (
+    *("mobility.slots=3", "mobility.slots=0", "mobility.slot_s=1", "mobility=1"),
+    *("mobility.job_end_probability=1", "mobility.still_share=1", "servers=3"),
+    *("migration.backhaul_mbit_per_s=1e5", "migration.energy_nj_per_bit=-1"),
+    *("mobility.vehicular_speed_m_per_s=[5, 1e9]", "migration.optimizer_bit=0"),
+)
+_SMALL_EPISODES = ("--override", "users=3", "--override", "mobility.slots=2")
+
+EVALUATE_EPISODES: dict[str, Generate] = {
+    **EVALUATE,
+    "--env": _one_of("MecLlmMobile-v0"),
+    "--preset": _one_of(*MOBILE_PRESETS, "mobile", "tiny-4x2"),
+    "--override": _one_of(*_EPISODES, "server.max_users=2", "radio.fading=rician"),
+    "--agents": _one_of(
+        *("hysteresis", "lookahead", "clairvoyant", "random", "gucro", "hystersis"),
+        *("dual", "ppo:pretrained", "."),
+    ),
 }
 
 
@@ -131,6 +152,10 @@ def train_words(rng: np.random.Generator) -> list[str]:
 
 def evaluate_words(rng: np.random.Generator) -> list[str]:
     """Returns a command line of `evaluate.py`."""
+    if rng.random() < 0.3:
+        words = _words(rng, EVALUATE_EPISODES, ["--env", "--agents"], at_most=3)
+        words += [*_SMALL_EPISODES, "--instances", "2"]
+        return _mutated(rng, words, tuple(EVALUATE))
     words = _words(rng, EVALUATE, ["--agents"], at_most=3)
     small = {"--preset": "tiny-4x2", "--instances": "2"}
     words += [w for k, v in small.items() if k not in words for w in (k, v)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -96,6 +97,40 @@ def test_runs_that_differ_in_seed_are_one_row(trained: Path, tmp_path: Path) -> 
     (results,) = (tmp_path / "results").glob("*/results.json")
     agents = json.loads(results.read_text())["agents"]
     assert sorted(len(agent["runs"]) for agent in agents) == [1, 3]
+
+
+#: Of `MecLlmMobile-v0`.
+SMALL_EPISODES = [
+    *("--env", "MecLlmMobile-v0"),
+    *("--override", "users=3", "--override", "mobility.slots=2"),
+]
+
+
+def test_agents_are_compared_in_episodes(tmp_path: Path) -> None:
+    names = ["hysteresis", "lookahead", "clairvoyant", "random"]
+    words = [*names, *SMALL_EPISODES, "--instances", "3", "--jobs", "2"]
+    done = run(tmp_path, "evaluate.py", "--agents", *words)
+    assert done.returncode == 0, done.stderr
+    assert "the best plans known are" in done.stdout
+    folder = tmp_path / "results" / "mobile-10x2_1"
+    content = json.loads((folder / "results.json").read_text())
+    rows = {row["agent"]: row for row in content["agents"]}
+    plan = rows.pop("clairvoyant (knows the future)")
+    assert set(rows) == {"hysteresis", "lookahead", "random"}
+    assert "decision_time_s_median" not in plan
+    for row in rows.values():
+        assert row["decision_time_s_median"] > 0
+        assert row["violation_max"] < 1e-9
+        assert row["optimality_mean"] < plan["optimality_mean"] * (1 + 5e-3)
+    for text in (done.stdout, *(p.read_text() for p in folder.glob("*.[hc]*"))):
+        lines = [li for li in text.splitlines() if "evaluate.py" not in li]
+        named = [line for line in lines if "clairvoyant" in line]
+        assert named
+        assert all("clairvoyant (knows the future)" in line for line in named)
+    with (folder / "results.csv").open() as file:
+        measured = list(csv.DictReader(file))
+    assert len(measured) == 12
+    assert all(float(row["migrations"]) >= 0 for row in measured)
 
 
 # What is wrong, the words of the command, and what the one line must say.
@@ -193,6 +228,26 @@ MISTAKES = {
     "evaluation on an unknown preset": (
         "evaluate.py --agents gucaa --preset papr",
         "no preset 'papr'",
+    ),
+    "evaluation in an unknown environment": (
+        "evaluate.py --agents gucaa --env MecLlmMobil-v0",
+        "no environment 'MecLlmMobil-v0'. Did you mean 'MecLlmMobile-v0'?",
+    ),
+    "the preset of another environment": (
+        "evaluate.py --agents gucaa --preset mobile-10x2",
+        "The preset 'mobile-10x2' is one of MecLlmMobile-v0; got MecLlm-v0. Give --env",
+    ),
+    "the other way round": (
+        "evaluate.py --agents gucaa --env MecLlmMobile-v0 --preset tiny-4x2",
+        "The preset 'tiny-4x2' is one of MecLlm-v0; got MecLlmMobile-v0. Give --env",
+    ),
+    "an agent of another environment": (
+        "evaluate.py --agents lookahead",
+        "'lookahead' decides whole episodes, as those of MecLlmMobile-v0",
+    ),
+    "a run of another environment": (
+        "evaluate.py --agents runs/ppo/latest --env MecLlmMobile-v0",
+        "was trained in MecLlm-v0, whose observations are others; asked for MecLlmMobi",
     ),
     "an agent twice": ("evaluate.py --agents gucaa gucaa", "names 'gucaa' twice"),
     "unwritable results": (

@@ -97,6 +97,8 @@ def draw_latency(results: Sequence[AgentResult]) -> Figure:
     qualities = []
     for result in results:
         f, own = result.summary, look[result.label]
+        if "decision_time_s_median" not in f:
+            continue  # a plan, which is not made of decisions
         quality = f.get("optimality_mean", f["scr_mean"])
         times_ms = [1e3 * f[f"decision_time_s_{k}"] for k in ("median", "batched")]
         axes.plot(times_ms, [quality] * 2, color=own.colour, alpha=0.3, linewidth=1)
@@ -106,7 +108,7 @@ def draw_latency(results: Sequence[AgentResult]) -> Figure:
         qualities.append(quality)
     axes.set_xscale("log")
     axes.margins(x=0.08, y=0.08)
-    if bounded:
+    if bounded and qualities:
         share_axis(axes.yaxis, min(qualities), max(qualities))
     axes.set_xlabel("decision time, ms; filled: one at a time, hollow: batched")
     axes.set_ylabel("share of the certified bound" if bounded else "mean SCR")

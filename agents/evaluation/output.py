@@ -16,7 +16,10 @@ REPORT = "report.html"
 
 
 def write_results(
-    output: Path, name: str, results: Sequence[AgentResult], about: Mapping[str, Any]
+    output: Path,
+    name: str,
+    results: Sequence[AgentResult],
+    about: Mapping[str, Any],
 ) -> Path:
     """Writes results.csv, results.json, report.html and figures, all or none.
 

@@ -67,17 +67,16 @@ def to_html(
 ) -> str:
     """Returns the page, self-contained and without scripts."""
     heading, rows = table(results)
+    of_episodes = bool(results) and results[0].has_migrations
     return _PAGE.format(
         title=f"Agents on {html.escape(str(about['preset']))}",
         introduction=(
-            f"Every agent decided on the same {about['instances']} test scenarios. SCR "
-            "is the service-cost ratio, total score over total cost: higher is better. "
-            "Optimality is its share of the certified upper bound, which no allocation "
-            "can exceed; the gap is bound / SCR − 1. "
+            f"{_of_episodes(about) if of_episodes else _of_scenarios(about)} "
+            "the gap is bound / SCR − 1. "
             f"{html.escape(about['bound'] + ' ' if 'bound' in about else '')}"
             "IQM is the mean of the middle half; intervals are 95 % bootstrap. Delay "
-            "and energy are means over users. Decisions were timed one after another "
-            "on one thread."
+            f"and energy are means over users{' and slots' if of_episodes else ''}. "
+            "Decisions were timed one after another on one thread."
         ),
         heading="".join(f"<th>{html.escape(name)}</th>" for name in heading),
         rows="\n".join(
@@ -94,6 +93,25 @@ def to_html(
             f"<dt>{html.escape(key)}</dt><dd>{html.escape(_shown(value))}</dd>"
             for key, value in about.items()
         ),
+    )
+
+
+def _of_scenarios(about: Mapping[str, Any]) -> str:
+    return (
+        f"Every agent decided on the same {about['instances']} test scenarios. SCR is "
+        "the service-cost ratio, total score over total cost: higher is better. "
+        "Optimality is its share of the certified upper bound, which no allocation can "
+        "exceed;"
+    )
+
+
+def _of_episodes(about: Mapping[str, Any]) -> str:
+    return (
+        f"Every agent decided in the same {about['instances']} test episodes, slot "
+        "after slot. SCR is the service-cost ratio of an episode, total score over "
+        "total cost, migrations included: higher is better. Optimality is its share of "
+        "the certified upper bound, which nobody can exceed, whatever is known of the "
+        "future;"
     )
 
 

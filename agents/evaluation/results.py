@@ -38,6 +38,11 @@ class AgentResult:
         """Whether these are training runs."""
         return self.runs != ("",)
 
+    @property
+    def has_migrations(self) -> bool:
+        """Whether these are measurements of episodes, in which servers are changed."""
+        return self.measurements[0].migrations is not None
+
     @cached_property
     def scr(self) -> Array:
         """[R, I]."""
@@ -68,6 +73,16 @@ class AgentResult:
         """Every figure of the table, as JSON values."""
         single = np.concatenate([m.single_time_s for m in self.measurements])
         scr, iqm = self.scr_mean, self.iqm
+        timed = (
+            {  # of a plan nothing
+                "decision_time_s_median": float(np.median(single)),
+                "decision_time_s_p95": float(np.quantile(single, 0.95)),
+                "decision_time_s_batched": self.mean("batch_time_s"),
+                "batch_size": self.measurements[0].batch_size,
+            }
+            if len(single)
+            else {}
+        )
         figures: dict[str, Any] = {
             "agent": self.label,
             "runs": [run for run in self.runs if run],
@@ -81,12 +96,11 @@ class AgentResult:
             "delay_s_mean": self.mean("delay_s"),
             "energy_j_mean": self.mean("energy_j"),
             "violation_max": max(float(m.violation.max()) for m in self.measurements),
-            "decision_time_s_median": float(np.median(single)),
-            "decision_time_s_p95": float(np.quantile(single, 0.95)),
-            "decision_time_s_batched": self.mean("batch_time_s"),
-            "batch_size": self.measurements[0].batch_size,
+            **timed,
             "timed_decisions": len(single),
         }
+        if self.has_migrations:
+            figures["migrations_mean"] = self.mean("migrations")
         if self.optimality is not None:
             figures["optimality_mean"] = float(self.optimality.mean())
             figures["optimality_worst"] = float(self.optimality.min())
@@ -107,7 +121,8 @@ def to_json(results: Sequence[AgentResult], about: dict[str, Any]) -> str:
 
 def instance_rows(results: Sequence[AgentResult]) -> list[list[Any]]:
     """Returns a heading, then a row for each agent, run and instance."""
-    names = ("scr", "score", "delay_s", "energy_j", "cost", "violation")
+    names = ["scr", "score", "delay_s", "energy_j", "cost", "violation"]
+    names += ["migrations"] if results and results[0].has_migrations else []
     rows: list[list[Any]] = [["agent", "run", "instance", *names, "scr_upper_bound"]]
     for result in by_scr(results):
         for run, measured in zip(result.runs, result.measurements, strict=True):
@@ -131,7 +146,9 @@ def table(results: Sequence[AgentResult]) -> tuple[list[str], list[list[str]]]:
     heading = ["agent", "SCR mean [95 % CI]"]
     heading += ["optimality", "IQM [95 % CI]", "worst", "gap"] if bounded else ["IQM"]
     heading += [] if bounded else ["worst"]
-    heading += ["delay s", "energy J", "decision ms, p95", "batched ms", "violation"]
+    heading += ["delay s", "energy J"]
+    heading += ["migrations"] if results and results[0].has_migrations else []
+    heading += ["decision ms, p95", "batched ms", "violation"]
     return heading, [_row(result, bounded) for result in by_scr(results)]
 
 
@@ -150,14 +167,19 @@ def _row(result: AgentResult, bounded: bool) -> list[str]:
         quality = [f"{f['scr_iqm']:.2f} [{low:.2f}, {high:.2f}]"]
         quality += [f"{f['scr_worst']:.2f}"]
     scr_low, scr_high = f["scr_mean_ci95"]
+    times_ms = ["–", "–"]
+    if "decision_time_s_median" in f:
+        median, p95, batched = (
+            1e3 * f[f"decision_time_s_{name}"] for name in ("median", "p95", "batched")
+        )
+        times_ms = [f"{median:.2f}, {p95:.2f}", f"{batched:.3f}"]
     return [
         result.label + (f" ({runs} runs)" if runs > 1 else ""),
         f"{f['scr_mean']:.2f} [{scr_low:.2f}, {scr_high:.2f}]",
         *quality,
         f"{f['delay_s_mean']:.1f}",
         f"{f['energy_j_mean']:.1f}",
-        f"{1e3 * f['decision_time_s_median']:.2f}, "
-        f"{1e3 * f['decision_time_s_p95']:.2f}",
-        f"{1e3 * f['decision_time_s_batched']:.3f}",
+        *([f"{f['migrations_mean']:.1f}"] if result.has_migrations else []),
+        *times_ms,
         f"{f['violation_max']:.0e}",
     ]

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.algorithms import ALGORITHMS
-from agents.command_line import DEFAULT_PRESET
+from agents.clairvoyant import CLAIRVOYANT
 from agents.registry import make_agent, pretrained_names, run_config, run_folder
 from agents.run.config import TrainingConfig
-from mec_llm_env.task import Task
+from agents.tasks import DEFAULT_ENV, AnyTask, environment
+
+#: What an agent is called wherever it is shown, if not by its name.
+_LABELS = {CLAIRVOYANT: f"{CLAIRVOYANT} (knows the future)"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,37 +27,48 @@ class Entry:
     trained: bool
 
 
-def common_task_arguments(
-    names: Sequence[str], given: dict[str, Any] | None
-) -> dict[str, Any]:
-    """Returns the arguments of the `Task` to compare on, `preset` among them.
+def common_environment(
+    names: Sequence[str], env_id: str | None, given: dict[str, Any] | None
+) -> tuple[str, dict[str, Any]]:
+    """Returns the environment to compare in, and its arguments, `preset` among them.
 
     Args:
         names: agents and run folders.
+        env_id: from the command line; None: that of the runs, or the default one.
         given: environment arguments from the command line; None: those of the runs,
             or the defaults where there is no run.
 
     Raises:
-        ValueError: the runs were trained on different scenarios and nothing is given.
+        ValueError: the runs were trained in different environments, or on different
+            scenarios, and nothing is given.
     """
+    runs = [(name, config) for name in names if (config := run_config(name))]
+    if env_id is None:
+        ids = {config.env_id: name for name, config in runs}
+        if len(ids) > 1:
+            (ours, first), (theirs, second), *_ = ids.items()
+            raise ValueError(
+                f"The runs were trained in different environments, {first!r} in {ours} "
+                f"and {second!r} in {theirs}. Compare those of one at a time."
+            )
+        env_id = next(iter(ids), DEFAULT_ENV)
     if given is not None:
-        return given
+        return env_id, {"preset": environment(env_id).default_preset} | given
     found: dict[str, tuple[str, dict[str, Any]]] = {}
-    for name in names:
-        config = run_config(name)
-        if config is not None:
+    for name, config in runs:
+        if config.env_id == env_id:
             kwargs = {k: config.env_kwargs.get(k) for k in ("preset", "overrides")}
             kwargs = {k: v for k, v in kwargs.items() if v is not None}
             found.setdefault(repr(kwargs), (name, kwargs))
     if len(found) > 1:
-        (first, ours), (second, theirs), *_ = found.values()
+        (first, mine), (second, others), *_ = found.values()
         raise ValueError(
-            f"The runs were trained on different scenarios, {first!r} on {ours} and "
-            f"{second!r} on {theirs}. Say which to compare on, with --preset and "
+            f"The runs were trained on different scenarios, {first!r} on {mine} and "
+            f"{second!r} on {others}. Say which to compare on, with --preset and "
             "--override."
         )
     kwargs = next(iter(found.values()))[1] if found else {}
-    return {"preset": DEFAULT_PRESET} | kwargs
+    return env_id, {"preset": environment(env_id).default_preset} | kwargs
 
 
 def run_label(config: TrainingConfig) -> str:
@@ -74,7 +88,7 @@ def run_label(config: TrainingConfig) -> str:
     return " ".join(words)
 
 
-def select(names: Sequence[str], task: Task) -> list[Entry]:
+def select(names: Sequence[str], task: AnyTask) -> list[Entry]:
     """Groups the names into rows, and checks that every agent can be made.
 
     Raises:
@@ -85,7 +99,8 @@ def select(names: Sequence[str], task: Task) -> list[Entry]:
         make_agent(name, task)
         config = run_config(name)
         if config is None:
-            key = label = path = name
+            key = path = name
+            label = _LABELS.get(name, name)
         else:
             key = repr({**config.to_dict(), "seed": None})
             label = name if name in pretrained_names() else run_label(config)

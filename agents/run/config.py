@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from agents.algorithms import ALGORITHMS
 from agents.run.plain import check_integer, check_plain
+from agents.tasks import environment, make_task
 from dashf.registry import check_solver
-from mec_llm_env.task import Task
 
 _ENV_ID = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
-_TASK_ARGUMENTS = frozenset(inspect.signature(Task).parameters)
 _MOST_TIMESTEPS = 10**12 - 1  # what the names of checkpoints have room for
 
 # Seeds of random streams, which must not overlap: environment i of run s has the seed s
@@ -122,10 +120,11 @@ class TrainingConfig:
             if not isinstance(value, dict):
                 raise ValueError(f"`{name}` must be a dictionary; got {value!r}.")
             check_plain(name, value)
-        unknown = sorted(self.env_kwargs.keys() - _TASK_ARGUMENTS)
+        arguments = environment(self.env_id).arguments
+        unknown = sorted(self.env_kwargs.keys() - arguments)
         if unknown:
             raise ValueError(
-                f"`env_kwargs` must be of {', '.join(sorted(_TASK_ARGUMENTS))}; got "
+                f"`env_kwargs` must be of {', '.join(sorted(arguments))}; got "
                 f"{unknown[0]!r}."
             )
 
@@ -157,7 +156,7 @@ class TrainingConfig:
             warm_start = WarmStart.from_dict(warm_start)
         config = cls(**values | {"warm_start": warm_start})
         try:
-            Task(**config.env_kwargs)
+            make_task(config.env_id, **config.env_kwargs)
         except (TypeError, ArithmeticError, AttributeError) as error:
             raise ValueError(f"`env_kwargs` are not valid: {error}") from error
         return config

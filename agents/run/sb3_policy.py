@@ -15,13 +15,13 @@ from stable_baselines3.common.save_util import load_from_zip_file
 from agents.algorithms import ALGORITHMS, load_object
 from agents.run.config import TrainingConfig
 from agents.run.hyperparameters import as_arguments
+from agents.tasks import AnyTask, make_task
 from agents.weights import read_weights, write_weights
-from mec_llm_env.task import Task
 
 FORMAT = "mec-llm-env sb3 policy 1"
 
 
-def load_policy(path: Path, config: TrainingConfig, task: Task) -> Any:
+def load_policy(path: Path, config: TrainingConfig, task: AnyTask) -> Any:
     """Returns the policy of a model or of exported weights.
 
     Raises:
@@ -48,7 +48,10 @@ def load_policy(path: Path, config: TrainingConfig, task: Task) -> Any:
 
 def export_policy(path: Path, config: TrainingConfig, weights: Path) -> None:
     """Writes the weights of a model without pickles, for `load_policy` to read."""
-    write_policy(weights, load_policy(path, config, Task(**config.env_kwargs)))
+    write_policy(
+        weights,
+        load_policy(path, config, make_task(config.env_id, **config.env_kwargs)),
+    )
 
 
 def write_policy(file: Path | BinaryIO, policy: Any) -> None:
@@ -58,7 +61,7 @@ def write_policy(file: Path | BinaryIO, policy: Any) -> None:
     write_weights(file, arrays, {"format": FORMAT})
 
 
-def policy_arguments(config: TrainingConfig, task: Task) -> dict[str, Any]:
+def policy_arguments(config: TrainingConfig, task: AnyTask) -> dict[str, Any]:
     """Returns the arguments of a policy; a set policy needs the size of the task."""
     kwargs = as_arguments(config.hyperparameters).get("policy_kwargs") or {}
     if config.policy not in ALGORITHMS[config.agent].any_size:
@@ -67,7 +70,7 @@ def policy_arguments(config: TrainingConfig, task: Task) -> dict[str, Any]:
     return dict(kwargs) | size
 
 
-def _untrained_policy(config: TrainingConfig, task: Task) -> Any:
+def _untrained_policy(config: TrainingConfig, task: AnyTask) -> Any:
     """Returns an untrained policy of the run's algorithm."""
     algorithm = ALGORITHMS[config.agent]
     name = algorithm.policy_name(config.policy, task.action_codec.encoding)

@@ -16,12 +16,10 @@ from agents.command_line import (
 )
 from agents.run.config import TrainingConfig, WarmStart
 from agents.run.hyperparameters import RUN_KEYS, load_hyperparameters
+from agents.tasks import DEFAULT_ENV, environment, make_task
 from agents.training.demonstrations import SCENARIOS
 from agents.training.validation import VALIDATIONS
 from mec_llm_env.names import did_you_mean
-from mec_llm_env.task import Task
-
-DEFAULT_ENV = "MecLlm-v0"
 
 #: Default number of evaluations, and of checkpoints, in a run.
 EVALUATIONS = 20
@@ -81,7 +79,7 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
     config = TrainingConfig(
         agent=options.agent,
         env_id=env_id,
-        env_kwargs=_env_kwargs(options),
+        env_kwargs=_env_kwargs(options, env_id),
         policy=_find_policy(options, algorithm, tuned["policy"]),
         timesteps=timesteps,
         n_envs=options.n_envs or int(tuned["n_envs"]),
@@ -92,7 +90,8 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
         warm_start=_warm_start(options, tuned.get("warm_start", {})),
     )
     at_once = max(config.n_envs, VALIDATIONS)
-    check_memory(Task(**config.env_kwargs).config, at_once, "scenarios")
+    task = make_task(config.env_id, **config.env_kwargs)
+    check_memory(task.config, at_once, "scenarios")
     return config
 
 
@@ -127,11 +126,11 @@ def _warm_start(options: argparse.Namespace, tuned: dict[str, Any]) -> WarmStart
     return WarmStart.from_dict({"solver": solver, "scenarios": count, **tuned})
 
 
-def _env_kwargs(options: argparse.Namespace) -> dict[str, Any]:
-    kwargs = task_arguments(options)
+def _env_kwargs(options: argparse.Namespace, env_id: str) -> dict[str, Any]:
+    kwargs = {"preset": environment(env_id).default_preset} | task_arguments(options)
     if options.action_encoding:
         kwargs["action_encoding"] = options.action_encoding
-    Task(**kwargs)  # raises ValueError if they are not valid
+    make_task(env_id, **kwargs)  # raises ValueError if they are not valid
     return kwargs
 
 

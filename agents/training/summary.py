@@ -8,14 +8,15 @@ from pathlib import Path
 from agents.instances import mean_scr
 from agents.registry import make_agent
 from agents.run.folder import load_config
-from mec_llm_env.task import Task
+from agents.tasks import make_task
 
 RULES = ("gucaa", "rucaa", "random")
 
 
 def compare_with_rules(run: Path, instances: int = 100) -> str:
     """Returns mean SCRs of a run's best model and of the rules on test scenarios."""
-    task = Task(**load_config(run).env_kwargs)
+    config = load_config(run)
+    task = make_task(config.env_id, **config.env_kwargs)
     ours, *theirs = (
         mean_scr(make_agent(name, task), task, instances)
         for name in (os.fspath(run), *RULES)

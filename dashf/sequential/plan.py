@@ -165,6 +165,24 @@ def _one(
     )
 
 
+def along(
+    trajectory: Trajectory, server: Indices, objective: ObjectiveConfig
+) -> tuple[Scenario, Allocation]:
+    """Returns the slots [T] and their best resources for the servers of a plan.
+
+    So a plan is known by its servers alone.
+
+    Args:
+        trajectory: without batch axes.
+        server: [T, N] indices.
+        objective: weights and references.
+    """
+    problem = TrajectoryProblem.of(trajectory, objective)
+    path = _Path(problem, objective, server, Clock.limited(None))
+    path.polish()
+    return follow(trajectory, path.server), path.allocation
+
+
 def follow(trajectory: Trajectory, server: Indices) -> Scenario:
     """Returns the slots of a trajectory [T] with `serving` as servers [T, N] leave it.
 

@@ -124,7 +124,7 @@ def _measured(path: Path, agent: str, task: Task, scenario: Scenario) -> Measure
     def measure() -> Arrays:
         (measurement,) = compare([agent], task, scenario, seed=SEED)
         fields = dataclasses.asdict(measurement)
-        return {name: np.asarray(value) for name, value in fields.items()}
+        return {k: np.asarray(v) for k, v in fields.items() if v is not None}
 
     fields: dict[str, Any] = cached_arrays(path, measure)
     for name, kind in (("batch_time_s", float), ("batch_size", int)):

@@ -65,7 +65,7 @@ def load_bank(preset: str) -> Bank:
             f"{', '.join(bank_presets())}."
         )
     try:
-        content = io.BytesIO(_file(preset).read_bytes())
+        content = io.BytesIO(bank_file(preset).read_bytes())
         return _from_arrays(preset, read_arrays(content, signed=True))
     except ValueError as error:
         raise ValueError(
@@ -76,10 +76,11 @@ def load_bank(preset: str) -> Bank:
 
 def bank_presets() -> tuple[str, ...]:
     """Returns the presets that have a bank."""
-    return tuple(preset for preset in PRESETS if _file(preset).is_file())
+    return tuple(preset for preset in PRESETS if bank_file(preset).is_file())
 
 
-def _file(preset: str) -> Traversable:
+def bank_file(preset: str) -> Traversable:
+    """Returns where the bank of a preset is, or would be."""
     return resources.files(__name__).joinpath(f"{preset}.npz")
 
 
