@@ -242,7 +242,7 @@ class _Path:
     def improve(self) -> None:
         """Changes users' paths while that helps."""
         p, o = self.problem, self.objective
-        best = self.server, self.scr, self.allocation
+        best = self.server.copy(), self.scr, self.allocation
         values = np.empty(p.scenario.channel_gain.shape)
         stale = np.arange(len(self.server))  # slots whose values are not known
         for _ in range(_SWEEPS):
