@@ -1,6 +1,6 @@
-"""Makes the instance bank: solves the test scenarios of the presets, once.
+"""Makes the instance bank: solves the test instances of the presets, once.
 
-    python benchmarks/make_bank.py tiny-4x2 --work bank_work
+    python benchmarks/make_bank.py tiny-4x2 mobile-10x2 --work bank_work
 
 Resumable: each solved instance is a file in the work folder and is not solved again.
 When the last one is there the bank is written into the package.
@@ -15,8 +15,18 @@ from pathlib import Path
 import numpy as np
 
 import dashf
-from mec_llm_env import PRESETS, Allocation, ScenarioConfig, evaluate, sample_scenario
+from mec_llm_env import (
+    MOBILE_PRESETS,
+    PRESETS,
+    Allocation,
+    MobileConfig,
+    ScenarioConfig,
+    evaluate,
+    sample_scenario,
+    sample_trajectory,
+)
 from mec_llm_env.bank import FIRST_SEED, save_bank
+from mec_llm_env.bank.trajectories import save_trajectory_bank
 from mec_llm_env.files import write_whole
 
 PACKAGE = Path(__file__).parents[1] / "mec_llm_env" / "bank"
@@ -28,6 +38,8 @@ PLAN: dict[str, tuple[int, float, float | None]] = {
     "medium-50x10": (100, 1e-3, 4.0),
     "large-1000x50": (8, 1e-3, None),
 }
+#: Episodes.
+EPISODES = {"mobile-10x2": 100}
 
 
 def solve(preset: str, seed: int, gap: float, limit_s: float | None, path: Path) -> str:
@@ -93,23 +105,70 @@ def assemble(preset: str, paths: list[Path]) -> str:
     )
 
 
+def plan(preset: str, seed: int, path: Path) -> str:
+    """Plans one episode into a file and returns a line about it."""
+    config = MobileConfig.preset(preset)
+    trajectory = sample_trajectory(config, np.random.default_rng(seed))
+    found = dashf.plan(trajectory, config.objective)
+    temporary = path.with_suffix(".tmp.npz")
+    np.savez(
+        temporary,
+        allow_pickle=False,
+        bound=found.bound.value,
+        scr=found.scr,
+        server=found.allocation.server,
+    )
+    write_whole(path, temporary.read_bytes())
+    temporary.unlink()
+    return (
+        f"{preset} {seed} scr {found.scr:.6f} gap {100 * found.gap:.3f} % "
+        f"{found.time_s:.2f} s {found.status.value}"
+    )
+
+
+def assemble_plans(preset: str, paths: list[Path]) -> str:
+    """Writes the bank of planned episodes and returns a line about it."""
+    found: dict[str, list[np.ndarray]] = {"bound": [], "scr": [], "server": []}
+    for path in paths:
+        with np.load(path, allow_pickle=False) as archive:
+            for name, values in found.items():
+                values.append(archive[name])
+    arrays = {name: np.stack(values) for name, values in found.items()}
+    path = PACKAGE / f"{preset}.npz"
+    seeds = np.array([int(path.stem) for path in paths])
+    sha256 = save_trajectory_bank(path, preset, seed=seeds, **arrays)
+    share = arrays["scr"] / arrays["bound"]
+    return (
+        f"{path.name}: {len(seeds)} episodes, plan over bound mean {share.mean():.5f}, "
+        f"worst {share.min():.5f}, {sha256}"
+    )
+
+
 def main() -> None:
     """Parses the command line, solves what is missing, writes the banks."""
     parser = argparse.ArgumentParser(description=__doc__)
+    known = (*PLAN, *EPISODES)
     parser.add_argument("presets", nargs="*", default=list(PRESETS), metavar="PRESET")
     parser.add_argument("--work", type=Path, default=Path("bank_work"))
     arguments = parser.parse_args()
     for preset in arguments.presets:
-        if preset not in PLAN:
-            parser.error(f"{preset!r} is not one of {', '.join(PLAN)}")
-        count, gap, limit_s = PLAN[preset]
+        if preset not in known:
+            parser.error(f"{preset!r} is not one of {', '.join(known)}")
+        episodes = preset in MOBILE_PRESETS
+        count = EPISODES[preset] if episodes else PLAN[preset][0]
         folder = arguments.work / preset
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{FIRST_SEED + i}.npz" for i in range(count)]
         for path in paths:
             if not path.exists():
-                print(solve(preset, int(path.stem), gap, limit_s, path), flush=True)
-        print(assemble(preset, paths), flush=True)
+                seed = int(path.stem)
+                if episodes:
+                    line = plan(preset, seed, path)
+                else:
+                    line = solve(preset, seed, *PLAN[preset][1:], path)
+                print(line, flush=True)
+        finish = assemble_plans if episodes else assemble
+        print(finish(preset, paths), flush=True)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class LookaheadPolicy(ObservingPolicy):
 
     name = "lookahead"
 
-    def __init__(self, env: Any, *, horizon: int = 10) -> None:
+    def __init__(self, env: Any, *, horizon: int = 15) -> None:
         super().__init__(env)
         config = check_kind("env.task.config", self._task.config, MobileConfig)
         self.horizon = check_count("horizon", horizon, 0)

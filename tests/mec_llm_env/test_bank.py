@@ -7,6 +7,7 @@ import pytest
 from mec_llm_env import PRESETS, ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env import bank as module
 from mec_llm_env.bank import FIRST_SEED, digest, load_bank, save_bank
+from mec_llm_env.bank.trajectories import load_trajectory_bank
 from tests.mec_llm_env.cases import damaged
 
 COUNTS = {"paper-10x2": 100, "tiny-4x2": 100, "medium-50x10": 100, "large-1000x50": 8}
@@ -131,3 +132,30 @@ def test_a_bank_that_lacks_arrays_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(module.resources, "files", lambda _: tmp_path)
     with pytest.raises(ValueError, match="'tiny-4x2' is damaged: it has no array scr"):
         load_bank("tiny-4x2")
+
+
+def test_the_bank_of_episodes() -> None:
+    bank = load_trajectory_bank("mobile-10x2")
+    assert len(bank) == 100
+    assert np.array_equal(bank.seed, FIRST_SEED + np.arange(100))
+    assert bank.server.shape == (100, 50, 10)
+    share = bank.scr / bank.bound
+    assert (share <= 1).all()
+    assert share.mean() >= 0.99
+    assert share.min() >= 0.975
+    with pytest.raises(
+        ValueError, match="There is no bank of episodes of 'paper-10x2'"
+    ):
+        load_trajectory_bank("paper-10x2")
+
+
+def test_a_changed_bank_of_episodes_is_noticed(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "mobile-10x2.npz"
+    shutil.copy(str(file_of("mobile-10x2")), path)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["bound"][3] *= 0.99
+    np.savez(path, **arrays)
+    monkeypatch.setattr(module.resources, "files", lambda _: tmp_path)
+    with pytest.raises(ValueError, match="'mobile-10x2' is damaged: its contents have"):
+        load_trajectory_bank("mobile-10x2")
