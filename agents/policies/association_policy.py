@@ -82,6 +82,9 @@ class MaskedChoices:
 class _AssociationPolicy(ActorCriticPolicy):
     """What both policies share: all but the scores and the values."""
 
+    #: Whether values, log-probabilities and entropies are those of users, [B, N].
+    per_user = False
+
     def scores(self, obs: Any) -> Tensor:
         """Returns the logits of the choices, [B, N, M]."""
         raise NotImplementedError
@@ -89,10 +92,14 @@ class _AssociationPolicy(ActorCriticPolicy):
     def forward(
         self, obs: Any, deterministic: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns actions [B, N], values [B, 1], log-probabilities [B]."""
+        """Returns actions [B, N], values [B, 1], log-probabilities [B].
+
+        If `per_user`, values and log-probabilities are [B, N].
+        """
         choices = self.choices(obs)
         actions = choices.mode() if deterministic else choices.sample()
-        return actions, self.predict_values(obs), choices.log_prob(actions)
+        log_probability = choices.conditionals(actions).log_prob(actions.long())
+        return actions, self.predict_values(obs), self._of_action(log_probability)
 
     def evaluate_actions(
         self, obs: Any, actions: Tensor
@@ -103,8 +110,16 @@ class _AssociationPolicy(ActorCriticPolicy):
         estimate of the joint entropy, and equal to it if no server can be full.
         """
         each = self.choices(obs).conditionals(actions)
-        log_probability = each.log_prob(actions.long()).sum(dim=-1)
-        return self.predict_values(obs), log_probability, each.entropy().sum(dim=-1)
+        log_probability = self._of_action(each.log_prob(actions.long()))
+        return (
+            self.predict_values(obs),
+            log_probability,
+            self._of_action(each.entropy()),
+        )
+
+    def _of_action(self, each: Tensor) -> Tensor:
+        """Returns the sum over users of [B, N], or the users' own."""
+        return each if self.per_user else each.sum(dim=-1)
 
     def choices(self, obs: Any) -> MaskedChoices:
         """Returns the distribution of actions."""
@@ -154,6 +169,7 @@ class AssociationSetPolicy(_AssociationPolicy):
         n_users: N, as in the action space.
         n_servers: M, as in the action space.
         network: of `NetworkConfig`.
+        per_user: whether values, log-probabilities and entropies are those of users.
         **kwargs: of `ActorCriticPolicy`.
 
     Raises:
@@ -169,8 +185,10 @@ class AssociationSetPolicy(_AssociationPolicy):
         n_users: int,
         n_servers: int,
         network: dict[str, int] | None = None,
+        per_user: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.per_user = per_user
         wanted = gym.spaces.MultiDiscrete([n_servers] * n_users)
         if action_space != wanted:
             raise ValueError(
@@ -185,10 +203,12 @@ class AssociationSetPolicy(_AssociationPolicy):
         return self.actor.scores(self.actor.pairs(*split_tokens(obs, *self._size())))
 
     def predict_values(self, obs: Any) -> Tensor:
-        """Returns the critic's values, [B, 1]."""
+        """Returns the critic's values, [B, 1]; of users, [B, N], if `per_user`."""
         pairs = self.critic.pairs(*split_tokens(obs, *self._size()))
         association = torch.softmax(self.critic.scores(pairs), dim=-1)
         users = self.critic.users(pairs, association)
+        if self.per_user:
+            return self.value.forward(users).squeeze(-1)
         return VALUE_UNIT * self.value.forward(users.mean(dim=-2))
 
     def _build(self, lr_schedule: Any) -> None:
@@ -212,4 +232,5 @@ class AssociationSetPolicy(_AssociationPolicy):
             "n_users": n,
             "n_servers": m,
             "network": network,
+            "per_user": self.per_user,
         }

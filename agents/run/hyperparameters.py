@@ -135,6 +135,8 @@ def check_arguments(algorithm_class: type, arguments: Mapping[str, Any]) -> None
     known = set(inspect.signature(algorithm_class).parameters) - _RESERVED
     if hasattr(algorithm_class, "get_vec_normalize_env"):
         known.add("normalize")  # of the environment, for Stable-Baselines3's alone
+    if "rollout_buffer_class" in known:
+        known.add("user_credit")  # `agents.training.user_credit`
     for name in arguments:
         if name not in known:
             hint = did_you_mean(name, known)

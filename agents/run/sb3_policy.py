@@ -64,10 +64,16 @@ def write_policy(file: Path | BinaryIO, policy: Any) -> None:
 def policy_arguments(config: TrainingConfig, task: AnyTask) -> dict[str, Any]:
     """Returns the arguments of a policy; a set policy needs the size of the task."""
     kwargs = as_arguments(config.hyperparameters).get("policy_kwargs") or {}
+    per_user = bool(config.hyperparameters.get("user_credit", False))
     if config.policy not in ALGORITHMS[config.agent].any_size:
+        if per_user:
+            raise ValueError(
+                f"`user_credit` needs a policy of users, --policy set; got "
+                f"{config.policy!r}."
+            )
         return dict(kwargs)
     size = {"n_users": task.config.users, "n_servers": task.config.servers}
-    return dict(kwargs) | size
+    return dict(kwargs) | size | ({"per_user": True} if per_user else {})
 
 
 def _untrained_policy(config: TrainingConfig, task: AnyTask) -> Any:

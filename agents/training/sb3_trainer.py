@@ -25,6 +25,7 @@ from agents.training.sb3_envs import (
     with_normalization,
 )
 from agents.training.trainer import Trainer
+from agents.training.user_credit import UserCredit, with_user_credit
 from mec_llm_env.files import write_whole
 from mec_llm_env.sb3 import SB3VecEnv
 
@@ -77,7 +78,8 @@ class SB3Trainer(Trainer):
     def _wrapped_envs(self, arguments: dict[str, Any]) -> VecEnv:
         """Returns the environment as the algorithm sees it."""
         self._monitor = ResumableMonitor(SB3VecEnv(self.envs), self.config.env_id)
-        return with_normalization(self._monitor, arguments)
+        self._paid = with_user_credit(self._monitor, self.envs, arguments)
+        return with_normalization(self._paid, arguments)
 
     def _learn(self) -> None:
         model, is_new = self.model, self._resumed is None
@@ -103,16 +105,24 @@ class SB3Trainer(Trainer):
             "memory": getattr(self.model, _MEMORY, None),
             "action_noise": getattr(self.model, "action_noise", None),
             "normalization": get_normalization(self.model.get_vec_normalize_env()),
+            "credit": self._credit.get_state() if self._credit else None,
         }
 
     def _set_own_state(self, state: dict[str, Any]) -> None:
         random = self.model.action_space.np_random
         random.bit_generator.state = state["action_space"]
         set_normalization(self.model.get_vec_normalize_env(), state["normalization"])
+        if self._credit:
+            self._credit.set_state(state["credit"])
         if state["memory"] is not None:
             setattr(self.model, _MEMORY, state["memory"])
         if state["action_noise"] is not None:  # which `learn` has reset
             vars(self.model.action_noise).update(vars(state["action_noise"]))
+
+    @property
+    def _credit(self) -> UserCredit | None:
+        """What pays the users, if they are paid."""
+        return self._paid if isinstance(self._paid, UserCredit) else None
 
     @property
     def _log_interval(self) -> int:
