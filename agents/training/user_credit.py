@@ -61,8 +61,10 @@ class UserCredit(VecEnvWrapper):
         envs = self.envs
         outcome, allocation = envs.outcome, envs.allocation
         decided, following = envs.decided_scenario, envs.scenario
-        assert outcome is not None and allocation is not None
-        assert decided is not None and following is not None
+        assert outcome is not None
+        assert allocation is not None
+        assert decided is not None
+        assert following is not None
         keep = 1 - 1 / _MEMORY
         self._score = keep * self._score + float(outcome.score.sum())
         self._cost = keep * self._cost + float(outcome.cost.sum())
