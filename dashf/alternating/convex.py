@@ -2,8 +2,10 @@
 
 A CVXPY program holds the values of its parameters and its solution, so it can serve one
 caller at a time. `ProgramPool` lends each to one, compiles another where all are lent
-out, and keeps them. Solving sets nothing that threads share: the filters of `warnings`
-are the interpreter's, so CVXPY's step that warns is left out instead of silenced.
+out, and keeps them. CVXPY is imported when the first is compiled: it takes longer to
+load than all the rest. Solving sets nothing that threads share: the filters of
+`warnings` are the interpreter's, so CVXPY's step that warns is left out instead of
+silenced.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import cvxpy as cp
 import numpy as np
+
+if TYPE_CHECKING:
+    import cvxpy as cp
 
 Program = TypeVar("Program")
 
@@ -39,6 +43,8 @@ class ConvexProgram:
     """
 
     def __init__(self, objective: Any, constraints: list[Any]) -> None:
+        import cvxpy as cp
+
         self.problem = cp.Problem(objective, constraints)
         assert self.problem.is_dpp(), "the program must follow CVXPY's DPP rules"
         self.value = np.nan  # of the last solution
@@ -50,6 +56,8 @@ class ConvexProgram:
 
     def compile(self, solver: str) -> cp.Problem:
         """Returns the program as compiled for a solver, now if it is not yet."""
+        import cvxpy as cp
+
         if solver not in self._compiled:
             with _COMPILING:
                 problem = cp.Problem(self.problem.objective, self.problem.constraints)
@@ -65,6 +73,8 @@ class ConvexProgram:
         nothing according to how a solver failed; here each of these is `False`, and the
         caller decides what to try next.
         """
+        import cvxpy as cp
+
         if not all(np.isfinite(p.value).all() for p in self._parameters):
             return False
         settings = dict(_SETTINGS.get(solver, {}))

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from dashf.common.arrays import Array, Indices, Mask
 from dashf.common.clock import OutOfTime
@@ -238,6 +236,9 @@ def _possible(node: Node) -> bool:
     if not at_server.any(axis=-1).all():
         return False
     if o.capacity.shape[-1] == 3:  # as many users as possible on slots: all?
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import maximum_bipartite_matching
+
         slots = np.repeat(at_server, o.capacity[0, :, 2].astype(int), axis=-1)
         return bool((maximum_bipartite_matching(csr_array(slots), "column") >= 0).all())
     return True

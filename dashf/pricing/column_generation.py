@@ -17,8 +17,6 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
 from dashf.common.arrays import Array
 from dashf.common.clock import OutOfTime
@@ -140,6 +138,9 @@ class _Columns:
         Returns:
             None if nothing that has been seen fits.
         """
+        from scipy.optimize import linprog
+        from scipy.sparse import csr_array
+
         table = np.concatenate(self.parts)
         user, option = table[:, 0].astype(int), table[:, 1].astype(int)
         score, cost, demand = table[:, 2], table[:, 3], table[:, 4:]
