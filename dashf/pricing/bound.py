@@ -15,9 +15,9 @@ import numpy as np
 
 from dashf.common.arrays import Array
 from dashf.common.clock import ENDLESS, Clock, OutOfTime
-from dashf.pair.backend import certify
 from dashf.pair.coefficients import make_pairs, part_edges, score_constants
-from dashf.pricing.options import Options, Prices, PriceSolution, chosen_cost
+from dashf.pair.kernels import Score
+from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import search_prices
 from dashf.result import Bound
 from dashf.rules import average_allocation, strongest_channel
@@ -37,7 +37,7 @@ class Problem:
     objective: ObjectiveConfig
     batch_shape: tuple[int, ...]
     options: Options
-    constants: tuple[float, ...]
+    constants: Score
 
     @classmethod
     def of(
@@ -52,7 +52,7 @@ class Problem:
 
         def spread(value: Array) -> Array:
             full = np.broadcast_to(value, (S, N, M, PARTS))
-            return full.reshape(S, N, M * PARTS).copy()
+            return full.reshape(S, N, M * PARTS)
 
         low, high = pairs.phi_min[..., None], pairs.phi_max[..., None]
         edges = part_edges(low, high, PARTS)
@@ -63,10 +63,14 @@ class Problem:
             capacity = np.concatenate([capacity, slots[..., None]], axis=-1)
             allowed &= np.repeat(slots > 0, PARTS, axis=-1)[:, None]
         allowed &= spread((high > low) | (np.arange(PARTS) == 0))
+        table = np.empty((S, N, M, PARTS, 12))
+        table[..., 0], table[..., 1] = edges[..., :-1], edges[..., 1:]
+        for i, value in enumerate(pairs.arrays()):
+            table[..., 2 + i] = value[..., None]
+        server = np.arange(M * PARTS) // PARTS
         options = Options(
-            low=spread(edges[..., :-1]),
-            high=spread(edges[..., 1:]),
-            coefficients=tuple(spread(a[..., None]) for a in pairs.arrays()),
+            table=table.reshape(S, N, M * PARTS, 12),
+            server=np.broadcast_to(server, allowed.shape).copy(),
             allowed=allowed,
             least_cost=spread(pairs.least_cost()[..., None]),
             clock=clock,
@@ -83,7 +87,7 @@ class Problem:
     def first_ratio(self) -> Array:
         """Returns the SCR of a simple feasible allocation, [S]."""
         average = average_allocation(self.scenario, strongest_channel(self.scenario))
-        return evaluate(self.scenario, average, self.objective).scr
+        return evaluate(self.scenario, average, self.objective, check=False).scr
 
     def bound(self, tolerance: float) -> tuple[Bound, PriceSolution | None]:
         """Returns certified bounds in the batch's shape, and the prices they are of.
@@ -182,9 +186,9 @@ class Problem:
         """
         rent = (options.capacity * price).sum(axis=(1, 2))
         for _ in range(_ROOT_STEPS):
-            a = options.respond(ratio, price, self.constants)
-            cost = chosen_cost(a)
-            step = (rent + a.benefit.max(axis=-1).sum(axis=-1)) / cost
+            benefit, cost = options.best(ratio, price, self.constants)
+            cost = cost.sum(axis=-1)
+            step = (rent + benefit.sum(axis=-1)) / cost
             step = np.maximum(step, -0.9 * ratio)
             ratio = ratio + step
             if (np.abs(step) <= close * ratio).all():
@@ -195,55 +199,8 @@ class Problem:
         self, options: Options, price: Array, ratio: Array, slack: Array
     ) -> Array:
         """Returns U from above, [S], by at most `slack`."""
-        benefit = self.highest(options, price, ratio, slack).max(axis=-1)
+        per_user = slack / options.allowed.shape[1]
+        benefit = options.certify(ratio, price, self.constants, per_user)
         rent = (options.capacity * price).sum(axis=(1, 2))
         size = rent + np.abs(benefit).sum(axis=1)
         return rent + benefit.sum(axis=1) + 1e-12 * size
-
-    def highest(
-        self,
-        options: Options,
-        price: Array,
-        ratio: Array,
-        slack: Array,
-        reach: Array | None = None,
-    ) -> Array:
-        """Returns the benefits of options from above, [S, N, J].
-
-        Each exceeds its own by at most a user's part of `slack`, or it is at most the
-        user's highest one less `reach`, with that part.
-
-        Args:
-            options: of the scenarios.
-            price: [S, M, D].
-            ratio: [S].
-            slack: [S], for all users of a scenario together.
-            reach: [S, N] how far below the user's highest benefit one may still be of
-                use; 0 if None.
-        """
-        k = self.constants
-        answer = options.respond(ratio, price, k)
-        per_user = (slack / answer.benefit.shape[1])[:, None]
-        enough = answer.benefit.max(axis=-1) + per_user  # [S, N]
-        enough = enough if reach is None else enough - reach
-        at = np.broadcast_to(
-            options.of_server(price), (*options.low.shape, price.shape[-1])
-        )
-        slot = at[..., 2] if price.shape[-1] == 3 else np.zeros(options.low.shape)
-        target = enough[..., None] + slot
-        mask = options.allowed
-        y = np.broadcast_to(ratio[:, None, None], mask.shape)
-        top = np.full(mask.shape, -np.inf)
-        top[mask] = certify(
-            options.low[mask],
-            options.high[mask],
-            y[mask],
-            at[mask, 0],
-            at[mask, 1],
-            tuple(c[mask] for c in options.coefficients),
-            k,
-            target[mask],
-            np.broadcast_to(per_user[..., None], mask.shape)[mask],
-            options.clock,
-        )
-        return top - slot

@@ -48,25 +48,23 @@ def share_options(
     """
     given = options or problem.options
     row = rows[:, None] if options is None else np.arange(len(rows))[:, None]
-    user = np.arange(option.shape[1])[None, :]
-
-    def pick(value: Array) -> Array:
-        return value[row, user, option][..., None]
-
-    server = option // PARTS
+    own = row, np.arange(option.shape[1])[None, :], option
+    table = given.table[own][..., None, :]
+    if phi is not None:
+        table[..., 0] = table[..., 1] = phi[..., None]
     single = Options(
-        low=pick(given.low) if phi is None else phi[..., None],
-        high=pick(given.high) if phi is None else phi[..., None],
-        coefficients=tuple(pick(c) for c in given.coefficients),
+        table=table,
+        server=given.server[own][..., None],
         allowed=np.ones((*option.shape, 1), dtype=bool),
-        least_cost=pick(given.least_cost),
+        least_cost=given.least_cost[own][..., None],
         capacity=given.capacity[row[:, 0]][..., :2],
-        server=server[..., None],
     )
     ratio = problem.first_ratio()[rows] if start is None else start.ratio
     prices = clear(single, problem.constants, ratio, start=start)
     allocation = _fitted(problem, rows, single, prices)
-    scr = evaluate(problem.scenario[rows], allocation, problem.objective).scr
+    scr = evaluate(
+        problem.scenario[rows], allocation, problem.objective, check=False
+    ).scr
     return allocation, scr, prices
 
 
@@ -74,7 +72,6 @@ def _fitted(
     problem: Problem, rows: Indices, single: Options, prices: Prices
 ) -> Allocation:
     """Returns the response to prices, with shares scaled to fit each server."""
-    assert single.server is not None
     answer = single.respond(prices.ratio, prices.price, problem.constants)
     server = single.server[..., 0]
     s = problem.scenario[rows]
@@ -111,7 +108,7 @@ def polish(
     finds the φ between. The SCR never falls.
     """
     s, o = problem.scenario[rows], problem.objective
-    best, scr = allocation, evaluate(s, allocation, o).scr
+    best, scr = allocation, evaluate(s, allocation, o, check=False).scr
     phi = allocation.local_fraction
     for i in range(passes):
         wanted = optimal_split(s, best, o, scr).local_fraction
@@ -138,7 +135,7 @@ class Best:
         first = (
             share_fast(s, problem.objective, x) if hurry else average_allocation(s, x)
         )
-        self.scr = evaluate(s, first, problem.objective).scr
+        self.scr = evaluate(s, first, problem.objective, check=False).scr
         self.limit = np.zeros(len(self.scr))  # of the SCR with the options it has
         self.option = first.server * PARTS
         self._allocations = [first[i] for i in range(len(self.scr))]
@@ -176,11 +173,9 @@ class Best:
         for i, row in enumerate(rows):
             self._allocations[row] = found[i]
 
-    def state(self) -> tuple[Array, Array]:
-        """Returns SCR and total cost of the best allocations, each [S]."""
-        problem = self.problem
-        outcome = evaluate(problem.scenario, self.allocation(), problem.objective)
-        return self.scr.copy(), outcome.cost.sum(axis=-1)
+    def row(self, index: int) -> Allocation:
+        """Returns the best allocation of a scenario."""
+        return self._allocations[index]
 
     def allocation(self) -> Allocation:
         """Returns the best allocations, batch shape [S]."""
