@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from dashf.alternating.cone_data import cone_data
+
 if TYPE_CHECKING:
     import cvxpy as cp
 
@@ -52,7 +54,9 @@ class ConvexProgram:
         self._parameters = self.problem.parameters()
         # One a solver: CVXPY keeps what it compiled for the last solver only.
         self._compiled: dict[str, cp.Problem] = {}
-        self.compile(CONVEX_SOLVERS[0])
+        compiled = self.compile(CONVEX_SOLVERS[0])
+        with _COMPILING:
+            self._cone_data = cone_data(compiled) if constraints else None
 
     def compile(self, solver: str) -> cp.Problem:
         """Returns the program as compiled for a solver, now if it is not yet."""
@@ -65,13 +69,20 @@ class ConvexProgram:
             self._compiled[solver] = problem
         return self._compiled[solver]
 
-    def solve(self, solver: str, time_limit_s: float | None = None) -> bool:
+    def solve(
+        self, solver: str, time_limit_s: float | None = None, *, direct: bool = True
+    ) -> bool:
         """Solves in place; whether every variable now has a finite value.
 
         An inaccurate solution counts: callers project it to feasibility and judge it by
         `evaluate`, never by the solver's own word. CVXPY raises, warns or returns
         nothing according to how a solver failed; here each of these is `False`, and the
         caller decides what to try next.
+
+        Args:
+            solver: one of `CONVEX_SOLVERS`.
+            time_limit_s: for the solver, s.
+            direct: give Clarabel its data without CVXPY where that is possible.
         """
         import cvxpy as cp
 
@@ -82,6 +93,10 @@ class ConvexProgram:
             settings[_TIME_LIMIT[solver]] = max(time_limit_s, 1e-3)
         problem = self.compile(solver)
         try:
+            if direct and solver == "CLARABEL" and self._cone_data is not None:
+                value = self._cone_data.solve(settings)
+                self.value = np.nan if value is None else value
+                return value is not None and self._finite()
             data, chain, inverse = problem.get_problem_data(
                 solver, solver_opts=settings
             )
@@ -98,6 +113,9 @@ class ConvexProgram:
             if constraint.id in solution.dual_vars:
                 constraint.save_dual_value(solution.dual_vars[constraint.id])
         self.value = float(solution.opt_val)
+        return self._finite()
+
+    def _finite(self) -> bool:
         return all(np.isfinite(np.asarray(v.value)).all() for v in self._variables)
 
 
