@@ -89,8 +89,12 @@ class Problem:
         average = average_allocation(self.scenario, strongest_channel(self.scenario))
         return evaluate(self.scenario, average, self.objective, check=False).scr
 
-    def bound(self, tolerance: float) -> tuple[Bound, PriceSolution | None]:
+    def bound(
+        self, tolerance: float, ratio: Array
+    ) -> tuple[Bound, PriceSolution | None]:
         """Returns certified bounds in the batch's shape, and the prices they are of.
+
+        `ratio` [S] is a first y, such as the SCR of an allocation.
 
         Half of the time that is left is the search's, so that the rest is enough to
         certify what it found. If it is not, bounds that need no search remain.
@@ -98,7 +102,7 @@ class Problem:
         clock = self.options.clock
         try:
             limited = dataclasses.replace(self.options, clock=clock.part(0.5))
-            prices = search_prices(limited, self.constants, self.first_ratio())
+            prices = search_prices(limited, self.constants, ratio)
             value, ratio = self.certify(prices, tolerance)
         except OutOfTime:
             return self._coarse_bound(tolerance), None

@@ -10,12 +10,14 @@ demand turns from too much to too little or back.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dashf.common.arrays import Array, Indices
 from dashf.pair.backend import in_parallel
 from dashf.pair.jit import compiled, kernel
-from dashf.pair.kernels import Score
+from dashf.pair.kernels import Response, Score
 from dashf.pricing.options import Options, Prices
 from dashf.pricing.price_step import ask_users, price_step
 
@@ -39,8 +41,8 @@ def clear(
     *,
     start: Prices | None = None,
     max_rounds: int = _MAX_ROUNDS,
-) -> Prices:
-    """Returns the prices that minimise the bound where users have one option each.
+) -> tuple[Prices, Any]:
+    """Finds the prices that minimise the bound where users have one option each.
 
     Args:
         options: one for each user, all of them allowed.
@@ -48,22 +50,27 @@ def clear(
         ratio: [S] a first y, such as the SCR of an allocation.
         start: prices to start from, of the same shapes.
         max_rounds: at most; then the prices of the round that was closest.
+
+    Returns:
+        prices, and the `Response` [S, N] to them.
     """
     S, N, _ = options.allowed.shape
     price = np.full(options.capacity.shape, np.nan)
     if start is not None:
         price[:] = start.price
     out, rounds = np.array(ratio, dtype=np.float64), np.zeros(S, dtype=np.int64)
+    answers = np.empty((S, N, len(Response._fields)))
     tables = options.table[:, :, 0], options.server[:, :, 0]
     in_parallel(
         compiled(clear_loop),
         S,
         *map(np.ascontiguousarray, tables),
-        *(k, max_rounds, out, price, rounds),
+        *(k, max_rounds, out, price, rounds, answers),
         clock=options.clock,
         each=20 * N,
     )
-    return Prices(ratio=out, price=price, iterations=rounds)
+    found = Prices(ratio=out, price=price, iterations=rounds)
+    return found, Response(*np.moveaxis(answers, -1, 0))
 
 
 def clear_loop(
@@ -76,22 +83,31 @@ def clear_loop(
     ratio: Array,  # [S] where to start, then the answer
     price: Array,  # [S, M, 2] likewise; not a number: anywhere
     rounds: Array,  # [S] the answer
+    answers: Array,  # [S, N, 11] the responses to it
 ) -> None:
     """Clears scenarios from one to another."""
     for s in range(first, last):
-        ratio[s], rounds[s] = clear_one(
-            table[s], server[s], k, max_rounds, ratio[s], price[s]
+        ratio[s], rounds[s], last = clear_one(
+            table[s], server[s], k, max_rounds, ratio[s], price[s], answers[s]
         )
+        if not last:
+            ask_users(table[s], server[s], ratio[s], price[s], k, False, answers[s])
 
 
 @kernel
 def clear_one(
-    table: Array, server: Indices, k: Score, max_rounds: int, y: float, best: Array
-) -> tuple[float, int]:
+    table: Array,
+    server: Indices,
+    k: Score,
+    max_rounds: int,
+    y: float,
+    best: Array,
+    answers: Array,
+) -> tuple[float, int, bool]:
     """Clears a scenario; `best` [M, 2] holds the prices to start from, then the best.
 
     Returns:
-        the ratio, and after how many rounds.
+        the ratio, after how many rounds, and whether `answers` are to the best.
     """
     price, load = best.copy(), np.zeros(len(best))
     for m in server:
@@ -104,8 +120,7 @@ def clear_one(
             price[m, i] = max(price[m, i], _LEAST_PRICE) if load[m] > 0 else 0.0
             best[m, i] = price[m, i]
     longest, change = np.full(price.shape, _LONGEST_STEP), np.zeros(price.shape)
-    excess, answers = np.zeros(price.shape), np.empty((len(table), 11))
-    free = False
+    excess, free = np.zeros(price.shape), False
     for row in table:
         free = free or row[1] > row[0]
     least, best_y, stalled, follow = np.inf, y, 0, True
@@ -118,13 +133,14 @@ def clear_one(
                 idle += price[m, j] * abs(total.share[m, j] - 1)
         error = (abs(surplus) + idle) / (y * total.cost)
         stalled = 0 if error < 0.9 * least else stalled + 1
-        if error < least:
+        last = error < least
+        if last:
             least, best_y = error, y
             for m in range(len(price)):
                 best[m, 0], best[m, 1] = price[m, 0], price[m, 1]
         if error < _CLOSE or (free and stalled >= _STALL):
             if not (free and follow and i > 0):
-                return best_y, i + 1
+                return best_y, i + 1, last
             # Has another φ become better than the one that was followed?
             follow, least, stalled = False, np.inf, 0
             continue
@@ -144,4 +160,4 @@ def clear_one(
                 change[m, j] = min(max(step[j], -longest[m, j]), longest[m, j])
                 price[m, j] = max(price[m, j] * np.exp(change[m, j]), _LEAST_PRICE)
         y = y + rise
-    return best_y, max_rounds
+    return best_y, max_rounds, False

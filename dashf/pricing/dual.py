@@ -75,7 +75,8 @@ def solve_dual(
     search.improve(clock, rounds=rounds, candidates=candidates)
     search.branch(nodes, _NODES_FOR_DECISION)
     ends = Allocation.stack([z for _, z, _, _ in search.history])
-    outcome = evaluate(s.repeat(len(search.history)), ends, search.problem.objective)
+    many, o = s.repeat(len(search.history)), search.problem.objective
+    outcome = evaluate(many, ends, o, check=False)
     surplus = (outcome.scr - search.bound.ratio) * outcome.cost.sum(axis=-1)
     rows = tuple(
         Iteration(
@@ -225,7 +226,7 @@ class PricedSearch:
         self.tolerance, self.clock = check_tolerance(tolerance), clock
         self.problem = Problem.of(check_scenario(scenario), objective, clock)
         self.best = Best(self.problem)
-        self.bound, self.prices = self.problem.bound(self.tolerance)
+        self.bound, self.prices = self.problem.bound(self.tolerance, self.best.scr)
         #: Of the first scenario: stage, its allocation, moves [S], when.
         self.history: list[tuple[str, Allocation, Array, float]] = []
         self.limited = np.zeros(len(self.best.scr), dtype=bool)  # by `rounds`

@@ -54,9 +54,10 @@ class Options:
 
     def kinds(self, row: int) -> Indices:
         """Returns a number [N] for each user of a scenario, equal for users alike."""
-        allowed = self.allowed[row, ..., None]
-        users = np.concatenate([self.table[row], allowed], axis=-1)
-        return np.unique(users.reshape(len(users), -1), axis=0, return_inverse=True)[1]
+        found: dict[bytes, int] = {}
+        users = zip(self.table[row], self.allowed[row], strict=True)
+        keys = (table.tobytes() + allowed.tobytes() for table, allowed in users)
+        return np.array([found.setdefault(key, len(found)) for key in keys])
 
     def respond(self, ratio: Array, price: Array, k: Score) -> Any:
         """Returns the `Response` of all options; benefit −∞ where not allowed."""

@@ -60,37 +60,25 @@ def share_options(
         capacity=given.capacity[row[:, 0]][..., :2],
     )
     ratio = problem.first_ratio()[rows] if start is None else start.ratio
-    prices = clear(single, problem.constants, ratio, start=start)
-    allocation = _fitted(problem, rows, single, prices)
-    scr = evaluate(
-        problem.scenario[rows], allocation, problem.objective, check=False
-    ).scr
-    return allocation, scr, prices
-
-
-def _fitted(
-    problem: Problem, rows: Indices, single: Options, prices: Prices
-) -> Allocation:
-    """Returns the response to prices, with shares scaled to fit each server."""
-    answer = single.respond(prices.ratio, prices.price, problem.constants)
-    server = single.server[..., 0]
-    s = problem.scenario[rows]
+    prices, answer = clear(single, problem.constants, ratio, start=start)
+    s, server = problem.scenario[rows], single.server[..., 0]
 
     def at_server(value: Array) -> Array:
         return np.take_along_axis(value, server, axis=1)
 
-    return fit_capacity(
+    allocation = fit_capacity(
         s,
         Allocation.unchecked(
             association=one_hot(server, s.n_servers),
-            local_fraction=answer.phi[..., 0],
-            transmit_power_w=answer.power[..., 0] * s.transmit_power_max_w,
-            bandwidth_hz=answer.band[..., 0] * at_server(s.bandwidth_max_hz),
+            local_fraction=answer.phi,
+            transmit_power_w=answer.power * s.transmit_power_max_w,
+            bandwidth_hz=answer.band * at_server(s.bandwidth_max_hz),
             user_frequency_hz=local_frequency(s, problem.objective),
-            server_frequency_hz=answer.compute[..., 0]
-            * at_server(s.server_frequency_max_hz),
+            server_frequency_hz=answer.compute * at_server(s.server_frequency_max_hz),
         ),
     )
+    scr = evaluate(s, allocation, problem.objective, check=False).scr
+    return allocation, scr, prices
 
 
 def polish(
