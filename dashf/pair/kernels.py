@@ -373,7 +373,7 @@ def solve_nearby(
     x: float,
     F: float,
 ) -> tuple[bool, Point]:
-    """Newton's method in (b, F, φ) for a score without power, from a point nearby.
+    """Newton's method, (2.4), for a score without power, from a point nearby.
 
     φ, x and F are that point's.
 

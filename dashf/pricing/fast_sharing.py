@@ -2,7 +2,7 @@
 
 For learning, and for judging many associations at once: a good allocation a million
 times, not the best one. A round asks every user for its response to the ratio y and to
-the prices λ and μ of its server, with its φ fixed (`kernels.solve_option`), and then
+the prices λ and μ of its server, with its φ fixed (`price_step.ask_users`), and then
 updates
 
 - y by Newton's method on the bound: the surplus over the cost (`interior_point`);
