@@ -102,6 +102,10 @@ class Shares(NamedTuple):
     elastic: float  # −d ln b / d ln (its net price), 0 at the whole band
 
 
+#: φ, x and F of a point nearby.
+Near = tuple[float, float, float]
+
+
 class Point(NamedTuple):
     """Shares at a φ and what they are worth."""
 
@@ -151,14 +155,6 @@ def remainder(x: float, log1p_x: float) -> float:
 
 
 @kernel
-def power_on_curve(x: float, rest: float, c: Pair, k: Score, power: Power) -> float:
-    """The best power share at x, (2.1); `rest` = remainder(x)."""
-    return max(
-        power.low, power.high * (k.wt * x / max(power.high * c.e * rest, k.wt * x))
-    )
-
-
-@kernel
 def x_of_band(snr: float, wt: float, e: float, low: float, high: float) -> float:
     """The x at which the curve takes the whole band: snr p(x)/x = 1, by (2.1)."""
     goal = wt * snr / max(e, _TINY * wt)  # inside the power range: rest = goal
@@ -178,10 +174,11 @@ def x_of_band(snr: float, wt: float, e: float, low: float, high: float) -> float
 def on_curve(
     x: float, up: float, down: float, c: Pair, k: Score, power: Power
 ) -> Curve:
-    """The cheapest way to upload at x: up (wt + e p)/(b ln(1 + x)) + down/b."""
+    """The cheapest way to upload at x: up (wt + e p)/(b ln(1 + x)) + down/b, (2.1)."""
     log1p_x = np.log1p(x)
     rest = remainder(x, log1p_x)
-    p = power_on_curve(x, rest, c, k, power)
+    p = k.wt * x / max(power.high * c.e * rest, k.wt * x)
+    p = max(power.low, power.high * p)
     b = c.snr * p / x
     rate = (k.wt + c.e * p) * rest / ((1 + x) * log1p_x * log1p_x)
     growth, share = x * log1p_x / rest, x / (1 + x)  # d ln rest / d ln x, in [1, 2]
@@ -364,25 +361,17 @@ def solve_free(
 
 @kernel
 def solve_nearby(
-    low: float,
-    high: float,
-    at: At,
-    c: Pair,
-    k: Score,
-    phi: float,
-    x: float,
-    F: float,
+    low: float, high: float, at: At, c: Pair, k: Score, near: Near
 ) -> tuple[bool, Point]:
-    """Newton's method, (2.4), for a score without power, from a point nearby.
-
-    φ, x and F are that point's.
+    """Newton's method, (2.4), for a score without power.
 
     Returns:
         whether it came to a point where the gradient vanishes, or points out of the
         range of what it is for; and that point.
     """
     power = Power(0.0, 1.0, 0.0, c.x_full)
-    phi, z, z_full = min(max(phi, low), high), np.log(x), np.log(c.x_full)
+    phi, F, z_full = min(max(near[0], low), high), near[2], np.log(c.x_full)
+    z = np.log(near[1])
     worth, close = k.w1 * k.w2, False
     for _ in range(_NEARBY_STEPS):
         z = max(z, z_full)
@@ -425,7 +414,7 @@ def solve_at_split(phi: float, at: At, c: Pair, k: Score, start: Point) -> Point
         p = best_credited_power(phi, at, c, k, s)
         power = Power(p, p, p, x_of_band(c.snr, k.wt, c.e, p, p))
     else:
-        found, point = solve_nearby(phi, phi, at, c, k, phi, s.x, s.F)
+        found, point = solve_nearby(phi, phi, at, c, k, (phi, s.x, s.F))
         if found:
             return point
     return worth_of(phi, solve_shares(phi, at, c, k, power, s.t, s.x), at, c, k)
@@ -519,9 +508,8 @@ def solve_interval(low: float, high: float, at: At, c: Pair, k: Score) -> Point:
         return end
     found, now = False, m
     if k.wp == 0:
-        found, now = solve_nearby(
-            left.phi, right.phi, at, c, k, m.phi, m.shares.x, m.shares.F
-        )
+        near = m.phi, m.shares.x, m.shares.F
+        found, now = solve_nearby(left.phi, right.phi, at, c, k, near)
     if not found:
         now = split_root(left, right, at, c, k)
     return now if now.benefit >= end.benefit else end
@@ -560,17 +548,16 @@ def halfway(low: float, high: float) -> float:
 
 @kernel
 def respond_to(
-    low: float, high: float, at: At, c: Pair, k: Score, last: Response, nearby: bool
+    low: float, high: float, at: At, c: Pair, k: Score, near: Near, follow: bool
 ) -> Response:
     """Solves the priced problem for φ in [low, high], with second derivatives.
 
-    Where `last` is the response to prices nearby it is followed, so that of several
-    local maxima the same one is found.
+    To follow the response to prices nearby is faster, but of several local maxima it
+    finds the same one.
     """
     found = False
-    if nearby and k.wp == 0:
-        x = c.snr * last.power / last.band
-        found, point = solve_nearby(low, high, at, c, k, last.phi, x, last.compute)
+    if follow and k.wp == 0:
+        found, point = solve_nearby(low, high, at, c, k, near)
     if not found:
         point = solve_interval(low, high, at, c, k)
     phi, s = point.phi, point.shares
@@ -628,34 +615,27 @@ def share_bounds(
 
 @kernel
 def interval_bound(
-    low: float,
-    high: float,
-    p_low: float,
-    p_high: float,
+    phi: tuple[float, float],
+    p: tuple[float, float],
     at: At,
     c: Pair,
     k: Score,
-    x: float,
-    F: float,
+    near: Near,
 ) -> tuple[float, float, float]:
     """An upper bound of the priced problem for φ and p in intervals: docs/bounds.md, 2.
-
-    x and F are those of a point nearby, or any.
 
     Returns:
         the bound, how much of its slack the interval of p may account for, and the
         benefit that halfway through φ is attained.
     """
-    power, middle, found = (
-        Power(p_low, p_high, p_high, c.x_full),
-        halfway(low, high),
-        False,
-    )
+    (low, high), (p_low, p_high), found = phi, p, False
+    power, middle = Power(p_low, p_high, p_high, c.x_full), halfway(low, high)
     if k.wp > 0:
         x_full = x_of_band(c.snr, k.wt, c.e, p_low, p_high)
         power = Power(p_low, p_high, p_high, x_full)
     else:
-        found, point = solve_nearby(middle, middle, at, c, k, middle, x, F)
+        at_middle = middle, near[1], near[2]
+        found, point = solve_nearby(middle, middle, at, c, k, at_middle)
         s = point.shares
     if not found:
         s = solve_shares(middle, at, c, k, power, _START, power.x_full)

@@ -8,8 +8,8 @@ from dashf.common.arrays import Array
 from dashf.pair.jit import kernel
 from dashf.pair.kernels import (
     At,
+    Near,
     Pair,
-    Response,
     Score,
     interval_bound,
     respond_to,
@@ -28,11 +28,16 @@ def pair_of(row: Array) -> Pair:
 
 
 @kernel
+def near_of(row: Array, answer: Array) -> Near:
+    """φ, x and F of a response."""
+    return answer[2], row[5] * answer[3] / answer[4], answer[5]
+
+
+@kernel
 def respond_row(row: Array, at: At, k: Score, nearby: bool, out: Array) -> None:
-    """`kernels.respond_to` of an option into `out`, which holds the one before."""
-    o = out
-    last = Response(o[0], o[1], o[2], o[3], o[4], o[5], 0.0, 0.0, 0.0, 0.0, 0.0)
-    answer = respond_to(row[0], row[1], at, pair_of(row), k, last, nearby)
+    """`kernels.respond_to` of an option into `out`; `nearby`: near what is there."""
+    near = near_of(row, out)
+    answer = respond_to(row[0], row[1], at, pair_of(row), k, near, nearby)
     for i in range(len(answer)):
         out[i] = answer[i]
 
@@ -61,15 +66,14 @@ def certify_row(
     any interval. Then, or after `MOST_HALVED`, the highest bound is the answer. `near`
     [11] is its response, where to start.
     """
-    c, x = pair_of(row), row[5] * near[3] / near[4]
+    c, start = pair_of(row), near_of(row, near)
     box[0, 0], box[0, 1], box[0, 2], box[0, 3] = row[0], row[1], 0.0, 1.0
     count, new, halved = 0, 1, 0  # intervals with a bound; others after them
     reached, narrow = -np.inf, -np.inf
     while True:
         for j in range(count, count + new):
-            value, by_power, attained = interval_bound(
-                box[j, 0], box[j, 1], box[j, 2], box[j, 3], at, c, k, x, near[5]
-            )
+            phi, p = (box[j, 0], box[j, 1]), (box[j, 2], box[j, 3])
+            value, by_power, attained = interval_bound(phi, p, at, c, k, start)
             box[j, 4], box[j, 5] = value, by_power
             reached = max(reached, attained)
         count, new = count + new, 0

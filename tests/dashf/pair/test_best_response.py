@@ -140,7 +140,7 @@ def test_what_is_compiled_gives_the_numbers_of_plain_python():
         own = tuple(value[n, m] for value in c)
         answer = respond(*map(np.float64, at), own, k)
         where, pair = kernels.At(*at[2:]), kernels.Pair(*map(float, own))
-        plain = kernels.respond_to(*at[:2], where, pair, k, answer, False)
+        plain = kernels.respond_to(*at[:2], where, pair, k, (0.0, 1.0, 1.0), False)
         np.testing.assert_allclose(answer, plain, rtol=1e-9, atol=1e-9)
 
 
