@@ -36,7 +36,7 @@ def near_of(row: Array, answer: Array) -> Near:
 @kernel
 def respond_row(row: Array, at: At, k: Score, nearby: bool, out: Array) -> None:
     """`kernels.respond_to` of an option into `out`; `nearby`: near what is there."""
-    near = near_of(row, out)
+    near = near_of(row, out) if nearby else (0.0, 1.0, 1.0)
     answer = respond_to(row[0], row[1], at, pair_of(row), k, near, nearby)
     for i in range(len(answer)):
         out[i] = answer[i]

@@ -203,8 +203,33 @@ class Problem:
         self, options: Options, price: Array, ratio: Array, slack: Array
     ) -> Array:
         """Returns U from above, [S], by at most `slack`."""
-        per_user = slack / options.allowed.shape[1]
-        benefit = options.certify(ratio, price, self.constants, per_user)
+        benefit = self.highest(options, price, ratio, slack).max(axis=-1)
         rent = (options.capacity * price).sum(axis=(1, 2))
         size = rent + np.abs(benefit).sum(axis=1)
         return rent + benefit.sum(axis=1) + 1e-12 * size
+
+    def highest(
+        self,
+        options: Options,
+        price: Array,
+        ratio: Array,
+        slack: Array,
+        reach: Array | None = None,
+    ) -> Array:
+        """Returns the benefits of options from above, [S, N, J].
+
+        Each exceeds its own by at most a user's part of `slack`, or it is at most the
+        user's highest one less `reach`, with that part.
+
+        Args:
+            options: of the scenarios.
+            price: [S, M, D].
+            ratio: [S].
+            slack: [S], for all users of a scenario together.
+            reach: [S, N] how far below the user's highest benefit one may still be of
+                use; 0 if None.
+        """
+        S, N, _ = options.allowed.shape
+        reach = np.zeros((S, N)) if reach is None else reach
+        per_user = np.repeat(slack / N, N)
+        return options.certify(ratio, price, self.constants, per_user, reach.ravel())

@@ -41,14 +41,18 @@ def share_fast(
     objective: ObjectiveConfig,
     association: Array,
     local_fraction: Array | None = None,
+    ratio: Array | None = None,
 ) -> Allocation:
     """Returns a good allocation for a given association, feasible where that is.
+
+    Its SCR is high, or, for a given ratio y, its surplus Σ v − y Σ c.
 
     Args:
         scenario: batch shape [S], NumPy.
         objective: weights and references.
         association: [S, N, M] 0 or 1, one server a user.
         local_fraction: [S, N] φ; chosen as well if None.
+        ratio: [S] y of the surplus; the SCR that is reached if None.
     """
     s, x, k = scenario, association, score_constants(objective)
     server = x.argmax(axis=-1)
@@ -61,11 +65,16 @@ def share_fast(
     pairs = np.stack(make_pairs(s, objective).arrays(), axis=-1)
     mine = np.take_along_axis(pairs, server[..., None, None], axis=-2)[..., 0, :]
     table = np.concatenate([np.stack([low, high], axis=-1), mine], axis=-1)
-    y = evaluate(s, average_allocation(s, x), objective, check=False).scr
+    if ratio is None:
+        y = evaluate(s, average_allocation(s, x), objective, check=False).scr
+    else:
+        y = np.array(ratio, dtype=np.float64)
     a = np.empty((*server.shape, len(Response._fields)))
     S, N = server.shape
     loop = compiled(share_loop)
-    in_parallel(loop, S, table, server, s.n_servers, k, y, a, each=_ROUNDS * N)
+    in_parallel(
+        loop, S, table, server, s.n_servers, k, ratio is None, y, a, each=_ROUNDS * N
+    )
     phi, power, band, compute = np.moveaxis(a[..., 2:6], -1, 0).copy()
     z = fit_capacity(
         s,
@@ -98,6 +107,7 @@ def share_loop(
     server: Indices,  # [S, N]
     servers: int,
     k: Score,
+    rising: bool,  # whether the ratio is to be found
     ratio: Array,  # [S] where to start, then where it ended
     out: Array,  # [S, N, 11] the answers
 ) -> None:
@@ -113,6 +123,7 @@ def share_loop(
             rise = total.benefit / total.cost
             for m in range(servers):
                 rise += (price[m, 0] + price[m, 1]) / total.cost
+            rise = rise if rising else 0.0
             for m in range(servers):
                 if price[m, 0] > 0:
                     step = price_step(price, total, m, rise, _MOST_CROSS, 0.0)

@@ -71,23 +71,28 @@ class Options:
         self._ask(best_loop, ratio, price, k, out)
         return out[..., 0], out[..., 1]
 
-    def certify(self, ratio: Array, price: Array, k: Score, slack: Array) -> Array:
-        """Returns the best benefit of every user from above, [S, N].
+    def certify(
+        self, ratio: Array, price: Array, k: Score, slack: Array, reach: Array
+    ) -> Array:
+        """Returns upper bounds of the benefits of all options, [S, N, J].
 
-        By at most `slack` [S], unless an option takes `loops.MOST_HALVED` intervals.
+        Each is at most the user's slack [S N] above its benefit, or above the user's
+        best less its reach [S N]; unless it takes `loops.MOST_HALVED` intervals.
         """
-        out = np.empty((*self.allowed.shape[:2], 1))
-        out[..., 0] = slack[:, None]
-        self._ask(certify_loop, ratio, price, k, out)
-        return out[..., 0]
+        out = np.empty(self.allowed.shape)
+        self._ask(certify_loop, ratio, price, k, out, slack, reach)
+        return out
 
-    def _ask(self, loop: Any, ratio: Array, price: Array, k: Score, out: Array) -> None:
+    def _ask(
+        self, loop: Any, ratio: Array, price: Array, k: Score, out: Array, *more: Array
+    ) -> None:
         S, N, J = self.allowed.shape
         at = np.array(ratio, np.float64), np.array(price, np.float64, order="C")
         asked = Asked(self.table, self.server, self.allowed, *at, False)
         rows = S * N
         out = out.reshape(rows, *out.shape[2:])
-        in_parallel(compiled(loop), rows, asked, k, out, clock=self.clock, each=J)
+        what = asked, k, out, *map(np.ascontiguousarray, more)
+        in_parallel(compiled(loop), rows, *what, clock=self.clock, each=J)
 
 
 class Asked(NamedTuple):
@@ -149,24 +154,25 @@ def best_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
                 out[i, 0], out[i, 1] = answer[0], answer[1]
 
 
-def certify_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
-    """Best benefit of users from above into `out` [S N, 1], which holds the slack."""
+def certify_loop(
+    first: int, last: int, o: Asked, k: Score, out: Array, slack: Array, reach: Array
+) -> None:
+    """Benefits of users' options from above into `out` [S N, J]."""
     answers = np.zeros((o.table.shape[2], 11))
     box = np.empty((2 * MOST_HALVED + 4, 6))
     for i in range(first, last):
         s, n = respond_in(o, k, i, answers)
-        slack, goal, top = out[i, 0], -np.inf, -np.inf
+        enough = -np.inf
         for answer in answers:
-            goal = max(goal, answer[0] + slack)
+            enough = max(enough, answer[0] + slack[i] - reach[i])
         for j in range(o.table.shape[2]):
+            out[i, j] = -np.inf
             if o.allowed[s, n, j]:
                 price = o.price[s, o.server[s, n, j]]
                 slot = price[2] if len(price) == 3 else 0.0
-                at = At(o.ratio[s], price[0], price[1])
+                at, goal = At(o.ratio[s], price[0], price[1]), enough + slot
                 row, near = o.table[s, n, j], answers[j]
-                value = certify_row(row, at, k, goal + slot, slack, near, box)
-                top = max(top, value - slot)
-        out[i, 0] = top
+                out[i, j] = certify_row(row, at, k, goal, slack[i], near, box) - slot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
