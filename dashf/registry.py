@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import math
 import os
@@ -339,6 +340,7 @@ def check_solver(solver: str) -> str:
     raise ValueError(f"There is no solver {shorten(solver)}.{hint}")
 
 
+@functools.cache
 def options_of(solver: str) -> tuple[str, ...]:
     """Returns the names of a solver's options, beside those that all have."""
     if solver == "dashf":

@@ -15,7 +15,12 @@ import numpy as np
 
 from dashf.common.arrays import Array
 from dashf.common.clock import ENDLESS, Clock, OutOfTime
-from dashf.pair.coefficients import make_pairs, part_edges, score_constants
+from dashf.pair.coefficients import (
+    local_frequency,
+    make_pairs,
+    part_edges,
+    score_constants,
+)
 from dashf.pair.kernels import Score
 from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import search_prices
@@ -38,6 +43,7 @@ class Problem:
     batch_shape: tuple[int, ...]
     options: Options
     constants: Score
+    user_frequency_hz: Array  # [S, N] Hz, the best, whatever else is decided
 
     @classmethod
     def of(
@@ -82,6 +88,7 @@ class Problem:
             batch_shape=batch,
             options=options,
             constants=k,
+            user_frequency_hz=local_frequency(flat, objective),
         )
 
     def first_ratio(self) -> Array:
@@ -151,6 +158,7 @@ class Problem:
             scenario=self.scenario[only],
             batch_shape=(1,),
             options=self.options.take(only),
+            user_frequency_hz=self.user_frequency_hz[only],
         )
 
     def shaped(self, array: Array) -> Array:

@@ -11,7 +11,6 @@ import numpy as np
 
 from dashf.common.arrays import Array, Indices
 from dashf.common.capacity import fit_capacity
-from dashf.pair.coefficients import local_frequency
 from dashf.pair.split import optimal_split
 from dashf.pricing.bound import PARTS, Problem
 from dashf.pricing.clearing import clear
@@ -20,7 +19,6 @@ from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import mixed
 from dashf.rules import average_allocation, strongest_channel
 from mec_llm_env import Allocation, evaluate
-from mec_llm_env.allocation import one_hot
 from mec_llm_env.assignment import round_assignment
 
 
@@ -69,11 +67,11 @@ def share_options(
     allocation = fit_capacity(
         s,
         Allocation.unchecked(
-            association=one_hot(server, s.n_servers),
+            association=(server[..., None] == np.arange(s.n_servers)) * 1.0,
             local_fraction=answer.phi,
             transmit_power_w=answer.power * s.transmit_power_max_w,
             bandwidth_hz=answer.band * at_server(s.bandwidth_max_hz),
-            user_frequency_hz=local_frequency(s, problem.objective),
+            user_frequency_hz=problem.user_frequency_hz[rows],
             server_frequency_hz=answer.compute * at_server(s.server_frequency_max_hz),
         ),
     )
