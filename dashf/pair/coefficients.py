@@ -87,7 +87,7 @@ class Pairs:
 
 def score_constants(objective: ObjectiveConfig) -> Score:
     """Returns ω_t', ω1, ω2, w_p, w_b, w_c, w_o: what the kernels take."""
-    return Score(
+    constants = (
         objective.delay_cost_per_s,
         objective.score_scale,
         objective.score_sensitivity,
@@ -96,6 +96,7 @@ def score_constants(objective: ObjectiveConfig) -> Score:
         objective.score_weight_compute,
         objective.score_weight_offload,
     )
+    return Score(*map(float, constants))  # numba compiles anew for integers
 
 
 def local_frequency(

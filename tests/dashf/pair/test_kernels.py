@@ -102,3 +102,10 @@ def test_the_split_of_a_row_is_that_of_arrays():
         expected = best_split(-at.y * slope, quality, k.w2 * k.wo, k.w1, 0.1, 0.8)
         ours = best_phi(np.array([0.1, 0.8, *c]), k, at.y, shares)
         assert ours == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_constants_are_of_one_type_whatever_is_configured():
+    whole = {"score_sensitivity": 10, "delay_weight": 1, "energy_weight": 0}
+    weights = dict.fromkeys(("power", "bandwidth", "compute"), 0) | {"offload": 1}
+    whole |= {f"score_weight_{name}": value for name, value in weights.items()}
+    assert {type(v) for v in score_constants(ObjectiveConfig(**whole))} == {float}
