@@ -23,10 +23,10 @@ from agents.command_line import (
     one_line_errors,
     positive_integer,
 )
+from agents.run.folder import load_config
 from agents.run.hyperparameters import describe_hyperparameters
 from agents.tasks import DEFAULT_ENV
 from agents.terminal import run_script, stop_with_parent
-from agents.training import start
 from agents.training.demonstrations import SCENARIOS
 from agents.training.settings import (
     EVALUATIONS,
@@ -47,11 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with one_line_errors(parser.prog):
         if options.resume:
             refuse_with_resume(options)
+            load_config(options.resume)
+        else:
+            config = config_from_options(options)
+        # PyTorch takes seconds to load, so mistakes are told before.
+        from agents.training import start
+
+        if options.resume:
             trainer = start.resume(
                 options.resume, options.timesteps, trust=bool(options.trust)
             )
         else:
-            config = config_from_options(options)
             if options.dry_run:
                 start.build(config)
                 print(json.dumps(config.to_dict(), indent=2))
@@ -90,7 +96,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="train.py",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"tuned settings:\n{describe_hyperparameters()}",
+        epilog=f"tuned settings, hyperparams/<agent>.yml; --dry-run prints those of a "
+        f"run:\n{describe_hyperparameters()}",
     )
     add = parser.add_argument
     add_training_options(parser)

@@ -1,6 +1,6 @@
 """Times and gaps of the dual solver by size, as a Markdown table.
 
-    python benchmarks/bench_bounds.py [--large]
+    python benchmarks/bench_bounds.py [--large] [--huge]
 
 Medians over the instances, of wall time and of the process's CPU time; the compiled
 kernels use two threads where there are many rows, unless OMP_NUM_THREADS is 1.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -86,6 +87,7 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="large-1000x50 too")
+    parser.add_argument("--huge", action="store_true", help="huge-10000x200 too")
     arguments = parser.parse_args()
     dashf.solve(scenarios("tiny-4x2", 1)[0], solver="dual")
     print(f"{platform.machine()}, {os.cpu_count()} processors. ", end="")
@@ -101,8 +103,12 @@ def main() -> None:
     ]
     if arguments.large:
         plan.append(("large-1000x50", 1, "single"))
+    if arguments.huge:
+        plan.append(("huge-10000x200", 1, "single"))
     for preset, count, mode in plan:
         print(row(preset, count, mode), flush=True)
+    peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"\nPeak memory of the process: {peak_gib:.2f} GiB.")
 
 
 if __name__ == "__main__":

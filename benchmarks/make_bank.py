@@ -17,7 +17,6 @@ import numpy as np
 import dashf
 from mec_llm_env import (
     MOBILE_PRESETS,
-    PRESETS,
     Allocation,
     MobileConfig,
     ScenarioConfig,
@@ -148,7 +147,7 @@ def main() -> None:
     """Parses the command line, solves what is missing, writes the banks."""
     parser = argparse.ArgumentParser(description=__doc__)
     known = (*PLAN, *EPISODES)
-    parser.add_argument("presets", nargs="*", default=list(PRESETS), metavar="PRESET")
+    parser.add_argument("presets", nargs="*", default=list(PLAN), metavar="PRESET")
     parser.add_argument("--work", type=Path, default=Path("bank_work"))
     arguments = parser.parse_args()
     for preset in arguments.presets:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import inspect
 import math
+import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 import numpy as np
@@ -151,12 +157,13 @@ def solve_batch(
     bound: bool = False,
     time_limit_s: float | None = None,
     progress: Callable[[int], Any] | None = None,
+    jobs: int = 1,
     **options: Any,
 ) -> BatchResult:
     """Maximises the SCR of each scenario of a batch.
 
     `dual` and the rules take the batch as a whole; the other solvers take one scenario
-    after another.
+    after another, or `jobs` of them at once.
 
     Args:
         scenario: batch shape `[...]`, any.
@@ -166,6 +173,9 @@ def solve_batch(
         time_limit_s: when the solver is to stop, s: for the whole batch with `dual` and
             with bounds that were asked for, for each scenario with the others.
         progress: called with the number of scenarios done, after each if it can be.
+        jobs: processes that take scenarios, at most, of solvers that do not take the
+            batch as a whole. As with all processes that Python spawns, a script that
+            asks for more than one must do its work under `if __name__ == "__main__":`.
         **options: of the solver.
 
     Returns:
@@ -179,6 +189,7 @@ def solve_batch(
     s, o = check_scenario(scenario), check_objective(objective)
     wanted = check_flag("bound", bound)
     done = check_callable("progress", _ignore if progress is None else progress)
+    jobs = check_count("jobs", jobs, 1)
     clock = Clock.limited(time_limit_s)
     if solver in _RULES:
         result = _all_decided(_RULES[solver](s, **options), s, o, clock)
@@ -186,7 +197,7 @@ def solve_batch(
         result = solve_dual_batch(s, o, time_limit_s=time_limit_s, **options)
     else:
         search = _search(solver, time_limit_s, options)
-        result = _one_by_one(search, s, o, done)
+        result = _one_by_one(search, s, o, done, jobs)
     if solver in _RULES or solver == "dual":
         done(math.prod(s.batch_shape))
     if wanted and result.bound is None:
@@ -251,12 +262,23 @@ def _one_by_one(
     s: Scenario,
     o: ObjectiveConfig,
     done: Callable[[int], Any],
+    jobs: int,
 ) -> BatchResult:
     begin = time.perf_counter()
     results: list[SolveResult] = []
-    for index in np.ndindex(*s.batch_shape):
-        results.append(search(s[index], o))
-        done(len(results))
+    scenarios = [s[index] for index in np.ndindex(*s.batch_shape)]
+    decide = partial(search, objective=o)
+    with contextlib.ExitStack() as stack:
+        answers: Iterable[SolveResult] = map(decide, scenarios)
+        if min(jobs, len(scenarios)) > 1:
+            # Spawned, because a fork while threads run may hang.
+            pool = ProcessPoolExecutor(
+                min(jobs, len(scenarios)), get_context("spawn"), _end_with_parent
+            )
+            answers = stack.enter_context(pool).map(decide, scenarios)
+        for answer in answers:
+            results.append(answer)
+            done(len(results))
 
     def shaped(values: Any) -> Array:
         return np.reshape(values, (*s.batch_shape, *np.shape(values)[1:]))[()]
@@ -272,6 +294,18 @@ def _one_by_one(
         time_s=time.perf_counter() - begin,
         bound=Bound.joined(bounds, s.batch_shape) if bounds else None,
     )
+
+
+def _end_with_parent() -> None:
+    """Makes a worker process exit when its parent has ended, however it did."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def check_options(solver: str, options: dict[str, Any]) -> None:
@@ -306,6 +340,7 @@ def check_solver(solver: str) -> str:
     raise ValueError(f"There is no solver {shorten(solver)}.{hint}")
 
 
+@functools.cache
 def options_of(solver: str) -> tuple[str, ...]:
     """Returns the names of a solver's options, beside those that all have."""
     if solver == "dashf":

@@ -21,7 +21,7 @@ from dashf.pair.coefficients import local_frequency
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.actions import RESOURCES, decode_resources
 from mec_llm_env.allocation import one_hot
-from mec_llm_env.assignment import round_assignment
+from mec_llm_env.assignment import assign
 
 _START_SPLIT = 0.3
 
@@ -32,7 +32,7 @@ def strongest_channel(scenario: Scenario) -> Array:
     With finite `max_users`, the Hungarian assignment of the log-gains.
     """
     s = scenario.to_numpy()
-    return round_assignment(np.log(s.channel_gain), s.max_users)
+    return assign(np.log(s.channel_gain), s.max_users)
 
 
 def random_association(scenario: Scenario, rng: np.random.Generator) -> Array:
@@ -67,7 +67,7 @@ def balanced_association(scenario: Scenario) -> Array:
         if not short.any():
             break
         limit = limit + short
-    return round_assignment(np.log(s.channel_gain), slots)
+    return assign(np.log(s.channel_gain), slots)
 
 
 def compute_greedy(scenario: Scenario) -> Array:
@@ -102,12 +102,12 @@ def average_allocation(scenario: Scenario, association: Array) -> Allocation:
     def share(capacity: Array) -> Array:
         return np.einsum("...nm,...m->...n", association, capacity / load)
 
-    return Allocation(
-        association=association,
+    return Allocation.unchecked(
+        association=np.array(association, dtype=np.float64),
         local_fraction=np.clip(0.5, s.local_fraction_min, s.local_fraction_max),
-        transmit_power_w=s.transmit_power_max_w,
+        transmit_power_w=s.transmit_power_max_w.copy(),
         bandwidth_hz=share(s.bandwidth_max_hz),
-        user_frequency_hz=s.user_frequency_max_hz,
+        user_frequency_hz=s.user_frequency_max_hz.copy(),
         server_frequency_hz=share(s.server_frequency_max_hz),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from mec_llm_env.record import as_floats, first_index
 
@@ -47,6 +46,8 @@ def assign(
             f"`max_users` must offer at least {n_users} slots, one for each user; got "
             f"{int(slots.sum(axis=-1).min())}."
         )
+    from scipy.optimize import linear_sum_assignment
+
     for index in map(tuple, np.argwhere(crowded)):
         server_of_slot = np.repeat(np.arange(n_servers), slots[index].astype(int))
         user, slot = linear_sum_assignment(

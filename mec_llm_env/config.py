@@ -20,7 +20,7 @@ from mec_llm_env.names import by_name, did_you_mean, nearest
 from mec_llm_env.ranges import Checked, choice, integer, number, shorten
 
 #: Users times servers, at most.
-MOST_PAIRS = 1_000_000
+MOST_PAIRS = 2_000_000
 
 Range = tuple[float, float]
 Config = TypeVar("Config", bound="ScenarioConfig")
@@ -286,6 +286,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny-4x2": {"users": 4, "servers": 2},  # small enough to enumerate
     "medium-50x10": {"users": 50, "servers": 10},  # the size of [LZ24]
     "large-1000x50": {"users": 1000, "servers": 50},
+    "huge-10000x200": {"users": 10_000, "servers": 200},
 }
 
 

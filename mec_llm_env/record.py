@@ -148,6 +148,8 @@ class ArrayRecord:
             tensor = _is_tensor(value)
             return value.detach().cpu().numpy() if tensor else np.asarray(value)
 
+        if all(type(value) is np.ndarray for value in self.to_dict().values()):
+            return self
         return self.map(convert)
 
 

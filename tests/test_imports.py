@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,15 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("mec_llm_env", "dashf", "agents")
 # Optional libraries, imported inside the functions that need them.
 OPTIONAL = {"matplotlib", "torch", "stable_baselines3", "numba", "pyscipopt"}
+# Libraries that take long to load, so that nobody waits for them who need not.
+HEAVY = OPTIONAL | {
+    "cvxpy",
+    "clarabel",
+    "scipy.stats",
+    "scipy.optimize",
+    "scipy.sparse",
+}
+HEAVY |= {"pandas", "tensorboard"}
 
 
 def modules(package: str) -> list[Path]:
@@ -43,8 +55,8 @@ def test_the_library_imports_optional_libraries_late(package: str) -> None:
 def test_kernels_and_loops_are_plain_functions() -> None:
     # numba compiles them from their source: numbers in, numbers out, and NumPy.
     for module, allowed in (
-        ("kernels", set()),
-        ("loops", {"dashf.pair.kernels", "dashf.common.arrays"}),
+        ("kernels", {"dashf.pair.jit"}),
+        ("loops", {"dashf.pair.jit", "dashf.pair.kernels", "dashf.common.arrays"}),
     ):
         for name in imports(ROOT / "dashf" / "pair" / f"{module}.py"):
             top, _, _ = name.rpartition(".")
@@ -57,3 +69,35 @@ def test_nobody_imports_the_scripts_or_the_tests() -> None:
         for path in modules(package):
             tops = {name.split(".")[0] for name in imports(path)}
             assert not tops & {"train", "evaluate", "tests"}, path
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("import mec_llm_env", 0),
+        ("import dashf", 0),
+        ("import train; train.main(['--help'])", 0),
+        ("import evaluate; evaluate.main(['--help'])", 0),
+        ("import train; train.main(['--agent', 'ppp'])", 2),
+        ("import train; train.main(['--resume', 'no run'])", 2),
+        ("import train; train.main(['--override', 'users=0', '--agent', 'ppo'])", 2),
+        ("import evaluate; evaluate.main(['--agents', 'dashff'])", 2),
+        ("import evaluate; evaluate.main(['--instances', 'x'])", 2),
+    ],
+)
+def test_nothing_heavy_is_loaded_before_it_is_needed(code: str, status: int) -> None:
+    if "main" in code:
+        for name in ("filelock", "rich", "threadpoolctl", "yaml"):
+            pytest.importorskip(name)
+    report = f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    script = f"import atexit, sys; atexit.register(lambda: {report})\n{code}"
+    answer = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.fspath(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert answer.returncode == status, answer.stderr
+    assert answer.stderr.splitlines()[-1] == "[]"

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.evaluation.figures import draw_all
 from agents.evaluation.report import to_html
 from agents.evaluation.results import AgentResult, instance_rows, to_csv, to_json
 from agents.folders import new_folder
@@ -35,6 +34,8 @@ def write_results(
     Raises:
         OSError: it cannot be written.
     """
+    from agents.evaluation.figures import draw_all  # Matplotlib
+
     figures = draw_all(results)
     files: dict[str, str | bytes] = {
         **figures,

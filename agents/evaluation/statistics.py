@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import trim_mean
 
 Array = np.ndarray[Any, Any]
 
@@ -35,6 +34,8 @@ def mean(scores: Array) -> Array:
 
 def interquartile_mean(scores: Array) -> Array:
     """Returns the mean of the middle half over the last axis."""
+    from scipy.stats import trim_mean  # half a second to import
+
     return np.asarray(trim_mean(scores, 0.25, axis=-1))
 
 

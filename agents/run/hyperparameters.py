@@ -6,6 +6,7 @@ Precedence: command line, then the file, then the algorithm's own default.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -245,14 +246,13 @@ def _number(name: str, text: str) -> float:
 
 
 def describe_hyperparameters() -> str:
-    """Returns the contents of all files, for `--help`."""
-    parts = [
-        f"{path.stem}:\n"
-        + "\n".join(
-            f"  {line}"
-            for line in path.read_text().splitlines()
-            if not line.startswith("#")
-        )
-        for path in sorted(FOLDER.glob("*.yml"))
-    ]
-    return "\n".join(parts)
+    """Returns for `--help` what each file is tuned for, a line an algorithm."""
+    lines = []
+    for path in sorted(FOLDER.glob("*.yml")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        entries = re.findall(r"^[^\s#:]+:?(.*):\s*$", text, re.MULTILINE)
+        others = [entry.replace(":", " ") for entry in entries if entry]
+        steps = re.search(r"n_timesteps: *(\S+)", text)
+        line = f"  {path.stem:15}{steps[1] if steps else '?':>9} decisions"
+        lines.append(line + (f"; also for {', '.join(others)}" if others else ""))
+    return "\n".join(lines)

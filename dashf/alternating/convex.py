@@ -2,8 +2,10 @@
 
 A CVXPY program holds the values of its parameters and its solution, so it can serve one
 caller at a time. `ProgramPool` lends each to one, compiles another where all are lent
-out, and keeps them. Solving sets nothing that threads share: the filters of `warnings`
-are the interpreter's, so CVXPY's step that warns is left out instead of silenced.
+out, and keeps them. CVXPY is imported when the first is compiled: it takes longer to
+load than all the rest. Solving sets nothing that threads share: the filters of
+`warnings` are the interpreter's, so CVXPY's step that warns is left out instead of
+silenced.
 """
 
 from __future__ import annotations
@@ -13,10 +15,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import cvxpy as cp
 import numpy as np
+
+from dashf.alternating.cone_data import cone_data
+
+if TYPE_CHECKING:
+    import cvxpy as cp
 
 Program = TypeVar("Program")
 
@@ -39,6 +45,8 @@ class ConvexProgram:
     """
 
     def __init__(self, objective: Any, constraints: list[Any]) -> None:
+        import cvxpy as cp
+
         self.problem = cp.Problem(objective, constraints)
         assert self.problem.is_dpp(), "the program must follow CVXPY's DPP rules"
         self.value = np.nan  # of the last solution
@@ -46,10 +54,14 @@ class ConvexProgram:
         self._parameters = self.problem.parameters()
         # One a solver: CVXPY keeps what it compiled for the last solver only.
         self._compiled: dict[str, cp.Problem] = {}
-        self.compile(CONVEX_SOLVERS[0])
+        compiled = self.compile(CONVEX_SOLVERS[0])
+        with _COMPILING:
+            self._cone_data = cone_data(compiled) if constraints else None
 
     def compile(self, solver: str) -> cp.Problem:
         """Returns the program as compiled for a solver, now if it is not yet."""
+        import cvxpy as cp
+
         if solver not in self._compiled:
             with _COMPILING:
                 problem = cp.Problem(self.problem.objective, self.problem.constraints)
@@ -57,14 +69,23 @@ class ConvexProgram:
             self._compiled[solver] = problem
         return self._compiled[solver]
 
-    def solve(self, solver: str, time_limit_s: float | None = None) -> bool:
+    def solve(
+        self, solver: str, time_limit_s: float | None = None, *, direct: bool = True
+    ) -> bool:
         """Solves in place; whether every variable now has a finite value.
 
         An inaccurate solution counts: callers project it to feasibility and judge it by
         `evaluate`, never by the solver's own word. CVXPY raises, warns or returns
         nothing according to how a solver failed; here each of these is `False`, and the
         caller decides what to try next.
+
+        Args:
+            solver: one of `CONVEX_SOLVERS`.
+            time_limit_s: for the solver, s.
+            direct: give Clarabel its data without CVXPY where that is possible.
         """
+        import cvxpy as cp
+
         if not all(np.isfinite(p.value).all() for p in self._parameters):
             return False
         settings = dict(_SETTINGS.get(solver, {}))
@@ -72,6 +93,10 @@ class ConvexProgram:
             settings[_TIME_LIMIT[solver]] = max(time_limit_s, 1e-3)
         problem = self.compile(solver)
         try:
+            if direct and solver == "CLARABEL" and self._cone_data is not None:
+                value = self._cone_data.solve(settings)
+                self.value = np.nan if value is None else value
+                return value is not None and self._finite()
             data, chain, inverse = problem.get_problem_data(
                 solver, solver_opts=settings
             )
@@ -88,6 +113,9 @@ class ConvexProgram:
             if constraint.id in solution.dual_vars:
                 constraint.save_dual_value(solution.dual_vars[constraint.id])
         self.value = float(solution.opt_val)
+        return self._finite()
+
+    def _finite(self) -> bool:
         return all(np.isfinite(np.asarray(v.value)).all() for v in self._variables)
 
 

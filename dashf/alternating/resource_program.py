@@ -10,13 +10,17 @@ rate becomes, for θ = s/(1+s) and k = 1/ln(1+s),
 
 from __future__ import annotations
 
-import cvxpy as cp
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dashf.alternating.convex import ConvexProgram, ProgramPool, assign
 from dashf.common.arrays import Array
 from dashf.common.budget import Budget
 from mec_llm_env import Allocation, ObjectiveConfig, Outcome, Scenario
+
+if TYPE_CHECKING:
+    import cvxpy as cp
 
 #: A pass changes no resource by more than this factor: keeps the cones well scaled.
 _STEP = 30.0
@@ -34,6 +38,8 @@ class ResourceProgram:
     """
 
     def __init__(self, n_users: int) -> None:
+        import cvxpy as cp
+
         n = n_users
 
         def parameter(*shape: int) -> cp.Parameter:

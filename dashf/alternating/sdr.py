@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cvxpy as cp
 import numpy as np
 
 from dashf.alternating.convex import CONVEX_SOLVERS, ConvexProgram, ProgramPool, assign
@@ -32,6 +31,8 @@ class SparseRelaxation:
     """One positive semidefinite matrix of order M + 1 a user."""
 
     def __init__(self, n_users: int, n_servers: int) -> None:
+        import cvxpy as cp
+
         n, m = n_users, n_servers
         # VARIABLES
         self.association = cp.Variable((n, m))
@@ -62,6 +63,8 @@ class FullRelaxation:
     """One positive semidefinite matrix of order 1 + NM + N, ordered 1, x, t."""
 
     def __init__(self, n_users: int, n_servers: int) -> None:
+        import cvxpy as cp
+
         n, m = n_users, n_servers
         # VARIABLES
         lifted = cp.Variable((1 + n * m + n, 1 + n * m + n), PSD=True)
@@ -95,12 +98,16 @@ class _Terms:
     """Parameters and objective that both formulations share."""
 
     def __init__(self, n: int, m: int) -> None:
+        import cvxpy as cp
+
         self.constant = cp.Parameter((n, m), value=np.zeros((n, m)))  # α
         self.linear = cp.Parameter((n, m), value=np.zeros((n, m)))  # β
         self.half_curvature = cp.Parameter(n, nonneg=True, value=np.zeros(n))  # L/2
         self.room = cp.Parameter(m, nonneg=True, value=np.full(m, float(n)))
 
     def value(self, association: Any, product: Any, square: Any) -> Any:
+        import cvxpy as cp
+
         return (
             cp.sum(cp.multiply(self.constant, association))
             + cp.sum(cp.multiply(self.linear, product))

@@ -20,6 +20,7 @@ import numpy as np
 from dashf.common.arrays import Array
 from dashf.common.checks import check_objective, check_scenario
 from dashf.pair.backend import snr_at_full_band
+from dashf.pair.kernels import Score
 from mec_llm_env import ObjectiveConfig, Scenario
 
 
@@ -84,9 +85,9 @@ class Pairs:
         ) * (1 - 1e-9)
 
 
-def score_constants(objective: ObjectiveConfig) -> tuple[float, ...]:
+def score_constants(objective: ObjectiveConfig) -> Score:
     """Returns ω_t', ω1, ω2, w_p, w_b, w_c, w_o: what the kernels take."""
-    return (
+    constants = (
         objective.delay_cost_per_s,
         objective.score_scale,
         objective.score_sensitivity,
@@ -95,6 +96,7 @@ def score_constants(objective: ObjectiveConfig) -> tuple[float, ...]:
         objective.score_weight_compute,
         objective.score_weight_offload,
     )
+    return Score(*map(float, constants))  # numba compiles anew for integers
 
 
 def local_frequency(

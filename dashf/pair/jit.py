@@ -1,5 +1,8 @@
 """numba's compiler, with a cache on the disk that costs time at worst.
 
+Kernels are plain functions of numbers, marked by `kernel`; `compiled` turns a loop that
+calls them into machine code when it is first asked for, as numba takes long to import.
+
 numba refuses to compile where it finds no place for its cache, and ends with whatever
 pickle or the operating system raise where the cache is damaged or the disk is full.
 Machine code that has changed could do worse, so it is used only as it was written.
@@ -8,10 +11,54 @@ Machine code that has changed could do worse, so it is used only as it was writt
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import pickle
+import threading
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_KERNELS: list[Callable[..., Any]] = []
+_COMPILING = threading.Lock()
+
+
+def kernel(function: Function) -> Function:
+    """Marks a function that compiled ones call; it stays plain Python."""
+    _KERNELS.append(function)
+    return function
+
+
+def compiled(function: Function) -> Function:
+    """Returns a function compiled, with the kernels that it calls.
+
+    Threads that ask for the first time wait for one another: numba is told once.
+    """
+    with _COMPILING:
+        return _compiled(function)
+
+
+@functools.cache
+def _compiled(function: Callable[..., Any]) -> Any:
+    from numba.extending import register_jitable
+
+    while _KERNELS:
+        register_jitable(_KERNELS.pop(0))
+    # numba keeps what it compiled on disk by the name and the file of a function. The
+    # name tells it of the kernels' files too, so that a change there is not overlooked.
+    name = f"{function.__name__}_{_sources()}"
+    function.__qualname__ = name
+    return compile_function(function, nogil=True, error_model="numpy")
+
+
+@functools.cache
+def _sources() -> str:
+    rooms = Path(__file__).parent, Path(__file__).parents[1] / "pricing"
+    files = sorted(file for room in rooms for file in room.glob("*.py"))
+    content = b"".join(file.read_bytes() for file in files)
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def compile_function(function: Callable[..., Any], **options: Any) -> Any:

@@ -3,7 +3,7 @@
 For any ratio y and prices π ≥ 0, U = Σ cap·π + Σ_n max_j β_nj is at least Σ v − y Σ c
 of every feasible allocation; so no SCR exceeds y + max(U, 0)/C_min, with C_min at most
 the total cost of any allocation. `interior_point` finds good prices, in plain floating
-point; what certifies them is one evaluation of U from above (`compiled.certify`).
+point; what certifies them is one evaluation of U from above (`Options.certify`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,14 @@ import numpy as np
 
 from dashf.common.arrays import Array
 from dashf.common.clock import ENDLESS, Clock, OutOfTime
-from dashf.pair.backend import certify
-from dashf.pair.coefficients import make_pairs, part_edges, score_constants
-from dashf.pricing.options import Options, Prices, PriceSolution, chosen_cost
+from dashf.pair.coefficients import (
+    local_frequency,
+    make_pairs,
+    part_edges,
+    score_constants,
+)
+from dashf.pair.kernels import Score
+from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import search_prices
 from dashf.result import Bound
 from dashf.rules import average_allocation, strongest_channel
@@ -37,7 +42,8 @@ class Problem:
     objective: ObjectiveConfig
     batch_shape: tuple[int, ...]
     options: Options
-    constants: tuple[float, ...]
+    constants: Score
+    user_frequency_hz: Array  # [S, N] Hz, the best, whatever else is decided
 
     @classmethod
     def of(
@@ -52,7 +58,7 @@ class Problem:
 
         def spread(value: Array) -> Array:
             full = np.broadcast_to(value, (S, N, M, PARTS))
-            return full.reshape(S, N, M * PARTS).copy()
+            return full.reshape(S, N, M * PARTS)
 
         low, high = pairs.phi_min[..., None], pairs.phi_max[..., None]
         edges = part_edges(low, high, PARTS)
@@ -63,10 +69,14 @@ class Problem:
             capacity = np.concatenate([capacity, slots[..., None]], axis=-1)
             allowed &= np.repeat(slots > 0, PARTS, axis=-1)[:, None]
         allowed &= spread((high > low) | (np.arange(PARTS) == 0))
+        table = np.empty((S, N, M, PARTS, 12))
+        table[..., 0], table[..., 1] = edges[..., :-1], edges[..., 1:]
+        for i, value in enumerate(pairs.arrays()):
+            table[..., 2 + i] = value[..., None]
+        server = np.arange(M * PARTS) // PARTS
         options = Options(
-            low=spread(edges[..., :-1]),
-            high=spread(edges[..., 1:]),
-            coefficients=tuple(spread(a[..., None]) for a in pairs.arrays()),
+            table=table.reshape(S, N, M * PARTS, 12),
+            server=np.broadcast_to(server, allowed.shape).copy(),
             allowed=allowed,
             least_cost=spread(pairs.least_cost()[..., None]),
             clock=clock,
@@ -78,15 +88,20 @@ class Problem:
             batch_shape=batch,
             options=options,
             constants=k,
+            user_frequency_hz=local_frequency(flat, objective),
         )
 
     def first_ratio(self) -> Array:
         """Returns the SCR of a simple feasible allocation, [S]."""
         average = average_allocation(self.scenario, strongest_channel(self.scenario))
-        return evaluate(self.scenario, average, self.objective).scr
+        return evaluate(self.scenario, average, self.objective, check=False).scr
 
-    def bound(self, tolerance: float) -> tuple[Bound, PriceSolution | None]:
+    def bound(
+        self, tolerance: float, ratio: Array
+    ) -> tuple[Bound, PriceSolution | None]:
         """Returns certified bounds in the batch's shape, and the prices they are of.
+
+        `ratio` [S] is a first y, such as the SCR of an allocation.
 
         Half of the time that is left is the search's, so that the rest is enough to
         certify what it found. If it is not, bounds that need no search remain.
@@ -94,7 +109,7 @@ class Problem:
         clock = self.options.clock
         try:
             limited = dataclasses.replace(self.options, clock=clock.part(0.5))
-            prices = search_prices(limited, self.constants, self.first_ratio())
+            prices = search_prices(limited, self.constants, ratio)
             value, ratio = self.certify(prices, tolerance)
         except OutOfTime:
             return self._coarse_bound(tolerance), None
@@ -143,6 +158,7 @@ class Problem:
             scenario=self.scenario[only],
             batch_shape=(1,),
             options=self.options.take(only),
+            user_frequency_hz=self.user_frequency_hz[only],
         )
 
     def shaped(self, array: Array) -> Array:
@@ -182,9 +198,9 @@ class Problem:
         """
         rent = (options.capacity * price).sum(axis=(1, 2))
         for _ in range(_ROOT_STEPS):
-            a = options.respond(ratio, price, self.constants)
-            cost = chosen_cost(a)
-            step = (rent + a.benefit.max(axis=-1).sum(axis=-1)) / cost
+            benefit, cost = options.best(ratio, price, self.constants)
+            cost = cost.sum(axis=-1)
+            step = (rent + benefit.sum(axis=-1)) / cost
             step = np.maximum(step, -0.9 * ratio)
             ratio = ratio + step
             if (np.abs(step) <= close * ratio).all():
@@ -221,29 +237,7 @@ class Problem:
             reach: [S, N] how far below the user's highest benefit one may still be of
                 use; 0 if None.
         """
-        k = self.constants
-        answer = options.respond(ratio, price, k)
-        per_user = (slack / answer.benefit.shape[1])[:, None]
-        enough = answer.benefit.max(axis=-1) + per_user  # [S, N]
-        enough = enough if reach is None else enough - reach
-        at = np.broadcast_to(
-            options.of_server(price), (*options.low.shape, price.shape[-1])
-        )
-        slot = at[..., 2] if price.shape[-1] == 3 else np.zeros(options.low.shape)
-        target = enough[..., None] + slot
-        mask = options.allowed
-        y = np.broadcast_to(ratio[:, None, None], mask.shape)
-        top = np.full(mask.shape, -np.inf)
-        top[mask] = certify(
-            options.low[mask],
-            options.high[mask],
-            y[mask],
-            at[mask, 0],
-            at[mask, 1],
-            tuple(c[mask] for c in options.coefficients),
-            k,
-            target[mask],
-            np.broadcast_to(per_user[..., None], mask.shape)[mask],
-            options.clock,
-        )
-        return top - slot
+        S, N, _ = options.allowed.shape
+        reach = np.zeros((S, N)) if reach is None else reach
+        per_user = np.repeat(slack / N, N)
+        return options.certify(ratio, price, self.constants, per_user, reach.ravel())

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from dashf.common.arrays import Array, Indices, Mask
 from dashf.common.clock import OutOfTime
@@ -164,11 +162,9 @@ def _join(options: list[Options]) -> Options:
     def joined(name: str) -> Any:
         return np.concatenate([getattr(o, name) for o in options])
 
-    columns = zip(*(o.coefficients for o in options), strict=True)
     return Options(
-        low=joined("low"),
-        high=joined("high"),
-        coefficients=tuple(np.concatenate(column) for column in columns),
+        table=joined("table"),
+        server=joined("server"),
         allowed=joined("allowed"),
         least_cost=joined("least_cost"),
         capacity=joined("capacity"),
@@ -222,8 +218,7 @@ def _alike(o: Options, user: int, server: int) -> tuple[Indices, Indices]:
     the node allows. Who is at which of them does not matter then: orbital branching
     (Ostrowski, Linderoth, Rossi and Smriglio 2011).
     """
-    tables = [o.low[0], o.high[0], o.allowed[0], *(c[0] for c in o.coefficients)]
-    rows = np.stack(tables, axis=-1)  # [N, J, fields]
+    rows = np.concatenate([o.table[0], o.allowed[0, ..., None]], axis=-1)  # [N, J, 13]
     users = (rows == rows[user]).all(axis=(1, 2))
     columns = rows.reshape(len(rows), -1, PARTS, rows.shape[-1])
     servers = (columns == columns[:, [server]]).all(axis=(0, 2, 3))
@@ -238,6 +233,9 @@ def _possible(node: Node) -> bool:
     if not at_server.any(axis=-1).all():
         return False
     if o.capacity.shape[-1] == 3:  # as many users as possible on slots: all?
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import maximum_bipartite_matching
+
         slots = np.repeat(at_server, o.capacity[0, :, 2].astype(int), axis=-1)
         return bool((maximum_bipartite_matching(csr_array(slots), "column") >= 0).all())
     return True
@@ -259,11 +257,12 @@ def _halved(node: Node, user: int) -> Node:
     low = np.take_along_axis(o.low[0, user].reshape(shape), part, axis=1)
     high = np.take_along_axis(o.high[0, user].reshape(shape), part, axis=1)
     edges = part_edges(low, high, PARTS)
-    new_low, new_high, new = o.low.copy(), o.high.copy(), o.allowed.copy()
-    new_low[0, user] = edges[:, :-1].reshape(-1)
-    new_high[0, user] = edges[:, 1:].reshape(-1)
+    table, new = o.table.copy(), o.allowed.copy()
+    table[0, user, :, 0] = edges[:, :-1].reshape(-1)
+    table[0, user, :, 1] = edges[:, 1:].reshape(-1)
     new[0, user] = np.repeat(here, PARTS) & (
-        (new_high > new_low)[0, user] | (np.arange(new.shape[-1]) % PARTS == 0)
+        (table[0, user, :, 1] > table[0, user, :, 0])
+        | (np.arange(new.shape[-1]) % PARTS == 0)
     )
-    changed = dataclasses.replace(o, low=new_low, high=new_high, allowed=new)
+    changed = dataclasses.replace(o, table=table, allowed=new)
     return Node(node.value, changed)

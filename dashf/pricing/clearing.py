@@ -10,12 +10,16 @@ demand turns from too much to too little or back.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from dashf.common.arrays import Array, Mask
-from dashf.pricing.interior_point import iterate
+from dashf.common.arrays import Array, Indices
+from dashf.pair.backend import in_parallel
+from dashf.pair.jit import compiled, kernel
+from dashf.pair.kernels import Response, Score
 from dashf.pricing.options import Options, Prices
-from dashf.pricing.price_step import price_step
+from dashf.pricing.price_step import ask_users, price_step
 
 _MAX_ROUNDS = 200  # all but a few of a thousand take 5 to 15
 _CLOSE = 1e-7  # surplus and value of what is not shared out, over total score
@@ -32,107 +36,128 @@ _TURNED = 1e-3  # of a share above or below all there is
 
 def clear(
     options: Options,
-    k: tuple[float, ...],
+    k: Score,
     ratio: Array,
     *,
     start: Prices | None = None,
     max_rounds: int = _MAX_ROUNDS,
-) -> Prices:
-    """Returns the prices that minimise the bound where users have one option each.
+) -> tuple[Prices, Any]:
+    """Finds the prices that minimise the bound where users have one option each.
 
     Args:
-        options: one for each user, all of them allowed, with `server`.
+        options: one for each user, all of them allowed.
         k: `score_constants`.
         ratio: [S] a first y, such as the SCR of an allocation.
         start: prices to start from, of the same shapes.
         max_rounds: at most; then the prices of the round that was closest.
+
+    Returns:
+        prices, and the `Response` [S, N] to them.
     """
-    state = _State(options, k, np.array(ratio, dtype=np.float64), start)
-    kept, rounds = iterate(state, max_rounds + 1)
-    return Prices(**kept, iterations=np.minimum(rounds, max_rounds))
-
-
-class _State:
-    """The iterate of a batch. `step` makes one step and says who has ended."""
-
-    ARRAYS = (
-        *("y", "price", "used", "x", "longest", "change", "excess"),
-        *("free", "stalled", "best", "best_ratio", "best_price"),
+    S, N, _ = options.allowed.shape
+    price = np.full(options.capacity.shape, np.nan)
+    if start is not None:
+        price[:] = start.price
+    out, rounds = np.array(ratio, dtype=np.float64), np.zeros(S, dtype=np.int64)
+    answers = np.empty((S, N, len(Response._fields)))
+    tables = options.table[:, :, 0], options.server[:, :, 0]
+    in_parallel(
+        compiled(clear_loop),
+        S,
+        *map(np.ascontiguousarray, tables),
+        *(k, max_rounds, out, price, rounds, answers),
+        clock=options.clock,
+        each=20 * N,
     )
-
-    def __init__(
-        self, options: Options, k: tuple[float, ...], y: Array, start: Prices | None
-    ) -> None:
-        assert options.server is not None
-        self.options, self.k, self.y = options, k, y
-        self.x = 1.0 * (options.server == np.arange(options.capacity.shape[1]))
-        load = self.x.sum(axis=1)[..., None]
-        self.used = np.broadcast_to(load > 0, options.capacity.shape)  # [S, M, 2]
-        price = _FIRST_PRICE * load if start is None else start.price
-        # A server that serves nobody charges no rent and sets no price.
-        self.price = np.where(self.used, np.maximum(price, _LEAST_PRICE), 0.0)
-        self.longest = np.full(self.price.shape, _LONGEST_STEP)
-        self.change, self.excess = np.zeros((2, *self.price.shape))
-        self.free = (options.high > options.low).any(axis=(1, 2))
-        self.stalled = np.zeros(len(y), dtype=int)
-        self.rounds = 0
-        self.best = np.full(len(y), np.inf)
-        self.best_ratio, self.best_price = self.y.copy(), self.price.copy()
-
-    def kept(self) -> list[tuple[str, Array]]:
-        """The fields of `Prices`, of the closest round so far."""
-        return [
-            ("ratio", self.best_ratio),
-            ("price", self.best_price),
-        ]
-
-    def keep(self, index: Mask) -> None:
-        """Goes on with some of the scenarios."""
-        self.options = self.options.take(index)
-        for name in self.ARRAYS:
-            setattr(self, name, getattr(self, name)[index])
-
-    def step(self) -> Mask:
-        """Measures how close the prices are, then changes them. Returns [S] ended."""
-        a = self.options.respond(self.y, self.price, self.k)
-        cost = a.cost.sum(axis=(1, 2))
-        surplus = self.price.sum(axis=(1, 2)) + a.benefit.sum(axis=(1, 2))
-        share = np.where(self.used, self._total(a.band, a.compute), 1.0)  # [S, M, 2]
-        idle = (self.price * np.abs(share - 1)).sum(axis=(1, 2))
-        error = (np.abs(surplus) + idle) / (self.y * cost)
-        self.stalled = np.where(error < 0.9 * self.best, 0, self.stalled + 1)
-        ended = (error < _CLOSE) | (self.free & (self.stalled >= _STALL))
-
-        better = error < self.best
-        self.best = np.where(better, error, self.best)
-        self.best_ratio = np.where(better, self.y, self.best_ratio)
-        self.best_price = np.where(better[:, None, None], self.price, self.best_price)
-        if ended.all():
-            return ended
-
-        excess = np.where(np.abs(share - 1) > _TURNED, share - 1, 0.0)
-        turned = excess * self.excess < 0
-        rate = _LONGER if self.rounds < _LATE else _LONGER_LATE
-        longer = np.minimum(_LONGEST_STEP, rate * self.longest)
-        self.longest = np.where(turned, 0.5 * np.abs(self.change), longer)
-        self.excess = excess
-        rise = np.clip(surplus / cost, -0.7 * self.y, 2.0 * self.y)
-        step = price_step(a, self._total, self.price, share, rise, _regular)
-        self.change = np.clip(step, -self.longest, self.longest)
-        price = np.maximum(self.price * np.exp(self.change), _LEAST_PRICE)
-        self.price = np.where(self.used, price, 0.0)
-        self.y = self.y + rise
-        self.rounds += 1
-        return ended
-
-    def _total(self, *values: Array) -> Array:
-        """Sums values of users [S, N, 1] by server, [S, M, how many]."""
-        return np.einsum("snm,snd->smd", self.x, np.concatenate(values, axis=-1))
+    found = Prices(ratio=out, price=price, iterations=rounds)
+    return found, Response(*np.moveaxis(answers, -1, 0))
 
 
-def _regular(slope: Array, cross: Array) -> Array:
-    """Returns cross derivatives with a least determinant."""
-    diagonal = slope.prod(axis=-1, keepdims=True)
-    product = np.maximum(cross.prod(axis=-1, keepdims=True), 1e-300)
-    most = (1 - _LEAST_DETERMINANT) * diagonal
-    return cross * np.minimum(1.0, np.sqrt(most / product))
+def clear_loop(
+    first: int,
+    last: int,
+    table: Array,  # [S, N, 12]
+    server: Indices,  # [S, N]
+    k: Score,
+    max_rounds: int,
+    ratio: Array,  # [S] where to start, then the answer
+    price: Array,  # [S, M, 2] likewise; not a number: anywhere
+    rounds: Array,  # [S] the answer
+    answers: Array,  # [S, N, 11] the responses to it
+) -> None:
+    """Clears scenarios from one to another."""
+    for s in range(first, last):
+        ratio[s], rounds[s], last = clear_one(
+            table[s], server[s], k, max_rounds, ratio[s], price[s], answers[s]
+        )
+        if not last:
+            ask_users(table[s], server[s], ratio[s], price[s], k, False, answers[s])
+
+
+@kernel
+def clear_one(
+    table: Array,
+    server: Indices,
+    k: Score,
+    max_rounds: int,
+    y: float,
+    best: Array,
+    answers: Array,
+) -> tuple[float, int, bool]:
+    """Clears a scenario; `best` [M, 2] holds the prices to start from, then the best.
+
+    Returns:
+        the ratio, after how many rounds, and whether `answers` are to the best.
+    """
+    price, load = best.copy(), np.zeros(len(best))
+    for m in server:
+        load[m] += 1
+    for m in range(len(price)):
+        for i in range(2):
+            if np.isnan(price[m, i]):
+                price[m, i] = _FIRST_PRICE * load[m]
+            # A server that serves nobody charges no rent and sets no price.
+            price[m, i] = max(price[m, i], _LEAST_PRICE) if load[m] > 0 else 0.0
+            best[m, i] = price[m, i]
+    longest, change = np.full(price.shape, _LONGEST_STEP), np.zeros(price.shape)
+    excess, free = np.zeros(price.shape), False
+    for row in table:
+        free = free or row[1] > row[0]
+    least, best_y, stalled, follow = np.inf, y, 0, True
+    for i in range(max_rounds):
+        total = ask_users(table, server, y, price, k, follow and i > 0, answers)
+        surplus, idle = total.benefit, 0.0
+        for m in range(len(price)):
+            for j in range(2):
+                surplus += price[m, j]
+                idle += price[m, j] * abs(total.share[m, j] - 1)
+        error = (abs(surplus) + idle) / (y * total.cost)
+        stalled = 0 if error < 0.9 * least else stalled + 1
+        last = error < least
+        if last:
+            least, best_y = error, y
+            for m in range(len(price)):
+                best[m, 0], best[m, 1] = price[m, 0], price[m, 1]
+        if error < _CLOSE or (free and stalled >= _STALL):
+            if not (free and follow and i > 0):
+                return best_y, i + 1, last
+            # Has another φ become better than the one that was followed?
+            follow, least, stalled = False, np.inf, 0
+            continue
+        rate = _LONGER if i < _LATE else _LONGER_LATE
+        rise = min(max(surplus / total.cost, -0.7 * y), 2.0 * y)
+        for m in range(len(price)):
+            if load[m] == 0:
+                continue
+            step = price_step(price, total, m, rise, np.inf, _LEAST_DETERMINANT)
+            for j in range(2):
+                over = total.share[m, j] - 1
+                over = over if abs(over) > _TURNED else 0.0
+                longest[m, j] = min(_LONGEST_STEP, rate * longest[m, j])
+                if over * excess[m, j] < 0:
+                    longest[m, j] = 0.5 * abs(change[m, j])
+                excess[m, j] = over
+                change[m, j] = min(max(step[j], -longest[m, j]), longest[m, j])
+                price[m, j] = max(price[m, j] * np.exp(change[m, j]), _LEAST_PRICE)
+        y = y + rise
+    return best_y, max_rounds, False

@@ -17,12 +17,11 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
 from dashf.common.arrays import Array
 from dashf.common.clock import OutOfTime
-from dashf.pricing.options import Options, PriceSolution, chosen_cost
+from dashf.pair.kernels import Score
+from dashf.pricing.options import Options, PriceSolution
 
 _ROUNDS = 40  # master programs at most; then the best prices so far
 _NEAR = 30.0  # score below a user's best benefit to which columns are worth keeping
@@ -36,7 +35,7 @@ _LEAST_PRICE = 1e-9  # score; no different from nothing
 
 def refine(
     options: Options,
-    k: tuple[float, ...],
+    k: Score,
     solution: PriceSolution,
     *,
     close: float,
@@ -84,7 +83,7 @@ def refine(
 
 def _bound(
     options: Options,
-    k: tuple[float, ...],
+    k: Score,
     price: Array,
     ratio: Array,
     close: float,
@@ -95,9 +94,11 @@ def _bound(
     for _ in range(_NEWTON_STEPS):
         a = options.respond(ratio, price, k)
         columns.add(a, ratio, price)
-        step = (rent + a.benefit.max(axis=-1).sum()) / chosen_cost(a)
+        best = a.benefit.argmax(axis=-1)[..., None]
+        cost = np.take_along_axis(a.cost, best, axis=-1).sum()
+        step = (rent + a.benefit.max(axis=-1).sum()) / cost
         ratio = np.maximum(ratio + step, 0.1 * ratio)
-        if abs(step[0]) <= close * ratio[0]:
+        if abs(step) <= close * ratio[0]:
             break
     return ratio
 
@@ -119,13 +120,13 @@ class _Columns:
         kinds = price.shape[-1]
         demand = np.stack([a.band[0], a.compute[0], np.ones_like(benefit)], axis=-1)
         demand = demand[near][:, :kinds]
-        server = self.options.server_of_option(option, user)
+        server = self.options.server[0, user, option]
         rent = (demand * price[0, server]).sum(axis=-1)
         cost = a.cost[0][near]
         score = benefit[near] + rent + ratio[0] * cost
         self.parts.append(np.column_stack([user, option, score, cost, demand]))
 
-    def add_frugal(self, k: tuple[float, ...], ratio: Array, price: Array) -> None:
+    def add_frugal(self, k: Score, ratio: Array, price: Array) -> None:
         """Keeps responses to ever higher prices, of which some will fit."""
         for factor in _DEARER:
             dear = factor * (price + _LEAST_PRICE)
@@ -140,11 +141,14 @@ class _Columns:
         Returns:
             None if nothing that has been seen fits.
         """
+        from scipy.optimize import linprog
+        from scipy.sparse import csr_array
+
         table = np.concatenate(self.parts)
         user, option = table[:, 0].astype(int), table[:, 1].astype(int)
         score, cost, demand = table[:, 2], table[:, 3], table[:, 4:]
         count, kinds = demand.shape
-        server = self.options.server_of_option(option, user)
+        server = self.options.server[0, user, option]
         row = (server[:, None] * kinds + np.arange(kinds)).reshape(-1)
         column = np.arange(count)
         shape = (len(self.capacity), count)

@@ -74,16 +74,20 @@ def solve_dual(
     search = PricedSearch(s, check_objective(objective), clock, tolerance=tolerance)
     search.improve(clock, rounds=rounds, candidates=candidates)
     search.branch(nodes, _NODES_FOR_DECISION)
+    ends = Allocation.stack([z for _, z, _, _ in search.history])
+    many, o = s.repeat(len(search.history)), search.problem.objective
+    outcome = evaluate(many, ends, o, check=False)
+    surplus = (outcome.scr - search.bound.ratio) * outcome.cost.sum(axis=-1)
     rows = tuple(
         Iteration(
             block=block,
-            scr=float(scr[0]),
+            scr=float(outcome.scr[i]),
             ratio=float(search.bound.ratio),
-            surplus=float((scr[0] - search.bound.ratio) * cost[0]),
+            surplus=float(surplus[i]),
             moves=int(moves[0]),
             time_s=at_s - clock.start,
         )
-        for block, scr, cost, moves, at_s in search.history
+        for i, (block, _, moves, at_s) in enumerate(search.history)
     )
     return SolveResult(
         status=search.statuses()[()],
@@ -222,17 +226,16 @@ class PricedSearch:
         self.tolerance, self.clock = check_tolerance(tolerance), clock
         self.problem = Problem.of(check_scenario(scenario), objective, clock)
         self.best = Best(self.problem)
-        self.bound, self.prices = self.problem.bound(self.tolerance)
-        self.history: list[tuple[str, Array, Array, Array, float]] = []
+        self.bound, self.prices = self.problem.bound(self.tolerance, self.best.scr)
+        #: Of the first scenario: stage, its allocation, moves [S], when.
+        self.history: list[tuple[str, Allocation, Array, float]] = []
         self.limited = np.zeros(len(self.best.scr), dtype=bool)  # by `rounds`
         self._record("start")
 
     def _record(self, block: str, moves: Array | None = None) -> None:
         none = np.zeros(len(self.best.scr), dtype=int)
-        now = time.perf_counter()
-        self.history.append(
-            (block, *self.best.state(), none if moves is None else moves, now)
-        )
+        moves = none if moves is None else moves
+        self.history.append((block, self.best.row(0), moves, time.perf_counter()))
 
     def improve(self, clock: Clock, *, rounds: int = 4, candidates: int = 6) -> None:
         """Rounds the fractional choice, then makes single moves and polishes."""

@@ -2,7 +2,7 @@
 
 For learning, and for judging many associations at once: a good allocation a million
 times, not the best one. A round asks every user for its response to the ratio y and to
-the prices λ and μ of its server, with its φ fixed (`kernels.solve_option`), and then
+the prices λ and μ of its server, with its φ fixed (`price_step.ask_users`), and then
 updates
 
 - y by Newton's method on the bound: the surplus over the cost (`interior_point`);
@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from dashf.common.arrays import Array
+from dashf.common.arrays import Array, Indices
 from dashf.common.capacity import fit_capacity
-from dashf.pair.backend import Response, respond
+from dashf.pair.backend import in_parallel
 from dashf.pair.coefficients import local_frequency, make_pairs, score_constants
-from dashf.pair.kernels import pair_cost
-from dashf.pair.split import best_split
-from dashf.pricing.price_step import price_step
+from dashf.pair.jit import compiled, kernel
+from dashf.pair.kernels import Response, Score
+from dashf.pair.loops import pair_of
+from dashf.pricing.price_step import ask_users, price_step
 from dashf.rules import average_allocation
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
@@ -61,74 +62,110 @@ def share_fast(
     def own(per_server: Array) -> Array:  # [S, M] → [S, N]
         return np.take_along_axis(per_server, server, axis=-1)
 
-    def total(*per_user: Array) -> Array:  # [S, N] each → [S, M, how many]
-        return np.einsum("snm,snd->smd", x, np.stack(per_user, axis=-1))
-
-    pairs = make_pairs(s, objective).arrays()
-    c = tuple(np.take_along_axis(v, server[..., None], axis=-1)[..., 0] for v in pairs)
-    load = x.sum(axis=-2)
+    pairs = np.stack(make_pairs(s, objective).arrays(), axis=-1)
+    mine = np.take_along_axis(pairs, server[..., None, None], axis=-2)[..., 0, :]
+    table = np.concatenate([np.stack([low, high], axis=-1), mine], axis=-1)
     if ratio is None:
         y = evaluate(s, average_allocation(s, x), objective, check=False).scr
     else:
-        y = ratio
-    price = np.repeat(_FIRST_PRICE * np.maximum(load, 1.0)[..., None], 2, axis=-1)
-    phi = np.array(low)
-    for i in range(_ROUNDS):
-        a = respond(
-            *(phi, phi, y[:, None], own(price[..., 0]), own(price[..., 1])),
-            *(c, k),
-        )
-        # A server that serves nobody charges no rent.
-        rent = (np.where(load > 0, price.sum(axis=-1), 0.0)).sum(axis=-1)
-        rise = (rent + a.benefit.sum(axis=-1)) / a.cost.sum(axis=-1)
-        rise = rise if ratio is None else np.zeros_like(rise)
-        share = np.where(load[..., None] > 0, total(a.band, a.compute), 1.0)
-        step = price_step(a, total, price, share, rise, _limited)
-        price = np.maximum(price * np.exp(np.clip(step, -_STEP, _STEP)), _LEAST_PRICE)
-        y = np.maximum(y + rise, 0.3 * y)
-        if i < _ROUNDS - 1:
-            phi = _best_phi(a, c, k, y, phi, low, high)
-    a = respond(
-        *(phi, phi, y[:, None], own(price[..., 0]), own(price[..., 1])),
-        *(c, k),
+        y = np.array(ratio, dtype=np.float64)
+    a = np.empty((*server.shape, len(Response._fields)))
+    S, N = server.shape
+    loop = compiled(share_loop)
+    in_parallel(
+        loop, S, table, server, s.n_servers, k, ratio is None, y, a, each=_ROUNDS * N
     )
+    phi, power, band, compute = np.moveaxis(a[..., 2:6], -1, 0).copy()
     z = fit_capacity(
         s,
         Allocation.unchecked(
             association=x,
             local_fraction=phi,
-            transmit_power_w=a.power * s.transmit_power_max_w,
-            bandwidth_hz=a.band * own(s.bandwidth_max_hz),
+            transmit_power_w=power * s.transmit_power_max_w,
+            bandwidth_hz=band * own(s.bandwidth_max_hz),
             user_frequency_hz=local_frequency(s, objective),
-            server_frequency_hz=a.compute * own(s.server_frequency_max_hz),
+            server_frequency_hz=compute * own(s.server_frequency_max_hz),
         ),
     )
-    fitted = a._replace(
-        power=z.transmit_power_w / s.transmit_power_max_w,
-        band=z.bandwidth_hz / own(s.bandwidth_max_hz),
-        compute=z.server_frequency_hz / own(s.server_frequency_max_hz),
+    shares = np.stack(
+        [
+            z.transmit_power_w / s.transmit_power_max_w,
+            z.bandwidth_hz / own(s.bandwidth_max_hz),
+            z.server_frequency_hz / own(s.server_frequency_max_hz),
+        ],
+        axis=-1,
     )
-    best = _best_phi(fitted, c, k, y, phi, low, high)
+    best = np.empty(server.shape)
+    in_parallel(compiled(split_loop), S, table, k, y, shares, best, each=N)
     return Allocation.unchecked(**z.to_dict() | {"local_fraction": best})
 
 
-def _limited(slope: Array, cross: Array) -> Array:
-    """Returns cross derivatives of at most half the diagonal ones."""
-    return np.clip(cross, -_MOST_CROSS * slope, _MOST_CROSS * slope)
+def share_loop(
+    first: int,
+    last: int,
+    table: Array,  # [S, N, 12]
+    server: Indices,  # [S, N]
+    servers: int,
+    k: Score,
+    rising: bool,  # whether the ratio is to be found
+    ratio: Array,  # [S] where to start, then where it ended
+    out: Array,  # [S, N, 11] the answers
+) -> None:
+    """The rounds of scenarios from one to another."""
+    for s in range(first, last):
+        rows, price, y = table[s].copy(), np.zeros((servers, 2)), ratio[s]
+        for n in range(len(rows)):
+            rows[n, 1] = rows[n, 0]
+            for j in range(2):
+                price[server[s, n], j] += _FIRST_PRICE
+        for i in range(_ROUNDS):
+            total = ask_users(rows, server[s], y, price, k, i > 0, out[s])
+            rise = total.benefit / total.cost
+            for m in range(servers):
+                rise += (price[m, 0] + price[m, 1]) / total.cost
+            rise = rise if rising else 0.0
+            for m in range(servers):
+                if price[m, 0] > 0:
+                    step = price_step(price, total, m, rise, _MOST_CROSS, 0.0)
+                    for j in range(2):
+                        change = min(max(step[j], -_STEP), _STEP)
+                        price[m, j] = max(price[m, j] * np.exp(change), _LEAST_PRICE)
+            y = max(y + rise, 0.3 * y)
+            for n in range(len(rows)):
+                if i < _ROUNDS - 1:
+                    rows[n, 0] = best_phi(table[s, n], k, y, out[s, n, 3:6])
+                    rows[n, 1] = rows[n, 0]
+        ask_users(rows, server[s], y, price, k, True, out[s])
+        ratio[s] = y
 
 
-def _best_phi(
-    a: Response,  # [S, N] shares
-    c: tuple[Array, ...],  # [S, N] coefficients
-    k: tuple[float, ...],
-    y: Array,  # [S]
-    phi: Array,  # [S, N], any
-    low: Array,
-    high: Array,
-) -> Array:
-    """Returns the best φ of every user at ratio y for its shares, [S, N]."""
-    wt, w1, w2, wp, wb, wc, wo = k
-    log1p_x = np.log1p(c[3] * a.power / a.band)
-    _, slope = pair_cost(phi, a.power, a.band, a.compute, log1p_x, c[:8], wt)
-    quality = 1 + w2 * (wp * a.power + wb * a.band + wc * a.compute + wo)
-    return best_split(-y[:, None] * slope, quality, w2 * wo, w1, low, high)
+def split_loop(
+    first: int,
+    last: int,
+    table: Array,
+    k: Score,
+    ratio: Array,
+    shares: Array,
+    out: Array,
+) -> None:
+    """`best_phi` of all users [S, N] at their shares [S, N, 3]."""
+    for s in range(first, last):
+        for n in range(table.shape[1]):
+            out[s, n] = best_phi(table[s, n], k, ratio[s], shares[s, n])
+
+
+@kernel
+def best_phi(row: Array, k: Score, y: float, shares: Array) -> float:
+    """The best φ for given shares of power, band and frequency, as `split.best_split`.
+
+    The root of the derivative of ω1 ln(u − w φ²) − y e φ, where e, by which the cost
+    grows with φ, is negative.
+    """
+    c, p, b, F = pair_of(row), shares[0], shares[1], shares[2]
+    upload = (k.wt + c.e * p) / (b * np.log1p(c.snr * p / b))
+    saving = y * (c.cs / F + c.es * F * F + c.cd / b - c.local - c.up1 * upload)
+    if saving <= 0:
+        return row[0]
+    u, w = 1 + k.w2 * (k.wp * p + k.wb * b + k.wc * F + k.wo), k.w2 * k.wo
+    root = np.sqrt((k.w1 * w) ** 2 + saving**2 * w * u)
+    return min(max(saving * u / max(k.w1 * w + root, 1e-200), row[0]), row[1])

@@ -1,31 +1,43 @@
 """The prices that give the lowest bound: a primal-dual interior-point method.
 
-The bound of a scenario is itself a convex program (docs/bounds.md, 3.1), in the ratio
-y, the prices π_m of bandwidth, compute and, with finite `max_users`, of a slot of each
+The bound of a scenario is itself a convex program (docs/bounds.md, 3), in the ratio y,
+the prices π_m of bandwidth, compute and, with finite `max_users`, of a slot of each
 server, and r_n:
 
     min y   s.t.   Σ_m cap_m · π_m + Σ_n r_n = 0,   r_n ≥ β_nj(π, y),   π ≥ 0,
 
 where β_nj is the priced maximum of user n in option j: at one server, with φ in one
 part of its range. Its multipliers X_nj are a fractional association. Every iteration
-asks for all β_nj with first and second derivatives (`compiled.respond`) and solves
-one linear system as large as the prices. With one option a user, `clearing` is for it.
+asks for all β_nj with first and second derivatives and solves one linear system as
+large as the prices. All of it is compiled. Best φ are followed from one iteration to
+the next; whether others have become better is seen once the method has ended.
+
+With one option a user, `clearing` is for it.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dashf.common.arrays import Array, Mask
+from dashf.common.arrays import Array, Indices, Mask
 from dashf.common.clock import OutOfTime
-from dashf.pair.backend import Response
-from dashf.pricing.options import Options, PriceSolution, chosen_cost
+from dashf.pair.backend import in_parallel
+from dashf.pair.jit import compiled, kernel
+from dashf.pair.kernels import Response, Score
+from dashf.pricing.options import (
+    Asked,
+    Options,
+    PriceSolution,
+    respond_loop,
+    respond_user,
+)
 
 _MAX_ITERATIONS = 100
 _LARGE = 20_000  # options; with more, those far from chosen are laid aside
+_A_LOOK = 2_000  # options between two looks at the clock, some 2 ms
+_MANY_STEPS = 20  # for two threads to be worth their start
 _STALL = 12  # iterations without progress: where a best φ jumps they may cycle
 _CLOSE = 1e-6  # complementarity over total score, and residuals over it
 _FIRST_PRICE = 10.0  # score for all of a server, for each of its users
@@ -41,17 +53,47 @@ _PROGRESS = 0.9  # of the least residual so far: below it there is progress
 _HOPELESS_CHOICE, _HOPELESS_SLACK = 1e-3, 2.0  # below and above it at a late theta of
 _LATE_THETA = 3e-3
 _FIRST_MARGIN = 10.0  # score by which r is first above the best benefit
+_FIRST, _FOLLOW, _CHECK, _ANEW = range(4)  # phases; φ are followed in one of them
+
+#: What changes from step to step and is one number a scenario.
+_NOW = np.dtype(
+    [(name, np.float64) for name in ("y", "theta", "floor", "surplus", "total")]
+    + [(f"best_{name}", np.float64) for name in ("y", "ratio", "mixture", "residual")]
+    + [("least_residual", np.float64)]
+    + [(name, np.int64) for name in ("phase", "first", "rounds", "stalled", "ended")]
+)
+
+
+class Search(NamedTuple):
+    """The iterates of S scenarios, N users, J options, M servers, D kinds of price."""
+
+    table: Array  # [S, N, J, 12]
+    server: Indices  # [S, N, J]
+    allowed: Mask  # [S, N, J]
+    capacity: Array  # [S, M, D]
+    single: Mask  # [S, N] whether one option is allowed
+    answers: Array  # [S, N, J, 11], of `Response`
+    X: Array  # [S, N, J]
+    w: Array  # [S, N, J]
+    r: Array  # [S, N]
+    price: Array  # [S, M, D]
+    dual: Array  # [S, M, D] s of (3.2)
+    best_price: Array  # [S, M, D]
+    best_choice: Array  # [S, N, J]
+    now: Any  # [S] of `_NOW`
 
 
 def find_prices(
     options: Options,
-    k: tuple[float, ...],
+    k: Score,
     ratio: Array,
     *,
     max_iterations: int = _MAX_ITERATIONS,
     close: float = _CLOSE,
 ) -> PriceSolution:
     """Minimises the bound of every scenario of a batch over prices and ratio.
+
+    Out of time it ends with what it has by then.
 
     Args:
         options: what each user may choose between.
@@ -60,305 +102,416 @@ def find_prices(
         max_iterations: at most.
         close: complementarity over total score that ends the iteration.
     """
-    state = _State(options, k, np.array(ratio, dtype=np.float64))
-    state.close = close
-    kept, iterations = iterate(state, max_iterations)
-    return PriceSolution(**kept, iterations=iterations)
-
-
-class Iterate(Protocol):
-    """What `iterate` works on: S scenarios, of which ever fewer are left."""
-
-    def step(self) -> Mask:
-        """Makes a step; returns [S] who has ended."""
-
-    def kept(self) -> list[tuple[str, Array]]:
-        """Returns what is wanted in the end, [S, …] each, by name."""
-
-    def keep(self, index: Mask) -> None:
-        """Goes on with some of the scenarios."""
-
-
-def iterate(state: Iterate, most: int) -> tuple[dict[str, Array], Array]:
-    """Makes steps until every scenario has ended, `most` − 1 of them at most.
-
-    Out of time it ends with what has been kept by then.
-
-    Returns:
-        What each scenario kept when it ended, and [S] after how many rounds.
-    """
-    done = {name: np.empty(value.shape) for name, value in state.kept()}
-    n_scenarios = len(next(iter(done.values())))
-    rounds = np.zeros(n_scenarios)
-    active = np.arange(n_scenarios)
-    for i in range(most):
-        try:
-            last = i + 1 == most
-            finished = np.ones(len(active), bool) if last else state.step()
-        except OutOfTime:
-            finished = np.ones(len(active), bool)
-        rounds[active] = i + 1
-        if finished.any():
-            for name, value in state.kept():
-                done[name][active[finished]] = value[finished]
-            if finished.all():
-                break
-            active = active[~finished]
-            state.keep(~finished)
-    return done, rounds
-
-
-class _State:
-    """The iterate of a batch. `step` makes one Newton step and says who has ended."""
-
-    ARRAYS: tuple[str, ...] = (
-        *("y", "price", "dual", "r", "w", "X", "theta", "stalled", "best_y"),
-        *("best_price", "best_choice", "best_ratio", "floor"),
-        *("best_mixture", "best_residual", "least_residual"),
+    v = _begin(options, ratio)
+    S, N, J = options.allowed.shape
+    clock, size = options.clock, N * J
+    many = size > _LARGE
+    steps = 1 if many else max(1, _A_LOOK // size) if clock.limits else 10**9
+    try:
+        while not v.now.ended.all():
+            if many:
+                for s in np.flatnonzero(v.now.ended == 0):
+                    one = slice(s, s + 1)
+                    asked = Asked(
+                        *(v.table[one], v.server[one], v.allowed[one]),
+                        *(v.now.y[one].copy(), v.price[one]),
+                        bool(v.now[s].phase == _FOLLOW),
+                    )
+                    loop, out = compiled(respond_loop), v.answers[s]
+                    in_parallel(loop, N, asked, k, out, clock=clock, each=J)
+            in_parallel(
+                compiled(search_loop),
+                S,
+                *(v, k, not many, steps, max_iterations, close),
+                clock=clock,
+                each=_MANY_STEPS * size,
+            )
+    except OutOfTime:
+        pass
+    return PriceSolution(
+        ratio=v.now.best_ratio.copy(),
+        price=v.best_price,
+        choice=v.best_choice,
+        mixture=v.now.best_mixture.copy(),
+        residual=v.now.best_residual.copy(),
+        iterations=v.now.rounds.copy(),
     )
-    close = _CLOSE
 
-    def __init__(self, options: Options, k: tuple[float, ...], y: Array) -> None:
-        self.options, self.k, self.y = options, k, y
-        n_users = options.low.shape[1]
-        capacity = options.capacity
-        self.price = np.full(capacity.shape, _FIRST_PRICE * n_users / capacity.shape[1])
-        self.price[..., 2:] = _FIRST_SLOT_PRICE
-        self.single = options.allowed.sum(axis=-1) == 1  # [S, N]
-        a = self._first_response()
-        best = a.benefit.max(axis=-1)
-        self.r = np.where(self.single, best, best + _FIRST_MARGIN)
-        self.w = np.where(options.allowed, self.r[..., None] - a.benefit, 1.0)
-        X = np.where(options.allowed, 1 / np.where(self.w > 0, self.w, 1), 0)
-        self.X = X / X.sum(axis=-1, keepdims=True)
-        many = ~self.single[..., None] & options.allowed
-        gaps = np.where(many, self.X * self.w, 0).sum(axis=(1, 2))
-        self.theta = np.maximum(
-            gaps / np.maximum(many.sum(axis=(1, 2)), 1), _FIRST_THETA
-        )
-        self.dual = self.theta[:, None, None] / self.price
-        self.best_y = np.full(len(y), np.inf)
-        self.stalled = np.zeros(len(y), dtype=int)
-        self.best_price, self.best_ratio = self.price.copy(), self.y.copy()
-        self.best_choice = self.X.copy()
-        self.best_mixture = np.zeros(len(y))
-        self.best_residual = np.full(len(y), np.inf)
-        self.least_residual = np.full(len(y), np.inf)
-        self.floor = options.cost_floor()
 
-    def _first_response(self) -> Response:
-        """Returns the response to the first prices, with y raised where it is far off.
+def _begin(options: Options, ratio: Array) -> Search:
+    S, N, J = options.allowed.shape
+    capacity = np.ascontiguousarray(options.capacity)
+    price = np.full(capacity.shape, _FIRST_PRICE * N / capacity.shape[1])
+    price[..., 2:] = _FIRST_SLOT_PRICE
+    allowed = options.allowed.copy()
+    choice = allowed / allowed.sum(axis=-1, keepdims=True)
+    now = np.zeros(S, dtype=_NOW).view(np.recarray)
+    now.y = now.best_ratio = ratio
+    now.floor = options.cost_floor()
+    now.best_y = now.best_residual = now.least_residual = np.inf
+    return Search(
+        table=options.table,
+        server=options.server,
+        allowed=allowed,
+        capacity=capacity,
+        single=allowed.sum(axis=-1) == 1,
+        answers=np.empty((S, N, J, len(Response._fields))),
+        X=choice.copy(),
+        w=np.ones((S, N, J)),
+        r=np.zeros((S, N)),
+        price=price,
+        dual=np.zeros(price.shape),
+        best_price=price.copy(),
+        best_choice=choice,
+        now=now,
+    )
 
-        By Newton's method on U(·, prices), which comes from the left.
-        """
-        rent = (self.options.capacity * self.price).sum(axis=(1, 2))
-        for _ in range(_FIRST_STEPS):
-            a = self.options.respond(self.y, self.price, self.k)
-            step = (rent + a.benefit.max(axis=-1).sum(axis=-1)) / chosen_cost(a)
-            far = step > _FAR * self.y
-            if not far.any():
+
+def search_loop(
+    first: int,
+    last: int,
+    v: Search,
+    k: Score,
+    ask: bool,
+    steps: int,
+    most: int,
+    close: float,
+) -> None:
+    """Makes steps in scenarios from one to another, until they have ended.
+
+    Args:
+        first: of the scenarios.
+        last: the first that is not one of them.
+        v: their iterates.
+        k: `score_constants`.
+        ask: whether the responses have to be asked for.
+        steps: to make now, at most.
+        most: to make in all.
+        close: complementarity over total score that ends the iteration.
+    """
+    for s in range(first, last):
+        now = v.now[s]
+        for _ in range(steps):
+            if now.ended:
                 break
-            self.y = np.where(far, self.y + step, self.y)
-        return a
-
-    def kept(self) -> list[tuple[str, Array]]:
-        """The fields of `Prices`, at the best bound so far."""
-        return [
-            ("ratio", self.best_ratio),
-            ("price", self.best_price),
-            ("choice", self.best_choice),
-            ("mixture", self.best_mixture),
-            ("residual", self.best_residual),
-        ]
-
-    def keep(self, index: Mask) -> None:
-        """Goes on with some of the scenarios."""
-        self.options = self.options.take(index)
-        self.single = self.single[index]
-        for name in self.ARRAYS:
-            setattr(self, name, getattr(self, name)[index])
-
-    def step(self) -> Mask:
-        """Makes one Newton step, (3.3). Returns [S] who has ended."""
-        if self.X.size > _LARGE:
-            self._drop_hopeless()
-        o = self.options
-        a = o.respond(self.y, self.price, self.k)
-        many = o.allowed & ~self.single[..., None]
-        # Slack that the curvature of the benefits took or gave: r − β again.
-        short = np.where(many, a.benefit + _SLACK_KEPT * self.w, -np.inf).max(axis=-1)
-        top = a.benefit.max(axis=-1)
-        self.r = np.where(self.single, top, np.maximum(self.r, short))
-        slack = np.maximum(self.r[..., None] - a.benefit, _LEAST)
-        self.w = np.where(many, slack, 1.0)
-        kinds = o.capacity.shape[-1]
-        g = np.stack([a.band, a.compute, o.allowed * 1.0], axis=-1)[..., :kinds]
-        ended = self._judge(a, g, top, many)
-        if not ended.all():
-            self._newton(a, g, many)
-        return ended
-
-    def _judge(self, a: Response, g: Array, top: Array, many: Array) -> Mask:
-        """Ranks the iterate by its bound, (3.6), and says who has ended, [S]."""
-        o, X, cap = self.options, self.X, self.options.capacity
-        cost = (X * a.cost).sum(axis=(1, 2))
-        rent = (cap * self.price).sum(axis=(1, 2))
-        bound = self.y + np.maximum(rent + top.sum(axis=1), 0) / self.floor
-
-        # Complementarity and residuals of (3.2), in score.
-        gap = np.where(many, X * self.w, 0).sum(axis=(1, 2))
-        gap += (self.dual * self.price).sum(axis=(1, 2))
-        demand = o.to_server(X[..., None] * g).sum(axis=1)
-        excess = cap - self.dual - demand
-        wrong = np.abs(rent + self.r.sum(axis=1))
-        wrong += (np.abs(excess) * self.price).sum(axis=(1, 2))
-        total = self.y * cost
-        residual = (gap + wrong) / total
-
-        # The ratio of the mixture, (3.7).
-        paid = (np.minimum(demand, cap) * self.price).sum(axis=(1, 2))
-        benefit = (X * np.where(o.allowed, a.benefit, 0.0)).sum(axis=(1, 2))
-        mixture = self.y + (benefit + paid) / cost
-
-        gained = bound < self.best_y * (1 - 0.1 * self.close)
-        gained |= residual < _PROGRESS * self.least_residual
-        self.stalled = np.where(gained, 0, self.stalled + 1)
-        self.least_residual = np.minimum(self.least_residual, residual)
-        self._remember(bound < self.best_y, bound, mixture, residual)
-        ended = (gap < self.close * total) & (wrong < 10 * self.close * total)
-        return ended | (self.stalled >= _STALL)
-
-    def _newton(self, a: Response, g: Array, many: Array) -> None:
-        """Solves Newton's system, the users eliminated (3.4), and goes along it."""
-        o, X, w, cap = self.options, self.X, self.w, self.options.capacity
-        theta, single = self.theta[:, None], self.single[..., None]
-        target = np.where(many, theta[..., None] / np.where(many, w, 1), single * X)
-        d = np.where(many, X / np.where(many, w, 1), 0.0)
-        sigma = np.where(self.single, 1.0, d.sum(axis=-1))
-        lift = np.where(self.single, 0.0, target.sum(axis=-1) - 1) / sigma
-        dg = d[..., None] * g
-        V = o.to_server(dg)  # [S, N, M, D]
-        V_r = np.where(single[..., None], o.to_server(X[..., None] * g), 0) + (
-            V / sigma[..., None, None]
-        )
-        c_d = (d * a.cost).sum(axis=-1)
-        c_r = np.where(self.single, (X * a.cost).sum(axis=-1), c_d / sigma)
-
-        # H dπ + h dy = ρ, (3.5), and the balance row for dy.
-        matrix = self._matrix(a, g, dg, V, sigma)
-        bend_y = np.stack([a.bend_by, a.bend_fy, 0 * a.bend_by], axis=-1)
-        h = X[..., None] * bend_y[..., : cap.shape[-1]] + dg * a.cost[..., None]
-        h = o.to_server(h).sum(axis=1) - (V * (c_d / sigma)[..., None, None]).sum(1)
-        rho = theta[..., None] / self.price - cap
-        rho = rho + o.to_server(target[..., None] * g).sum(axis=1)
-        rho = rho - (V * lift[..., None, None]).sum(axis=1)
-        solved = _solve(
-            matrix, np.stack([rho, h], axis=-1).reshape(*matrix.shape[:2], 2)
-        )
-        row = (cap - V_r.sum(axis=1)).reshape(len(cap), -1)
-        balance = (cap * self.price).sum(axis=(1, 2)) + self.r.sum(axis=1)
-        balance += lift.sum(axis=1)
-        along = (row[..., None] * solved).sum(axis=1)
-        slope = along[:, 1] + c_r.sum(axis=1)
-        dy = (balance + along[:, 0]) / slope
-        dy = np.clip(dy, -_LARGEST_FALL * self.y, _LARGEST_RISE * self.y)
-        dp = (solved[..., 0] - solved[..., 1] * dy[:, None]).reshape(cap.shape)
-
-        dr = lift - (V_r * dp[:, None]).sum(axis=(2, 3)) - c_r * dy[:, None]
-        dw = dr[..., None] + (g * o.of_server(dp)).sum(-1) + a.cost * dy[:, None, None]
-        dX = np.where(many, target - X - d * dw, 0.0)
-        self._move(dy, dp, dr, np.where(many, dw, 0.0), dX, many)
-
-    def _drop_hopeless(self) -> None:
-        """Lays options aside that are far from chosen; the certificate asks all again.
-
-        It makes large scenarios several times faster and can only loosen the bound.
-        """
-        late = (self.theta < _LATE_THETA)[:, None, None]
-        hopeless = late & (self.X < _HOPELESS_CHOICE) & (self.w > _HOPELESS_SLACK)
-        hopeless &= self.options.allowed
-        if hopeless.any():
-            allowed = self.options.allowed & ~hopeless
-            self.options = dataclasses.replace(self.options, allowed=allowed)
-            self.single = allowed.sum(axis=-1) == 1
-            self.X = np.where(allowed, self.X, 0)
-            self.X /= self.X.sum(axis=-1, keepdims=True)
-            self.w = np.where(allowed, self.w, 1.0)
-
-    def _remember(
-        self, better: Array, bound: Array, mixture: Array, residual: Array
-    ) -> None:
-        def mix(new: Array, old: Array) -> Array:
-            return np.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-        self.best_y = mix(bound, self.best_y)
-        self.best_ratio = mix(bound, self.best_ratio)
-        self.best_price = mix(self.price, self.best_price)
-        self.best_choice = mix(self.X, self.best_choice)
-        self.best_mixture = mix(mixture, self.best_mixture)
-        self.best_residual = mix(residual, self.best_residual)
-
-    def _matrix(
-        self, a: Response, g: Array, dg: Array, V: Array, sigma: Array
-    ) -> Array:
-        """The Hessian in the prices, [S, M D, M D]."""
-        o = self.options
-        S, _, M, D = V.shape
-        blocks = self.X[..., None, None] * _bend(a, D) + dg[..., None] * g[..., None, :]
-        blocks = o.to_server(blocks).sum(axis=1)  # [S, M, D, D]
-        flat = V.reshape(S, -1, M * D)
-        matrix = -np.matmul(flat.swapaxes(1, 2), flat / sigma[..., None])
-        view = matrix.reshape(S, M, D, M, D)
-        index = np.arange(M)
-        view[:, index, :, index] += blocks.swapaxes(0, 1)
-        ridge = (self.dual / self.price).reshape(S, -1) + _LEAST
-        matrix[:, np.arange(M * D), np.arange(M * D)] += ridge
-        return matrix
-
-    def _move(
-        self, dy: Array, dp: Array, dr: Array, dw: Array, dX: Array, many: Array
-    ) -> None:
-        """Goes along the step, as far as everything stays positive."""
-        idle = self.theta[:, None, None] / self.price
-        d_dual = idle - self.dual - self.dual / self.price * dp
-        primal = np.minimum(_longest(self.w, dw), _longest(self.price, dp))
-        primal = np.minimum(1.0, _TO_BOUNDARY * primal)
-        dual = np.minimum(_longest(self.X, dX), _longest(self.dual, d_dual))
-        dual = np.minimum(1.0, _TO_BOUNDARY * dual)
-        one, two, three = (primal.reshape(-1, *[1] * i) for i in range(3))
-        self.y = self.y + one * dy
-        self.price = np.maximum(self.price + three * dp, _LEAST)
-        self.r = self.r + two * dr
-        self.w = np.maximum(self.w + three * dw, _LEAST)
-        self.X = self.X + dual[:, None, None] * dX
-        self.X = self.X / self.X.sum(axis=-1, keepdims=True)
-        self.dual = np.maximum(self.dual + dual[:, None, None] * d_dual, 1e-3 * _LEAST)
-        gap = np.where(many, self.X * self.w, 0).sum(axis=(1, 2))
-        gap += (self.dual * self.price).sum(axis=(1, 2))
-        mean = gap / (many.sum(axis=(1, 2)) + self.price[0].size)
-        shortest = np.minimum(primal, dual)
-        self.theta = mean * np.select([shortest > 0.7, shortest > 0.3], [0.1, 0.3], 0.7)
+            if ask:
+                nearby = now.phase == _FOLLOW
+                for n in range(v.X.shape[1]):
+                    own, out = (v.table[s, n], v.server[s, n]), v.answers[s, n]
+                    allowed, price = v.allowed[s, n], v.price[s]
+                    respond_user(own[0], own[1], allowed, now.y, price, k, nearby, out)
+            if now.phase == _FIRST:
+                if raise_ratio(v, s):
+                    continue
+                begin(v, s)
+                now.phase = _FOLLOW
+            elif now.phase == _CHECK:
+                if surplus(v, s) <= now.surplus + 0.1 * close * now.total:
+                    now.ended = 1
+                    break
+                # Some best φ has jumped: go on with the best of every response.
+                now.phase, now.best_y, now.stalled = _ANEW, np.inf, 0
+            now.rounds += 1
+            if now.rounds >= most:
+                now.ended = 1
+                break
+            set_slacks(v, s)
+            if not judge(v, s, close):
+                newton(v, s)
+            elif now.phase == _FOLLOW:
+                now.phase = _CHECK
+            else:
+                now.ended = 1
 
 
-def _solve(matrix: Array, both: Array) -> Array:
-    """Solves systems [S, D, D] for right-hand sides [S, D, 2], well scaled."""
-    index = np.arange(matrix.shape[-1])
-    scale = 1 / np.sqrt(np.maximum(matrix[:, index, index], _LEAST))
-    scaled = matrix * scale[:, :, None] * scale[:, None, :]
-    scaled[:, index, index] += _RIDGE
-    return scale[..., None] * np.linalg.solve(scaled, scale[..., None] * both)
+@kernel
+def surplus(v: Search, s: int) -> float:
+    """U(y, π) = Σ cap·π + Σ_n max_j β_nj."""
+    total = 0.0
+    for m in range(v.price.shape[1]):
+        for i in range(v.price.shape[2]):
+            total += v.capacity[s, m, i] * v.price[s, m, i]
+    for n in range(v.X.shape[1]):
+        best = -np.inf
+        for j in range(v.X.shape[2]):
+            best = max(best, v.answers[s, n, j, 0])
+        total += best
+    return total
 
 
-def _bend(a: Response, D: int) -> Array:
-    """Second derivatives of the benefit by the prices, [S, N, J, D, D]."""
-    bend = np.zeros((*a.band.shape, D, D))
-    bend[..., 0, 0], bend[..., 1, 1] = a.bend_bb, a.bend_ff
-    bend[..., 0, 1] = bend[..., 1, 0] = a.bend_bf
-    return bend
+@kernel
+def raise_ratio(v: Search, s: int) -> bool:
+    """Newton's step on U(·, prices), which comes from the left, where y is far off."""
+    now, cost = v.now[s], 0.0
+    for n in range(v.X.shape[1]):
+        best = 0
+        for j in range(v.X.shape[2]):
+            if v.answers[s, n, j, 0] > v.answers[s, n, best, 0]:
+                best = j
+        cost += v.answers[s, n, best, 1]
+    step = surplus(v, s) / cost
+    now.first += 1
+    if not step > _FAR * now.y or now.first >= _FIRST_STEPS:
+        return False
+    now.y += step
+    return True
 
 
-def _longest(value: Array, change: Array) -> Array:
-    """How far along `change` the values of each scenario stay positive, [S]."""
-    falling = change < 0
-    ratio = np.where(falling, -value / np.where(falling, change, -1.0), np.inf)
-    return ratio.reshape(len(ratio), -1).min(axis=1)
+@kernel
+def begin(v: Search, s: int) -> None:
+    """The first r, w, X and θ."""
+    now, gap, count = v.now[s], 0.0, 0
+    for n in range(v.X.shape[1]):
+        if v.single[s, n]:
+            continue
+        w, X, total = v.w[s, n], v.X[s, n], 0.0
+        v.r[s, n] = -np.inf
+        for j in range(len(X)):
+            v.r[s, n] = max(v.r[s, n], v.answers[s, n, j, 0] + _FIRST_MARGIN)
+        for j in range(len(X)):
+            if v.allowed[s, n, j]:
+                w[j] = v.r[s, n] - v.answers[s, n, j, 0]
+                X[j] = 1 / w[j]
+                total += X[j]
+                count += 1
+        for j in range(len(X)):
+            X[j] /= total
+            gap += X[j] * w[j]
+    now.theta = max(gap / max(count, 1), _FIRST_THETA)
+    now.best_ratio = now.y
+    for m in range(v.price.shape[1]):
+        for i in range(v.price.shape[2]):
+            v.dual[s, m, i] = now.theta / v.price[s, m, i]
+    remember(v, s)
+
+
+@kernel
+def remember(v: Search, s: int) -> None:
+    """The prices and the choice are the best so far."""
+    for m in range(v.price.shape[1]):
+        for i in range(v.price.shape[2]):
+            v.best_price[s, m, i] = v.price[s, m, i]
+    for n in range(v.X.shape[1]):
+        for j in range(v.X.shape[2]):
+            v.best_choice[s, n, j] = v.X[s, n, j]
+
+
+@kernel
+def set_slacks(v: Search, s: int) -> None:
+    """Sets w to r − β; r gives way where the curvature of a benefit took the slack.
+
+    In large scenarios options that are far from chosen are laid aside. It makes the
+    search several times faster and can only loosen the bound: the certificate asks all.
+    """
+    late = v.X[s].size > _LARGE and v.now[s].theta < _LATE_THETA
+    for n in range(v.X.shape[1]):
+        a, X, w, total, count = v.answers[s, n], v.X[s, n], v.w[s, n], 0.0, 0
+        r = -np.inf if v.single[s, n] else v.r[s, n]
+        for j in range(len(w)):
+            if v.allowed[s, n, j]:
+                if late and X[j] < _HOPELESS_CHOICE and w[j] > _HOPELESS_SLACK:
+                    v.allowed[s, n, j], X[j], w[j], a[j, 0] = False, 0.0, 1.0, -np.inf
+                else:
+                    kept = 0.0 if v.single[s, n] else _SLACK_KEPT * w[j]
+                    r, total, count = max(r, a[j, 0] + kept), total + X[j], count + 1
+        v.r[s, n], v.single[s, n] = r, count == 1
+        for j in range(len(w)):
+            if v.allowed[s, n, j]:
+                X[j] /= total
+                w[j] = 1.0 if count == 1 else max(r - a[j, 0], _LEAST)
+
+
+@kernel
+def judge(v: Search, s: int, close: float) -> bool:
+    """Ranks the iterate by its bound, (3.6), and says whether it has ended."""
+    now, price, cap = v.now[s], v.price[s], v.capacity[s]
+    cost, benefit, gap, wrong = 0.0, 0.0, 0.0, 0.0
+    demand = np.zeros(price.shape)
+    for n in range(v.X.shape[1]):
+        wrong += v.r[s, n]
+        for j in range(v.X.shape[2]):
+            x = v.X[s, n, j]
+            if v.allowed[s, n, j]:
+                a, m = v.answers[s, n, j], v.server[s, n, j]
+                cost, benefit = cost + x * a[1], benefit + x * a[0]
+                gap += 0.0 if v.single[s, n] else x * v.w[s, n, j]
+                for i in range(price.shape[1]):
+                    demand[m, i] += x * (a[4 + i] if i < 2 else 1.0)
+    # Complementarity and residuals of (3.2), in score; the ratio of the mixture, (3.7).
+    paid, excess = 0.0, 0.0
+    for m in range(len(price)):
+        for i in range(price.shape[1]):
+            wrong += cap[m, i] * price[m, i]
+            gap += v.dual[s, m, i] * price[m, i]
+            excess += abs(cap[m, i] - v.dual[s, m, i] - demand[m, i]) * price[m, i]
+            paid += min(demand[m, i], cap[m, i]) * price[m, i]
+    now.surplus, now.total, wrong = surplus(v, s), now.y * cost, abs(wrong) + excess
+    bound = now.y + max(now.surplus, 0.0) / now.floor
+    residual = (gap + wrong) / now.total
+
+    gained = bound < now.best_y * (1 - 0.1 * close)
+    gained = gained or residual < _PROGRESS * now.least_residual
+    now.stalled = 0 if gained else now.stalled + 1
+    now.least_residual = min(now.least_residual, residual)
+    if bound < now.best_y:
+        now.best_y, now.best_ratio = bound, bound
+        now.best_mixture = now.y + (benefit + paid) / cost
+        now.best_residual = residual
+        remember(v, s)
+    ended = gap < close * now.total and wrong < 10 * close * now.total
+    return ended or now.stalled >= _STALL
+
+
+@kernel
+def newton(v: Search, s: int) -> None:
+    """Solves Newton's system, the users eliminated (3.4), and goes along it."""
+    now, price, cap = v.now[s], v.price[s], v.capacity[s]
+    N, J, D = v.X.shape[1], v.X.shape[2], price.shape[1]
+    size = price.size
+    # H dπ + h dy = ρ, (3.5), and the balance row for dy.
+    H, V, touched = np.zeros((size, size)), np.zeros(size), np.zeros(size, np.int64)
+    rho, h, row, g = np.zeros(size), np.zeros(size), np.zeros(size), np.ones(D)
+    balance, slope = 0.0, 0.0
+    for i in range(size):
+        m, kind = i // D, i % D
+        own = price[m, kind]
+        row[i], balance = cap[m, kind], balance + cap[m, kind] * own
+        rho[i] = now.theta / own - cap[m, kind]
+        H[i, i] = v.dual[s, m, kind] / own + _LEAST
+    for n in range(N):
+        sigma, lift, c_d, count, single = 0.0, -1.0, 0.0, 0, v.single[s, n]
+        for j in range(J):
+            if not v.allowed[s, n, j]:
+                continue
+            a, x, at = v.answers[s, n, j], v.X[s, n, j], v.server[s, n, j] * D
+            g[0], g[1] = a[4], a[5]
+            d, target = 0.0, x
+            if not single:
+                d, target = x / v.w[s, n, j], now.theta / v.w[s, n, j]
+            sigma, lift, c_d = sigma + d, lift + target, c_d + d * a[1]
+            for i in range(D):
+                if d > 0 and V[at + i] == 0:
+                    touched[count] = at + i
+                    count += 1
+                V[at + i] += d * g[i]
+                rho[at + i] += target * g[i]
+                h[at + i] += d * g[i] * a[1]
+                for o in range(i + 1):
+                    H[at + i, at + o] += d * g[i] * g[o]
+            H[at, at] += x * a[6]
+            H[at + 1, at] += x * a[7]
+            H[at + 1, at + 1] += x * a[8]
+            h[at] += x * a[9]
+            h[at + 1] += x * a[10]
+            if single:
+                slope += x * a[1]
+                for i in range(D):
+                    row[at + i] -= x * g[i]
+        balance += v.r[s, n]
+        if single:
+            continue
+        balance, slope = balance + lift / sigma, slope + c_d / sigma
+        for i in range(count):
+            one = touched[i]
+            rho[one] -= V[one] * lift / sigma
+            h[one] -= V[one] * c_d / sigma
+            row[one] -= V[one] / sigma
+            for o in range(count):
+                if touched[o] <= one:
+                    H[one, touched[o]] -= V[one] * V[touched[o]] / sigma
+        for i in range(count):
+            V[touched[i]] = 0.0
+    solve_symmetric(H, rho, h)
+    for i in range(size):
+        balance, slope = balance + row[i] * rho[i], slope + row[i] * h[i]
+    dy = min(max(balance / slope, -_LARGEST_FALL * now.y), _LARGEST_RISE * now.y)
+    for i in range(size):
+        rho[i] -= h[i] * dy
+    move(v, s, dy, rho)
+
+
+@kernel
+def solve_symmetric(H: Array, one: Array, other: Array) -> None:
+    """Solves for two right-hand sides in place; H by its lower half, well scaled."""
+    size = len(H)
+    scale = np.empty(size)
+    for i in range(size):
+        scale[i] = 1 / np.sqrt(max(H[i, i], _LEAST))
+        for j in range(i + 1):
+            rest = H[i, j] * scale[i] * scale[j] + (_RIDGE if i == j else 0.0)
+            for o in range(j):
+                rest -= H[i, o] * H[j, o]
+            H[i, j] = np.sqrt(max(rest, _RIDGE)) if i == j else rest / H[j, j]
+    for x in (one, other):
+        for i in range(size):
+            x[i] *= scale[i]
+            for j in range(i):
+                x[i] -= H[i, j] * x[j]
+            x[i] /= H[i, i]
+        for i in range(size - 1, -1, -1):
+            x[i] /= H[i, i]
+            for j in range(i):
+                x[j] -= H[i, j] * x[i]
+            x[i] *= scale[i]
+
+
+@kernel
+def move(v: Search, s: int, dy: float, dp: Array) -> None:
+    """Goes along the step, (3.3), as far as everything stays positive."""
+    now, price, dual = v.now[s], v.price[s], v.dual[s]
+    N, J, D = v.X.shape[1], v.X.shape[2], price.shape[1]
+    primal, back = np.inf, np.inf
+    ds, dr, dw, dX = np.zeros(dp.size), np.zeros(N), np.zeros((N, J)), np.zeros((N, J))
+    for i in range(dp.size):
+        own, idle = price[i // D, i % D], dual[i // D, i % D]
+        ds[i] = now.theta / own - idle - idle / own * dp[i]
+        primal, back = longest(primal, own, dp[i]), longest(back, idle, ds[i])
+    for n in range(N):
+        if v.single[s, n]:
+            continue
+        sigma, lift = 0.0, -1.0
+        for j in range(J):
+            if v.allowed[s, n, j]:
+                a, at, w = v.answers[s, n, j], v.server[s, n, j] * D, v.w[s, n, j]
+                dw[n, j] = a[4] * dp[at] + a[5] * dp[at + 1] + a[1] * dy
+                dw[n, j] += dp[at + 2] if D == 3 else 0.0
+                d = v.X[s, n, j] / w
+                sigma, lift = sigma + d, lift + now.theta / w - d * dw[n, j]
+        dr[n] = lift / sigma
+        for j in range(J):
+            if v.allowed[s, n, j]:
+                x, w = v.X[s, n, j], v.w[s, n, j]
+                dw[n, j] += dr[n]
+                dX[n, j] = now.theta / w - x - x / w * dw[n, j]
+                primal = longest(primal, w, dw[n, j])
+                back = longest(back, x, dX[n, j])
+    primal, back = min(1.0, _TO_BOUNDARY * primal), min(1.0, _TO_BOUNDARY * back)
+    now.y += primal * dy
+    gap, count = 0.0, dp.size
+    for i in range(dp.size):
+        m, kind = i // D, i % D
+        price[m, kind] = max(price[m, kind] + primal * dp[i], _LEAST)
+        dual[m, kind] = max(dual[m, kind] + back * ds[i], 1e-3 * _LEAST)
+        gap += price[m, kind] * dual[m, kind]
+    for n in range(N):
+        if v.single[s, n]:
+            continue
+        X, w, total = v.X[s, n], v.w[s, n], 0.0
+        v.r[s, n] += primal * dr[n]
+        for j in range(J):
+            X[j] += back * dX[n, j]
+            total += X[j]
+        for j in range(J):
+            if v.allowed[s, n, j]:
+                X[j] /= total
+                w[j] = max(w[j] + primal * dw[n, j], _LEAST)
+                gap, count = gap + X[j] * w[j], count + 1
+    shortest = min(primal, back)
+    fall = 0.1 if shortest > 0.7 else 0.3 if shortest > 0.3 else 0.7
+    now.theta = fall * gap / count
+
+
+@kernel
+def longest(most: float, value: float, change: float) -> float:
+    """How far along `change` a value stays positive, at most `most`."""
+    return min(most, -value / change) if change < 0 else most

@@ -4,40 +4,47 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dashf.common.arrays import Array, Indices, Mask
 from dashf.common.clock import ENDLESS, Clock
-from dashf.pair.backend import Response, respond
+from dashf.pair.backend import in_parallel
+from dashf.pair.jit import compiled, kernel
+from dashf.pair.kernels import At, Response, Score
+from dashf.pair.loops import MOST_HALVED, certify_row, respond_row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What each user may choose between. S scenarios, N users, J options, M servers.
+    """What each user may choose between. S scenarios, N users, J options, M servers."""
 
-    `server` None means that options are the parts of φ at server 0, then at server 1 …
-    """
-
-    low: Array  # [S, N, J] range of φ
-    high: Array  # [S, N, J]
-    coefficients: tuple[Array, ...]  # ten, [S, N, J]
+    table: Array  # [S, N, J, 12] φ from and to, then the ten coefficients
+    server: Indices  # [S, N, J]
     allowed: Mask  # [S, N, J] bool, at least one per user
     least_cost: Array  # [S, N, J] at most the cost of the option at any shares
     capacity: Array  # [S, M, D] of bandwidth, compute (1) and slots where D = 3
-    server: Indices | None = None  # [S, N, 1]
     clock: Clock = ENDLESS  # `OutOfTime` is raised when its time is over
+
+    @property
+    def low(self) -> Array:
+        """[S, N, J] from where φ may be."""
+        return self.table[..., 0]
+
+    @property
+    def high(self) -> Array:
+        """[S, N, J] to where φ may be."""
+        return self.table[..., 1]
 
     def take(self, index: Indices | Mask | slice) -> Options:
         """Returns some of the scenarios."""
         return Options(
-            low=self.low[index],
-            high=self.high[index],
-            coefficients=tuple(c[index] for c in self.coefficients),
+            table=self.table[index],
+            server=self.server[index],
             allowed=self.allowed[index],
             least_cost=self.least_cost[index],
             capacity=self.capacity[index],
-            server=None if self.server is None else self.server[index],
             clock=self.clock,
         )
 
@@ -47,61 +54,125 @@ class Options:
 
     def kinds(self, row: int) -> Indices:
         """Returns a number [N] for each user of a scenario, equal for users alike."""
-        tables = (self.low, self.high, self.allowed, *self.coefficients)
-        users = np.stack([table[row] for table in tables], axis=-1)
-        return np.unique(users.reshape(len(users), -1), axis=0, return_inverse=True)[1]
+        found: dict[bytes, int] = {}
+        users = zip(self.table[row], self.allowed[row], strict=True)
+        keys = (table.tobytes() + allowed.tobytes() for table, allowed in users)
+        return np.array([found.setdefault(key, len(found)) for key in keys])
 
-    def of_server(self, values: Array) -> Array:
-        """Spreads values of servers [S, M, …] to options [S, N, J, …]."""
-        if self.server is None:
-            parts = self.low.shape[-1] // values.shape[1]
-            return np.repeat(values, parts, axis=1)[:, None]
-        rows = np.arange(len(values))[:, None, None]
-        return values[rows, self.server]
+    def respond(self, ratio: Array, price: Array, k: Score) -> Any:
+        """Returns the `Response` of all options; benefit −∞ where not allowed."""
+        out = np.zeros((*self.allowed.shape, len(Response._fields)))
+        self._ask(respond_loop, ratio, price, k, out)
+        return Response(*np.moveaxis(out, -1, 0))
 
-    def server_of_option(self, option: Indices, user: Indices) -> Indices:
-        """Returns the server of options of users, of the first scenario."""
-        if self.server is not None:
-            return self.server[0, user, option]
-        return option // (self.low.shape[-1] // self.capacity.shape[1])
+    def best(self, ratio: Array, price: Array, k: Score) -> tuple[Array, Array]:
+        """Returns the best benefit of every user and its cost, each [S, N]."""
+        out = np.empty((*self.allowed.shape[:2], 2))
+        self._ask(best_loop, ratio, price, k, out)
+        return out[..., 0], out[..., 1]
 
-    def to_server(self, values: Array) -> Array:
-        """Sums values of options [S, N, J, …] by server, to [S, N, M, …]."""
-        n_servers = self.capacity.shape[1]
-        if self.server is None:
-            shape = (*values.shape[:2], n_servers, -1, *values.shape[3:])
-            return values.reshape(shape).sum(axis=3)
-        here = self.server == np.arange(n_servers)  # [S, N, M]
-        return here.reshape(*here.shape, *[1] * (values.ndim - 3)) * values
+    def certify(
+        self, ratio: Array, price: Array, k: Score, slack: Array, reach: Array
+    ) -> Array:
+        """Returns upper bounds of the benefits of all options, [S, N, J].
 
-    def respond(self, ratio: Array, price: Array, k: tuple[float, ...]) -> Response:
-        """Returns the response of all options; the benefit is −∞ where not allowed."""
-        at = np.broadcast_to(self.of_server(price), (*self.low.shape, price.shape[-1]))
-        y = np.broadcast_to(ratio[:, None, None], self.low.shape)
-        mask = self.allowed
-        if mask.all():
-            answer = respond(
-                *(self.low, self.high, y, at[..., 0], at[..., 1]),
-                self.coefficients,
-                *(k, self.clock),
-            )
+        Each is at most the user's slack [S N] above its benefit, or above the user's
+        best less its reach [S N]; unless it takes `loops.MOST_HALVED` intervals.
+        """
+        out = np.empty(self.allowed.shape)
+        self._ask(certify_loop, ratio, price, k, out, slack, reach)
+        return out
+
+    def _ask(
+        self, loop: Any, ratio: Array, price: Array, k: Score, out: Array, *more: Array
+    ) -> None:
+        S, N, J = self.allowed.shape
+        at = np.array(ratio, np.float64), np.array(price, np.float64, order="C")
+        asked = Asked(self.table, self.server, self.allowed, *at, False)
+        rows = S * N
+        out = out.reshape(rows, *out.shape[2:])
+        what = asked, k, out, *map(np.ascontiguousarray, more)
+        in_parallel(compiled(loop), rows, *what, clock=self.clock, each=J)
+
+
+class Asked(NamedTuple):
+    """Options of S scenarios, and what they are asked for."""
+
+    table: Array  # [S, N, J, 12]
+    server: Indices  # [S, N, J]
+    allowed: Mask  # [S, N, J]
+    ratio: Array  # [S]
+    price: Array  # [S, M, D]
+    nearby: bool  # whether the answers hold those to prices nearby
+
+
+@kernel
+def respond_user(
+    table: Array,  # [J, 12]
+    server: Indices,  # [J]
+    allowed: Mask,  # [J]
+    y: float,
+    price: Array,  # [M, D]
+    k: Score,
+    nearby: bool,
+    out: Array,  # [J, 11]
+) -> None:
+    """The responses of a user to prices; `nearby`: from those in `out` before."""
+    for j in range(len(table)):
+        if allowed[j]:
+            own = price[server[j]]
+            respond_row(table[j], At(y, own[0], own[1]), k, nearby, out[j])
+            if len(own) == 3:
+                out[j, 0] -= own[2]
         else:
-            some = respond(
-                self.low[mask],
-                self.high[mask],
-                y[mask],
-                at[mask, 0],
-                at[mask, 1],
-                tuple(c[mask] for c in self.coefficients),
-                *(k, self.clock),
-            )
-            fields = np.zeros((len(Response._fields), *mask.shape))
-            fields[:, mask] = np.stack(some)
-            fields[0, ~mask] = -np.inf
-            answer = Response(*fields)
-        if price.shape[-1] == 3:
-            answer = answer._replace(benefit=answer.benefit - at[..., 2])
-        return answer
+            out[j, 0] = -np.inf
+
+
+@kernel
+def respond_in(o: Asked, k: Score, i: int, answers: Array) -> tuple[int, int]:
+    """`respond_user` of the i-th user of all into `answers` [J, 11]: which that is."""
+    s, n = i // o.table.shape[1], i % o.table.shape[1]
+    own, y = (o.table[s, n], o.server[s, n], o.allowed[s, n]), o.ratio[s]
+    respond_user(own[0], own[1], own[2], y, o.price[s], k, o.nearby, answers)
+    return s, n
+
+
+def respond_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
+    """Responses of users into `out` [S N, J, 11]."""
+    for i in range(first, last):
+        respond_in(o, k, i, out[i])
+
+
+def best_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
+    """Best benefit of users, and its cost, into `out` [S N, 2]."""
+    answers = np.zeros((o.table.shape[2], 11))
+    for i in range(first, last):
+        respond_in(o, k, i, answers)
+        out[i, 0] = -np.inf
+        for answer in answers:
+            if answer[0] > out[i, 0]:
+                out[i, 0], out[i, 1] = answer[0], answer[1]
+
+
+def certify_loop(
+    first: int, last: int, o: Asked, k: Score, out: Array, slack: Array, reach: Array
+) -> None:
+    """Benefits of users' options from above into `out` [S N, J]."""
+    answers = np.zeros((o.table.shape[2], 11))
+    box = np.empty((2 * MOST_HALVED + 4, 6))
+    for i in range(first, last):
+        s, n = respond_in(o, k, i, answers)
+        enough = -np.inf
+        for answer in answers:
+            enough = max(enough, answer[0] + slack[i] - reach[i])
+        for j in range(o.table.shape[2]):
+            out[i, j] = -np.inf
+            if o.allowed[s, n, j]:
+                price = o.price[s, o.server[s, n, j]]
+                slot = price[2] if len(price) == 3 else 0.0
+                at, goal = At(o.ratio[s], price[0], price[1]), enough + slot
+                row, near = o.table[s, n, j], answers[j]
+                out[i, j] = certify_row(row, at, k, goal, slack[i], near, box) - slot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,9 +209,3 @@ class PriceSolution(Prices):
         """Sets the solution of one scenario, in place."""
         for spec in dataclasses.fields(self):
             getattr(self, spec.name)[index] = getattr(one, spec.name)[0]
-
-
-def chosen_cost(a: Response) -> Array:
-    """Returns the total cost of what users would choose, [S]."""
-    best = a.benefit.argmax(axis=-1)[..., None]
-    return np.take_along_axis(a.cost, best, axis=-1).sum(axis=(1, 2))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from dashf.common.arrays import Array
+from dashf.pair.kernels import Score
 from dashf.pricing.column_generation import refine
 from dashf.pricing.interior_point import find_prices
 from dashf.pricing.options import Options, PriceSolution
@@ -22,7 +23,7 @@ _LARGEST_MASTER = 20_000  # options of a scenario
 
 def search_prices(
     options: Options,
-    k: tuple[float, ...],
+    k: Score,
     ratio: Array,
     *,
     close: float = CLOSE,

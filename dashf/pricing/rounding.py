@@ -11,7 +11,6 @@ import numpy as np
 
 from dashf.common.arrays import Array, Indices
 from dashf.common.capacity import fit_capacity
-from dashf.pair.coefficients import local_frequency
 from dashf.pair.split import optimal_split
 from dashf.pricing.bound import PARTS, Problem
 from dashf.pricing.clearing import clear
@@ -20,7 +19,6 @@ from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import mixed
 from dashf.rules import average_allocation, strongest_channel
 from mec_llm_env import Allocation, evaluate
-from mec_llm_env.allocation import one_hot
 from mec_llm_env.assignment import round_assignment
 
 
@@ -48,52 +46,37 @@ def share_options(
     """
     given = options or problem.options
     row = rows[:, None] if options is None else np.arange(len(rows))[:, None]
-    user = np.arange(option.shape[1])[None, :]
-
-    def pick(value: Array) -> Array:
-        return value[row, user, option][..., None]
-
-    server = option // PARTS
+    own = row, np.arange(option.shape[1])[None, :], option
+    table = given.table[own][..., None, :]
+    if phi is not None:
+        table[..., 0] = table[..., 1] = phi[..., None]
     single = Options(
-        low=pick(given.low) if phi is None else phi[..., None],
-        high=pick(given.high) if phi is None else phi[..., None],
-        coefficients=tuple(pick(c) for c in given.coefficients),
+        table=table,
+        server=given.server[own][..., None],
         allowed=np.ones((*option.shape, 1), dtype=bool),
-        least_cost=pick(given.least_cost),
+        least_cost=given.least_cost[own][..., None],
         capacity=given.capacity[row[:, 0]][..., :2],
-        server=server[..., None],
     )
     ratio = problem.first_ratio()[rows] if start is None else start.ratio
-    prices = clear(single, problem.constants, ratio, start=start)
-    allocation = _fitted(problem, rows, single, prices)
-    scr = evaluate(problem.scenario[rows], allocation, problem.objective).scr
-    return allocation, scr, prices
-
-
-def _fitted(
-    problem: Problem, rows: Indices, single: Options, prices: Prices
-) -> Allocation:
-    """Returns the response to prices, with shares scaled to fit each server."""
-    assert single.server is not None
-    answer = single.respond(prices.ratio, prices.price, problem.constants)
-    server = single.server[..., 0]
-    s = problem.scenario[rows]
+    prices, answer = clear(single, problem.constants, ratio, start=start)
+    s, server = problem.scenario[rows], single.server[..., 0]
 
     def at_server(value: Array) -> Array:
         return np.take_along_axis(value, server, axis=1)
 
-    return fit_capacity(
+    allocation = fit_capacity(
         s,
         Allocation.unchecked(
-            association=one_hot(server, s.n_servers),
-            local_fraction=answer.phi[..., 0],
-            transmit_power_w=answer.power[..., 0] * s.transmit_power_max_w,
-            bandwidth_hz=answer.band[..., 0] * at_server(s.bandwidth_max_hz),
-            user_frequency_hz=local_frequency(s, problem.objective),
-            server_frequency_hz=answer.compute[..., 0]
-            * at_server(s.server_frequency_max_hz),
+            association=(server[..., None] == np.arange(s.n_servers)) * 1.0,
+            local_fraction=answer.phi,
+            transmit_power_w=answer.power * s.transmit_power_max_w,
+            bandwidth_hz=answer.band * at_server(s.bandwidth_max_hz),
+            user_frequency_hz=problem.user_frequency_hz[rows],
+            server_frequency_hz=answer.compute * at_server(s.server_frequency_max_hz),
         ),
     )
+    scr = evaluate(s, allocation, problem.objective, check=False).scr
+    return allocation, scr, prices
 
 
 def polish(
@@ -111,7 +94,7 @@ def polish(
     finds the φ between. The SCR never falls.
     """
     s, o = problem.scenario[rows], problem.objective
-    best, scr = allocation, evaluate(s, allocation, o).scr
+    best, scr = allocation, evaluate(s, allocation, o, check=False).scr
     phi = allocation.local_fraction
     for i in range(passes):
         wanted = optimal_split(s, best, o, scr).local_fraction
@@ -138,7 +121,7 @@ class Best:
         first = (
             share_fast(s, problem.objective, x) if hurry else average_allocation(s, x)
         )
-        self.scr = evaluate(s, first, problem.objective).scr
+        self.scr = evaluate(s, first, problem.objective, check=False).scr
         self.limit = np.zeros(len(self.scr))  # of the SCR with the options it has
         self.option = first.server * PARTS
         self._allocations = [first[i] for i in range(len(self.scr))]
@@ -176,11 +159,9 @@ class Best:
         for i, row in enumerate(rows):
             self._allocations[row] = found[i]
 
-    def state(self) -> tuple[Array, Array]:
-        """Returns SCR and total cost of the best allocations, each [S]."""
-        problem = self.problem
-        outcome = evaluate(problem.scenario, self.allocation(), problem.objective)
-        return self.scr.copy(), outcome.cost.sum(axis=-1)
+    def row(self, index: int) -> Allocation:
+        """Returns the best allocation of a scenario."""
+        return self._allocations[index]
 
     def allocation(self) -> Allocation:
         """Returns the best allocations, batch shape [S]."""

@@ -6,6 +6,7 @@ of the range of φ, the likeliest combinations of parts are tried.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -102,12 +103,8 @@ def _check_phi(scenario: Scenario, phi: Any) -> Array:
 
 def restrict(options: Options, allowed: Mask) -> Options:
     """Returns the options with some of them only."""
-    return Options(
-        low=options.low,
-        high=options.high,
-        coefficients=options.coefficients,
+    return dataclasses.replace(
+        options,
         allowed=options.allowed & allowed,
-        least_cost=options.least_cost,
-        clock=options.clock,
         capacity=options.capacity[..., :2],
     )

@@ -10,6 +10,7 @@ import cvxpy as cp
 import numpy as np
 from cvxpy.reductions.solvers.solving_chain import SolvingChain
 
+from dashf.alternating.cone_data import solve_cones
 from dashf.alternating.resources import improve_once, surplus
 from dashf.rules import starting_allocation, strongest_channel
 from mec_llm_env import (
@@ -88,7 +89,7 @@ def assert_climbs(history: Any) -> None:
 
 
 def failing_solver(monkeypatch: Any, *names: str, times: int = 10**9) -> list[str]:
-    """Makes CVXPY raise when it is asked for a solver; returns the log of calls."""
+    """Makes convex solvers fail, with and without CVXPY; returns the log of calls."""
     genuine, log = SolvingChain.solve_via_data, []
 
     def solve_via_data(self: SolvingChain, *arguments: Any, **options: Any) -> Any:
@@ -97,7 +98,14 @@ def failing_solver(monkeypatch: Any, *names: str, times: int = 10**9) -> list[st
             raise cp.SolverError(f"{log[-1]} is made to fail")
         return genuine(self, *arguments, **options)
 
+    def without_cvxpy(*data: Any) -> Any:
+        log.append("CLARABEL")
+        if "CLARABEL" in names and sum(name in names for name in log) <= times:
+            raise cp.SolverError("CLARABEL is made to fail")
+        return solve_cones(*data)
+
     monkeypatch.setattr(SolvingChain, "solve_via_data", solve_via_data)
+    monkeypatch.setattr("dashf.alternating.cone_data.solve_cones", without_cvxpy)
     return log
 
 

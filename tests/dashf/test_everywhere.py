@@ -191,7 +191,8 @@ def check_odd(seed: int) -> None:
 @pytest.mark.parametrize("limit", [0.01, 0.5])
 @pytest.mark.parametrize("size", [(4, 2), (50, 10), (1000, 50)])
 def test_time_limits_hold(size: tuple[int, int], limit: float) -> None:
-    solve_dual(random_configuration(0)[0])  # compiles
+    compiling = sample_scenario(ScenarioConfig(users=7), np.random.default_rng(3))
+    solve_exact(compiling)
     users, servers = size
     config = ScenarioConfig(users=users, servers=servers)
     s = sample_scenario(config, np.random.default_rng(0))

@@ -43,6 +43,26 @@ def test_every_solver_answers_a_single_scenario_and_a_batch(name):
             assert found.status.reshape(-1)[i] == result.status
 
 
+def test_processes_answer_as_one_does():
+    scenarios = [benchmark_scenario(i, "tiny-4x2") for i in range(3)]
+    batch, done = Scenario.stack(scenarios), []
+    options = {"solver": "dashf", "restarts": 1, "bound": True}
+    two = solve_batch(batch, OBJECTIVE, jobs=2, progress=done.append, **options)
+    one = solve_batch(batch, OBJECTIVE, **options)
+    assert done == [1, 2, 3]
+    for name, value in one.allocation.to_dict().items():
+        np.testing.assert_array_equal(getattr(two.allocation, name), value)
+    np.testing.assert_array_equal(two.status, one.status)
+    np.testing.assert_array_equal(two.bound.value, one.bound.value)
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 1.5, "2"])
+def test_a_wrong_number_of_processes_is_refused(jobs):
+    batch = Scenario.stack([benchmark_scenario(0, "tiny-4x2")])
+    with pytest.raises(ValueError, match="`jobs` must be an integer of at least 1"):
+        solve_batch(batch, jobs=jobs)
+
+
 @pytest.mark.parametrize("name", SOLVERS)
 def test_a_bound_that_is_asked_for_comes_with_its_gap(name):
     s = benchmark_scenario(1, "tiny-4x2")

@@ -18,6 +18,7 @@ from mec_llm_env.config import checked_objective
         ("tiny-4x2", 4, 2),
         ("medium-50x10", 50, 10),
         ("large-1000x50", 1000, 50),
+        ("huge-10000x200", 10_000, 200),
     ],
 )
 def test_presets(name: str, users: int, servers: int) -> None:
@@ -78,7 +79,7 @@ def test_derived_objective_values() -> None:
         ({"objective.score_sensitivity": 1e-320}, "from 1e-06 to .*; got 1e-320"),
         ({"objective.energy_weight": 1e-9}, "must be 0 or a number from 1e-06 to"),
         ({"users": 10**5000}, "`users` .*; got an int too long to print"),
-        ({"users": 10_000, "servers": 1_000}, "at most 1,000,000; got 10000 × 1000"),
+        ({"users": 10_000, "servers": 1_000}, "at most 2,000,000; got 10000 × 1000"),
         ({"radio.fading": ["none"]}, "`radio.fading` must be one of"),
         ({3: 1}, "There is no parameter 3. Choose from users, servers"),
         ({"objective.score_weight_offload": 0.5}, "must sum to 1; .*Give all four"),

@@ -69,7 +69,13 @@ def test_a_warm_start_changes_some_settings() -> None:
 
 def test_every_file_has_an_algorithm() -> None:
     assert {path.stem for path in FOLDER.glob("*.yml")} == set(ALGORITHMS)
-    assert "ppo:\n  MecLlm-v0:" in describe_hyperparameters()
+    described = describe_hyperparameters().splitlines()
+    assert [line.split()[0] for line in described] == sorted(ALGORITHMS)
+    ppo = load_hyperparameters("ppo", "MecLlm-v0")
+    line = next(line for line in described if line.split()[0] == "ppo")
+    assert f" {ppo['n_timesteps']} decisions" in line
+    assert "association set" in line
+    assert "warm" in line
 
 
 def test_notations_of_rl_zoo3() -> None:

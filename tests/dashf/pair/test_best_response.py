@@ -139,7 +139,8 @@ def test_what_is_compiled_gives_the_numbers_of_plain_python():
         at = (0.0625, 0.9375, float(y), float(band[m]), float(compute[m]))
         own = tuple(value[n, m] for value in c)
         answer = respond(*map(np.float64, at), own, k)
-        plain = kernels.solve_option(*at, tuple(map(float, own)), k)
+        where, pair = kernels.At(*at[2:]), kernels.Pair(*map(float, own))
+        plain = kernels.respond_to(*at[:2], where, pair, k, (0.0, 1.0, 1.0), False)
         np.testing.assert_allclose(answer, plain, rtol=1e-9, atol=1e-9)
 
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from dashf.pair import backend, loops
-from dashf.pair.backend import certify, respond
+from dashf.pair.backend import respond
 from dashf.pair.coefficients import make_pairs, score_constants
 from dashf.pricing.bound import Problem
 from dashf.pricing.dual import gap, solve_dual, solve_dual_batch, upper_bound
 from dashf.pricing.interior_point import find_prices
+from dashf.pricing.options import Options
 from dashf.rules import average_allocation, random_association, strongest_channel
 from mec_llm_env import (
     ObjectiveConfig,
@@ -79,7 +79,16 @@ def test_the_inner_maximum_is_bounded_from_above_and_tightly():
         )
         best = at.benefit.max(axis=1)
         slack = 1e-3 * (1 + np.abs(best))
-        ours = certify(low, high, y, price_b, price_f, c, k, best + slack, slack)
+        # As many scenarios of one user, one option and one server.
+        price = np.stack([price_b, price_f], axis=-1)[:, None]
+        options = Options(
+            table=np.stack([low, high, *c], axis=-1)[:, None, None],
+            server=np.zeros((count, 1, 1), dtype=int),
+            allowed=np.ones((count, 1, 1), dtype=bool),
+            least_cost=pairs.least_cost().reshape(-1, 1, 1),
+            capacity=np.ones((count, 1, 2)),
+        )
+        ours = options.certify(y, price, k, slack, np.zeros(count))[:, 0, 0]
         assert (ours >= best - 1e-9 * np.abs(best)).all()
         # The grid itself misses some of the maximum: of second order in its step.
         assert (ours <= best + 2 * slack + 0.02 * (1 + np.abs(best))).all()
@@ -94,7 +103,7 @@ def test_what_is_compiled_certifies_as_plain_python_does(monkeypatch):
         prices = find_prices(problem.options, problem.constants, problem.first_ratio())
         value, _ = problem.certify(prices, 1e-3)
         with monkeypatch.context() as patch:
-            patch.setattr(backend, "compiled", lambda name: getattr(loops, name))
+            patch.setattr("dashf.pricing.options.compiled", lambda loop: loop)
             plain, _ = problem.certify(prices, 1e-3)
         np.testing.assert_allclose(value, plain, rtol=1e-9)
 

@@ -34,8 +34,9 @@ def missing(scenario, objective, server, fraction):
     _, scr, prices = share_options(problem, rows, server * PARTS, phi=fraction)
     here = np.repeat(np.eye(scenario.n_servers)[server] > 0.5, PARTS, axis=-1)
     here &= np.arange(here.shape[-1]) % PARTS == 0
-    at = np.broadcast_to(fraction[..., None], here.shape)
-    options = restrict(dataclasses.replace(problem.options, low=at, high=at), here)
+    table = problem.options.table.copy()
+    table[..., 0] = table[..., 1] = fraction[..., None]
+    options = restrict(dataclasses.replace(problem.options, table=table), here)
     value, _ = problem.certify(prices, 1e-7, options)
     return value / scr - 1, prices.iterations
 

@@ -1,5 +1,7 @@
 """Interior point and column generation against one another and against SciPy."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -7,7 +9,6 @@ from scipy.optimize import minimize
 from dashf.pricing.bound import Problem
 from dashf.pricing.column_generation import refine
 from dashf.pricing.interior_point import find_prices
-from dashf.pricing.options import chosen_cost
 from dashf.pricing.price_search import search_prices
 from mec_llm_env import ObjectiveConfig, ScenarioConfig, sample_scenario
 from tests.dashf.extremes import random_configuration
@@ -108,11 +109,24 @@ def test_a_target_ends_column_generation_early():
     assert far.ratio[0] <= 1e3
 
 
-def test_the_cost_of_the_chosen_options():
+def test_the_best_option_of_every_user():
     p = problem_of(0)
-    a = p.options.respond(
-        p.first_ratio(), np.ones_like(p.options.capacity), p.constants
-    )
+    at = p.first_ratio(), np.ones_like(p.options.capacity), p.constants
+    a = p.options.respond(*at)
+    benefit, cost = p.options.best(*at)
     best = a.benefit[0].argmax(axis=-1)
-    expected = a.cost[0][np.arange(len(best)), best].sum()
-    assert chosen_cost(a)[0] == pytest.approx(expected)
+    users = np.arange(len(best))
+    np.testing.assert_array_equal(benefit[0], a.benefit[0][users, best])
+    np.testing.assert_array_equal(cost[0], a.cost[0][users, best])
+
+
+@pytest.mark.parametrize("seed", [0, 5, 28])
+def test_what_is_compiled_finds_the_prices_of_plain_python(seed, monkeypatch):
+    p = problem_of(seed)
+    find = partial(find_prices, p.options, p.constants, p.first_ratio())
+    compiled, again = find(max_iterations=4), find(max_iterations=4)
+    np.testing.assert_array_equal(compiled.price, again.price)
+    monkeypatch.setattr("dashf.pricing.interior_point.compiled", lambda loop: loop)
+    plain = find(max_iterations=4)
+    np.testing.assert_allclose(compiled.price, plain.price, rtol=1e-7)
+    np.testing.assert_allclose(compiled.ratio, plain.ratio, rtol=1e-9)
