@@ -25,7 +25,7 @@ from agents.command_line import (
 )
 from agents.run.folder import load_config
 from agents.run.hyperparameters import describe_hyperparameters
-from agents.tasks import DEFAULT_ENV
+from agents.tasks import DEFAULT_ENV, MOBILE_ENV
 from agents.terminal import run_script, stop_with_parent
 from agents.training.demonstrations import SCENARIOS
 from agents.training.settings import (
@@ -36,6 +36,7 @@ from agents.training.settings import (
 )
 from agents.training.summary import compare_with_rules
 from agents.training.trust import can_sign
+from mec_llm_env.mobile_task import REWARDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,6 +103,23 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add_training_options(parser)
     add("--env", metavar="ID", help=f"environment id ({DEFAULT_ENV})")
+    add(
+        "--reward",
+        metavar="R",
+        help=f"of {MOBILE_ENV}: {', '.join(REWARDS)} ({REWARDS[0]})",
+    )
+    add(
+        "--surplus-ratio",
+        type=float,
+        metavar="Y",
+        help="with --reward surplus: mean episode SCR of a policy",
+    )
+    add(
+        "--surplus-cost",
+        type=float,
+        metavar="C",
+        help="with --reward surplus: mean cost of a user in a slot",
+    )
     add(
         "--eval-freq",
         type=positive_integer,

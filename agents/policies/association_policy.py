@@ -22,9 +22,8 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from agents.policies.set_network import NetworkConfig, SetNetwork, initialise_head
-from agents.policies.set_policy import split_tokens
+from agents.policies.tokens import MAX_USERS, split_tokens, tokens_of
 from mec_llm_env.assignment import round_assignment
-from mec_llm_env.observations import SERVER_FEATURES
 
 #: Scale of the critics' output. SCRs are of that order; without the scale the last
 #: layer would take thousands of steps to reach it.
@@ -123,12 +122,10 @@ class _AssociationPolicy(ActorCriticPolicy):
 
     def choices(self, obs: Any) -> MaskedChoices:
         """Returns the distribution of actions."""
-        servers = obs["servers"] if isinstance(obs, dict) else obs
-        n, m = self._size()
-        # The last feature of a server is 2 min(max_users, N)/N − 1.
-        feature = servers.reshape(len(servers), -1)[:, -m * len(SERVER_FEATURES) :]
-        share = feature.unflatten(-1, (m, -1))[..., -1]
-        return MaskedChoices(self.scores(obs), torch.round((share + 1) / 2 * n))
+        _, servers = split_tokens(obs, *self._size())
+        share = servers[..., MAX_USERS]  # 2 min(max_users, N)/N − 1
+        slots = torch.round((share + 1) / 2 * self._size()[0])
+        return MaskedChoices(self.scores(obs), slots)
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
         choices = self.choices(observation)
@@ -212,10 +209,11 @@ class AssociationSetPolicy(_AssociationPolicy):
         return VALUE_UNIT * self.value.forward(users.mean(dim=-2))
 
     def _build(self, lr_schedule: Any) -> None:
-        self.actor = SetNetwork(self.network_config)
+        tokens = tokens_of(self.observation_space, *self._size())
+        self.actor = SetNetwork(self.network_config, tokens=tokens)
         # The second stage would decide resources, which the codec does here.
         del self.actor.user_layers, self.actor.norm, self.actor.resource
-        self.critic = SetNetwork(self.network_config)
+        self.critic = SetNetwork(self.network_config, tokens=tokens)
         del self.critic.resource
         self.value = nn.Linear(self.network_config.width, 1)
         initialise_head(self.actor.score)

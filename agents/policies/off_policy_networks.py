@@ -27,7 +27,7 @@ from agents.policies.set_network import (
     project,
     summands,
 )
-from agents.policies.set_policy import split_tokens
+from agents.policies.tokens import Tokens, split_tokens, tokens_of
 from mec_llm_env.actions import RESOURCES
 
 Space = gym.spaces.Space[Any]
@@ -58,7 +58,8 @@ class DeterministicActor(BasePolicy):
     ) -> None:
         super().__init__(observation_space, action_space, squash_output=True)
         self.size, self.temperature = size, temperature
-        self.network = SetNetwork(config, limit=project)
+        tokens = tokens_of(observation_space, *size)
+        self.network = SetNetwork(config, limit=project, tokens=tokens)
         self.network.initialise_near_zero()
 
     def forward(self, obs: Any) -> Tensor:
@@ -145,8 +146,9 @@ class ActionCritic(BaseModel):
     ) -> None:
         super().__init__(observation_space, action_space)
         self.size, self.temperature = size, temperature
+        tokens = tokens_of(observation_space, *size)
         self.q_networks = nn.ModuleList(
-            _ActionValue(config, outputs, value_scale) for _ in range(n_critics)
+            _ActionValue(config, outputs, value_scale, tokens) for _ in range(n_critics)
         )
 
     def forward(self, obs: Any, actions: Tensor) -> tuple[Tensor, ...]:
@@ -176,10 +178,13 @@ class _ActionValue(nn.Module):
     the end: so its gradient compares the server of a user with the alternatives.
     """
 
-    def __init__(self, config: NetworkConfig, outputs: int, scale: float) -> None:
+    def __init__(
+        self, config: NetworkConfig, outputs: int, scale: float, tokens: Tokens
+    ) -> None:
         super().__init__()
         # Only its pair tokens are used.
-        self.network = SetNetwork(dataclasses.replace(config, user_layers=1))
+        of_pairs = dataclasses.replace(config, user_layers=1)
+        self.network = SetNetwork(of_pairs, tokens=tokens)
         self.resources = nn.Linear(len(RESOURCES), config.width)
         self.layers = nn.ModuleList(
             _LoadLayer(config.width, config.pooled) for _ in range(config.user_layers)
@@ -190,8 +195,8 @@ class _ActionValue(nn.Module):
 
     def forward(
         self,
-        users: Tensor,  # [B, N, M + 9]
-        servers: Tensor,  # [B, M, 7]
+        users: Tensor,  # [B, N, ·]
+        servers: Tensor,  # [B, M, ·]
         association: Tensor,  # [B, N, M]
         resources: Tensor,  # [B, N, 5]
     ) -> Tensor:

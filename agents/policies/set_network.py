@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from agents.policies.tokens import ONE_DECISION, Tokens
 from mec_llm_env.actions import RESOURCES
-from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
 
 _GAIN_FEATURES = 3  # log-gain; relative to the best of the user; to all of them
 LARGEST_EXPONENT = 8.0  # of the terms in a pooled sum
@@ -57,20 +57,24 @@ class SetNetwork(nn.Module):
     Args:
         config: its size.
         limit: maps the unit resources to [−1, 1]: `torch.tanh`, or `project`.
+        tokens: what it is told.
     """
 
     def __init__(
         self,
         config: NetworkConfig | None = None,
         limit: Callable[[Tensor], Tensor] = torch.tanh,
+        tokens: Tokens = ONE_DECISION,
     ) -> None:
         super().__init__()
+        self.tokens = tokens
         self.config = config or NetworkConfig()
         self.limit = limit
         width, pooled = self.config.width, self.config.pooled
-        self.user_embedding = nn.Linear(len(USER_FEATURES), width)
-        self.server_embedding = nn.Linear(len(SERVER_FEATURES), width)
-        self.gain_embedding = nn.Linear(_GAIN_FEATURES, width, bias=False)
+        self.user_embedding = nn.Linear(tokens.user, width)
+        self.server_embedding = nn.Linear(tokens.server, width)
+        n_pair = _GAIN_FEATURES + tokens.pair
+        self.gain_embedding = nn.Linear(n_pair, width, bias=False)
         self.first = Residual(width)
         self.pair_layers = nn.ModuleList(
             _PairLayer(width, pooled) for _ in range(self.config.pair_layers)
@@ -89,15 +93,16 @@ class SetNetwork(nn.Module):
 
     def pairs(
         self,
-        users: Tensor,  # [B, N, M + 9] log-gains and features, as observed
-        servers: Tensor,  # [B, M, 7]
+        users: Tensor,  # [B, N, ·] as observed; M + 9 columns in MecLlm-v0
+        servers: Tensor,  # [B, M, ·], 7
     ) -> Tensor:
         """Returns a token for every pair, [B, N, M, D]."""
-        m = servers.shape[-2]
-        gain, own = users.split([m, users.shape[-1] - m], dim=-1)
+        gain, own, servers, further = self.tokens.read(users, servers)
         best = gain.amax(dim=-1, keepdim=True)
         total = torch.logsumexp(gain, dim=-1, keepdim=True)
         features = torch.stack([gain, gain - best, gain - total], dim=-1)
+        if further is not None:
+            features = torch.cat([features, further], dim=-1)
         pairs = (
             _linear(self.user_embedding, own).unsqueeze(-2)
             + _linear(self.server_embedding, servers).unsqueeze(-3)

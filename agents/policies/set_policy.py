@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from agents.policies.hybrid_distribution import HybridDistribution
 from agents.policies.set_critic import SetCritic
 from agents.policies.set_network import NetworkConfig, SetNetwork
+from agents.policies.tokens import split_tokens, tokens_of
 from mec_llm_env.actions import RESOURCES
-from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
 
 #: Scale of the log-deviations, which makes their learning rate higher than that of the
 #: weights: they are five numbers that the decisions of all users share.
@@ -67,8 +67,10 @@ class SetPolicy(ActorCriticPolicy):
         )
 
     def _build(self, lr_schedule: Any) -> None:
-        self.actor = SetNetwork(self.network_config)
-        self.critic = SetCritic(self.network_config.width)
+        size = self.n_users, self.n_servers
+        tokens = tokens_of(self.observation_space, *size)
+        self.actor = SetNetwork(self.network_config, tokens=tokens)
+        self.critic = SetCritic(self.network_config.width, tokens)
         start = float(self.log_std_init) / LOG_STD_UNIT
         self.scaled_log_std = nn.Parameter(torch.full((len(RESOURCES),), start))
         self.actor.initialise_near_zero()
@@ -143,13 +145,3 @@ def check_action_space(
             f"{wanted} for {n_users} users and {n_servers} servers; got "
             f"{action_space}."
         )
-
-
-def split_tokens(obs: Any, n_users: int, n_servers: int) -> tuple[Tensor, Tensor]:
-    """Splits observations [B], flat or of tokens, into user and server tokens."""
-    if isinstance(obs, dict):
-        return obs["users"].float(), obs["servers"].float()
-    n, m = n_users, n_servers
-    width = m + len(USER_FEATURES)
-    users, servers = obs.float().split([n * width, m * len(SERVER_FEATURES)], -1)
-    return users.unflatten(-1, (n, width)), servers.unflatten(-1, (m, -1))

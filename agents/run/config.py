@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from agents.algorithms import ALGORITHMS
 from agents.run.plain import check_integer, check_plain
-from agents.tasks import environment, make_task
+from agents.tasks import MOBILE_ENV, environment, make_task
 from dashf.registry import check_solver
 
 _ENV_ID = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
@@ -120,6 +120,11 @@ class TrainingConfig:
             if not isinstance(value, dict):
                 raise ValueError(f"`{name}` must be a dictionary; got {value!r}.")
             check_plain(name, value)
+        if self.warm_start is not None and self.env_id == MOBILE_ENV:
+            raise ValueError(
+                f"A warm start clones single decisions; got one with {MOBILE_ENV}. "
+                "Leave --warm-start out."
+            )
         arguments = environment(self.env_id).arguments
         unknown = sorted(self.env_kwargs.keys() - arguments)
         if unknown:

@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.run.hyperparameters import as_arguments
 from agents.training.trainer import Trainer
+from mec_llm_env.task import Task
 
 #: Updates between two entries of the log, which are means over them.
 LOG_INTERVAL = 10
@@ -18,6 +19,11 @@ class ApgTrainer(Trainer):
     def _build(
         self, algorithm_class: Any, policy: str, arguments: dict[str, Any]
     ) -> Any:
+        if not isinstance(self.envs.task, Task):
+            raise ValueError(
+                f"apg trains on single decisions, those of MecLlm-v0; got "
+                f"{self.config.env_id!r}."
+            )
         model = algorithm_class(
             policy, self.envs.task, seed=self.config.seed, **arguments
         )

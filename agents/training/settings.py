@@ -16,9 +16,9 @@ from agents.command_line import (
 )
 from agents.run.config import TrainingConfig, WarmStart
 from agents.run.hyperparameters import RUN_KEYS, load_hyperparameters
-from agents.tasks import DEFAULT_ENV, environment, make_task
+from agents.tasks import DEFAULT_ENV, MOBILE_ENV, environment, make_task
 from agents.training.demonstrations import SCENARIOS
-from agents.training.validation import VALIDATIONS
+from agents.training.validation import VALIDATION_EPISODES, VALIDATIONS
 from mec_llm_env.names import did_you_mean
 
 #: Default number of evaluations, and of checkpoints, in a run.
@@ -89,9 +89,11 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
         hyperparameters=hyperparameters,
         warm_start=_warm_start(options, tuned.get("warm_start", {})),
     )
-    at_once = max(config.n_envs, VALIDATIONS)
     task = make_task(config.env_id, **config.env_kwargs)
-    check_memory(task.config, at_once, "scenarios")
+    validated = VALIDATIONS
+    if env_id == MOBILE_ENV:
+        validated = VALIDATION_EPISODES * task.episode_length
+    check_memory(task.config, max(config.n_envs, validated), "scenarios")
     return config
 
 
@@ -130,8 +132,23 @@ def _env_kwargs(options: argparse.Namespace, env_id: str) -> dict[str, Any]:
     kwargs = {"preset": environment(env_id).default_preset} | task_arguments(options)
     if options.action_encoding:
         kwargs["action_encoding"] = options.action_encoding
+    kwargs |= _reward(options, env_id)
     make_task(env_id, **kwargs)  # raises ValueError if they are not valid
     return kwargs
+
+
+def _reward(options: argparse.Namespace, env_id: str) -> dict[str, Any]:
+    """Returns the environment arguments of the reward.
+
+    Raises:
+        ValueError: the environment has but one.
+    """
+    names = ("reward", "surplus_ratio", "surplus_cost")
+    given = {k: v for k in names if (v := getattr(options, k, None)) is not None}
+    if given and env_id != MOBILE_ENV:
+        name = next(iter(given)).replace("_", "-")
+        raise ValueError(f"--{name} is of {MOBILE_ENV}; got --env {env_id}.")
+    return given
 
 
 def _find_algorithm(name: str | None) -> Algorithm:

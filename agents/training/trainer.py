@@ -35,7 +35,7 @@ from agents.training.stopwatch import Stopwatch
 from agents.training.validation import Validation
 from agents.training.warm_start import learn_from_solver
 from mec_llm_env.files import write_whole
-from mec_llm_env.vector_env import MecLlmVectorEnv
+from mec_llm_env.vector_env import DecisionVectorEnv
 
 TENSORBOARD = "tensorboard"  # folder of the event files in a run
 
@@ -290,7 +290,7 @@ def _errors_of_settings(algorithm_class: type) -> Iterator[None]:
         ) from error
 
 
-def _make_envs(config: TrainingConfig) -> MecLlmVectorEnv:
+def _make_envs(config: TrainingConfig) -> DecisionVectorEnv:
     """Makes the batched environment.
 
     Raises:
@@ -301,7 +301,7 @@ def _make_envs(config: TrainingConfig) -> MecLlmVectorEnv:
         envs = gym.make_vec(config.env_id, config.n_envs, **config.env_kwargs)
     except gym.error.Error as error:
         raise ValueError(f"--env {config.env_id}: {error}") from None
-    if not isinstance(envs, MecLlmVectorEnv):
+    if not isinstance(envs, DecisionVectorEnv):
         raise ValueError(
             f"--env must be one of this project's, such as MecLlm-v0; got "
             f"{config.env_id!r}."

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.policies.set_policy import LOG_STD_UNIT, SetPolicy, split_tokens
+from agents.policies.set_policy import LOG_STD_UNIT, SetPolicy
+from agents.policies.tokens import split_tokens
 from agents.trpo import TRPO
 from mec_llm_env import sample_scenario
 from mec_llm_env.sb3 import SB3VecEnv

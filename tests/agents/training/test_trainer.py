@@ -17,8 +17,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from agents import apg
 from agents.algorithms import ALGORITHMS
+from agents.episodes import play
 from agents.folders import LOCK
-from agents.run.config import TrainingConfig
+from agents.instances import validation_instances
+from agents.learned import LearnedAgent
+from agents.run.config import TrainingConfig, WarmStart
 from agents.run.folder import load_config
 from agents.run.hyperparameters import load_hyperparameters
 from agents.training import sb3_trainer, start, stopwatch
@@ -216,6 +219,66 @@ def test_with_the_association_encoding_too(
         own = SMALL["ppo"] | {"policy_kwargs": {"network": network}}
         changes |= {"hyperparameters": own}
     assert_resumed_exactly("ppo", changes, tmp_path, monkeypatch)
+
+
+#: `MecLlmMobile-v0`, small.
+MOBILE: dict[str, Any] = {
+    "env_id": "MecLlmMobile-v0",
+    "env_kwargs": {
+        "preset": "mobile-10x2",
+        "overrides": {"users": 3, "mobility.slots": 3},
+        "reward": "slot",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("agent", "policy", "encoding"),
+    [
+        *((agent, None, "box") for agent in ("ppo", "a2c", "sac", "recurrent_ppo")),
+        *(("ppo", "set", encoding) for encoding in ("box", "association")),
+    ],
+)
+def test_in_episodes_too(
+    agent: str,
+    policy: str | None,
+    encoding: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kwargs = MOBILE["env_kwargs"] | {"action_encoding": encoding}
+    changes: dict[str, Any] = MOBILE | {"env_kwargs": kwargs}
+    if policy is not None:
+        network = {"network": SMALL["apg"]["policy_kwargs"]}
+        own = SMALL[agent] | {"policy_kwargs": network}
+        changes |= {"policy": policy, "hyperparameters": own}
+    assert_resumed_exactly(agent, changes, tmp_path, monkeypatch)
+
+
+def test_a_run_in_episodes(tmp_path: Path) -> None:
+    trainer = train(tmp_path, **MOBILE)
+    assert trainer.run.name == "MecLlmMobile-v0_1"
+    assert {"eval/optimality", "eval/migrations"} <= set(scalars(trainer.run))
+    with np.load(trainer.run / "evaluations.npz") as archive:
+        assert archive["results"].shape == (5, 32)
+        assert (archive["ep_lengths"] == 3).all()
+        assert (archive["results"] <= archive["bound"]).all()
+    rows = monitor_rows(trainer.run)  # heading and episodes
+    assert len(rows) == 1 + 4 * (128 // 4 // 3)
+    assert {row.split(",")[1] for row in rows[1:]} == {"3"}
+    task = trainer.envs.task
+    trajectory = validation_instances(task.config, 32)
+    best = play(LearnedAgent.from_run(trainer.run, task), task, trajectory)
+    with np.load(trainer.run / "evaluations.npz") as archive:
+        same = [np.array_equal(best["scr"], scr) for scr in archive["results"]]
+    assert any(same)
+
+
+def test_what_is_of_single_decisions_alone(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"A warm start clones single decisions"):
+        config(**MOBILE, warm_start=WarmStart(solver="dual", scenarios=2))
+    with pytest.raises(ValueError, match=r"apg trains on single decisions"):
+        start.begin(config("apg", **MOBILE), tmp_path)
 
 
 def assert_resumed_exactly(
