@@ -37,14 +37,33 @@ __all__ = [
     "violations",
 ]
 
-_gymnasium.register(
-    id="MecLlm-v0",
-    entry_point="mec_llm_env.env:MecLlmEnv",
-    vector_entry_point="mec_llm_env.vector_env:MecLlmVectorEnv",
-)
+_KINDS = {
+    "MecLlm": ("env:MecLlmEnv", "vector_env:MecLlmVectorEnv"),
+    "MecLlmMobile": (
+        "mobile_env:MecLlmMobileEnv",
+        "mobile_vector_env:MecLlmMobileVectorEnv",
+    ),
+}
 
-_gymnasium.register(
-    id="MecLlmMobile-v0",
-    entry_point="mec_llm_env.mobile_env:MecLlmMobileEnv",
-    vector_entry_point="mec_llm_env.mobile_vector_env:MecLlmMobileVectorEnv",
-)
+#: The id of each environment, and its preset; None: the default, or another by name.
+_IDS = {
+    "MecLlm-v0": None,
+    "MecLlm-paper-v0": "paper-10x2",
+    "MecLlm-tiny-v0": "tiny-4x2",
+    "MecLlm-medium-v0": "medium-50x10",
+    "MecLlm-large-v0": "large-1000x50",
+    "MecLlmMobile-v0": None,
+    "MecLlmMobile-paper-v0": "mobile-10x2",
+    "MecLlmMobile-medium-v0": "mobile-50x10",
+    "MecLlmMobile-pedestrian-v0": "mobile-10x2-pedestrian",
+    "MecLlmMobile-vehicular-v0": "mobile-10x2-vehicular",
+}
+
+for _id, _preset in _IDS.items():
+    _single, _batched = _KINDS[_id.split("-")[0]]
+    _gymnasium.register(
+        id=_id,
+        entry_point=f"mec_llm_env.{_single}",
+        vector_entry_point=f"mec_llm_env.{_batched}",
+        kwargs={} if _preset is None else {"preset": _preset},
+    )
