@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES_AT = ROOT / "examples" / "frameworks"
-LEAST = 0.5  # of the bound; random decisions reach 0.15, the strongest server 0.9
+LEAST = 0.5  # of the bound; random decisions reach 0.10
 LONGEST_S = 1800.0
 
 
