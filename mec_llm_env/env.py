@@ -185,7 +185,7 @@ class MecLlmEnv(DecisionEnv):
     Args:
         config: the arguments as one dictionary, as RLlib hands them over; optional.
         render_mode: "rgb_array", "human" (a window) or None.
-        **kwargs: see `Task`: preset, overrides, encodings, episode_length.
+        **kwargs: see `Task`: preset, overrides, encodings, episode_length, split.
     """
 
     task_type = Task

@@ -369,7 +369,7 @@ class MecLlmVectorEnv(DecisionVectorEnv):
         num_envs: B, the number of sub-environments.
         autoreset_mode: "SameStep", "NextStep" or "Disabled".
         render_mode: "rgb_array", "human" (a window with the first four) or None.
-        **kwargs: see `Task`: preset, overrides, encodings, episode_length.
+        **kwargs: see `Task`: preset, overrides, encodings, episode_length, split.
     """
 
     task_type = Task
