@@ -45,7 +45,7 @@ for module in (actor, value):
 advantage = GAE(gamma=0.0, lmbda=1.0, value_network=value, average_gae=True)
 loss = ClipPPOLoss(actor, value, critic_coeff=0.001, entropy_coeff=0.0)
 optimizer = torch.optim.Adam(loss.parameters(), lr=1e-3)
-collector = Collector(env, actor, frames_per_batch=1024, total_frames=150_000)
+collector = Collector(env, actor, frames_per_batch=1024, total_frames=147 * 1024)
 for data in collector:
     for _ in range(4):
         with torch.no_grad():
