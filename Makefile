@@ -2,6 +2,7 @@
 # make test    the whole test suite
 # make check   formatting, lint, types and the test suite
 # make docs    the documentation as a web site, in site/
+# make test-frameworks   ten RL libraries with their recipes, each in an environment of its own
 # make test-processors   the suite as other processors would compute (an hour)
 # Each creates .venv and installs what it needs; nothing else is touched.
 
@@ -14,7 +15,7 @@ GYMNASIUM_VERSIONS := 1.1.1 1.2.2 1.3.0 newest
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint format check docs test-gymnasium test-processors clean
+.PHONY: demo test lint format check docs test-gymnasium test-frameworks test-processors clean
 
 demo: $(VENV)/train.stamp
 	OMP_NUM_THREADS=2 $(BIN)/python train.py --agent ppo --timesteps 200_000
@@ -44,6 +45,9 @@ test-gymnasium: $(GYMNASIUM_VERSIONS:%=test-gymnasium-%)
 
 test-gymnasium-%:
 	$(PYTHON) tests/with_gymnasium.py $*
+
+test-frameworks:
+	$(PYTHON) tests/with_frameworks.py
 
 test-processors: $(VENV)/test.stamp
 	$(BIN)/python tests/as_other_processors.py -- -n 2 --dist worksteal

@@ -17,16 +17,16 @@ from mec_llm_env import (
     sample_scenario,
     sample_trajectory,
 )
-from mec_llm_env.bank import FIRST_SEED
+from mec_llm_env.held_out import MOST_HELD_OUT, SPLITS
 from mec_llm_env.mobile_task import MobileTask
 
 #: What agents are compared on, in a batch [I].
 Instances = Scenario | Trajectory
 
-VALIDATION_SEED = 10_000_000  # + i is the seed of validation instance i
-TEST_SEED = FIRST_SEED  # + i is the seed of test instance i
+VALIDATION_SEED = SPLITS["validation"]  # + i is the seed of validation instance i
+TEST_SEED = SPLITS["test"]  # + i is the seed of test instance i
 DEMONSTRATION_SEED = 30_000_000  # + i is the seed of demonstration scenario i
-_MOST = VALIDATION_SEED  # instances of a kind, so that their seeds do not overlap
+_MOST = MOST_HELD_OUT  # instances of a kind, so that their seeds do not overlap
 
 
 def validation_instances(config: ScenarioConfig, count: int = 100) -> Any:

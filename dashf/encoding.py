@@ -51,6 +51,10 @@ class AssociationCodec(ActionCodec):
         association = choose_association(action, scenario, "action")
         return share_resources(scenario, association, self.objective, effort="fast")
 
+    def asked(self, action: Any, scenario: Scenario) -> Any:
+        """Returns the server that each user asks for, [..., N]."""
+        return np.asarray(action)
+
     def encode(self, allocation: Allocation, scenario: Scenario) -> Any:
         """Returns the servers of an allocation; its resources are left to the codec."""
         return self._join(allocation.association, None)

@@ -1,5 +1,7 @@
 """Resource allocation for LLM adapter training in mobile edge computing."""
 
+import typing as _typing
+
 import gymnasium as _gymnasium
 
 from mec_llm_env.allocation import Allocation
@@ -16,6 +18,9 @@ from mec_llm_env.scenario import Scenario
 from mec_llm_env.traces import read_traces
 from mec_llm_env.trajectory import Trajectory, sample_trajectory
 
+if _typing.TYPE_CHECKING:
+    from mec_llm_env.multi_agent import MecLlmParallelEnv
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -31,20 +36,75 @@ __all__ = [
     "ScenarioConfig",
     "Trajectory",
     "evaluate",
+    "parallel_env",
     "read_traces",
     "sample_scenario",
     "sample_trajectory",
     "violations",
 ]
 
-_gymnasium.register(
-    id="MecLlm-v0",
-    entry_point="mec_llm_env.env:MecLlmEnv",
-    vector_entry_point="mec_llm_env.vector_env:MecLlmVectorEnv",
-)
 
-_gymnasium.register(
-    id="MecLlmMobile-v0",
-    entry_point="mec_llm_env.mobile_env:MecLlmMobileEnv",
-    vector_entry_point="mec_llm_env.mobile_vector_env:MecLlmMobileVectorEnv",
-)
+def parallel_env(
+    *, agents: str = "users", reward: str = "shared", **kwargs: _typing.Any
+) -> "MecLlmParallelEnv":
+    """Makes `MecLlm-v0` as a PettingZoo `ParallelEnv`; needs the extra `pettingzoo`.
+
+    All agents act at once, on one scenario. Together their actions are one of the
+    single-agent environment, which has the outcome: `env.joint_action(actions)`.
+
+    Args:
+        agents: "users": an agent `user_n` sees its own token, [M + 9], and each
+            server's, with the shares of the other users and of their workload whose
+            strongest channel the server is, [M, 9]; it acts with its row of the
+            action. "servers": an agent `server_m` sees its own token, [7], and of each
+            user the gain, the strongest one elsewhere and the other parameters,
+            [N, 11]; it acts with a request and five resources for each user,
+            [N, 6]: the decoder assigns users by the requests, and resources
+            are those that a user's server gives it.
+        reward: "shared": all get the SCR. "own": each the score of its users over the
+            cost of all, which sums to the SCR.
+        **kwargs: of `MecLlmEnv`; `action_encoding` "box" or, for users,
+            "multi_discrete".
+
+    Returns:
+        The environment, with flat observations in [−10, 10].
+
+    Raises:
+        ValueError: an argument is not valid.
+        ImportError: PettingZoo is not installed.
+    """
+    from mec_llm_env.multi_agent import MecLlmParallelEnv
+
+    return MecLlmParallelEnv(agents=agents, reward=reward, **kwargs)
+
+
+_KINDS = {
+    "MecLlm": ("env:MecLlmEnv", "vector_env:MecLlmVectorEnv"),
+    "MecLlmMobile": (
+        "mobile_env:MecLlmMobileEnv",
+        "mobile_vector_env:MecLlmMobileVectorEnv",
+    ),
+}
+
+#: The id of each environment, and its preset; None: the default, or another by name.
+_IDS = {
+    "MecLlm-v0": None,
+    "MecLlm-paper-v0": "paper-10x2",
+    "MecLlm-tiny-v0": "tiny-4x2",
+    "MecLlm-medium-v0": "medium-50x10",
+    "MecLlm-large-v0": "large-1000x50",
+    "MecLlmMobile-v0": None,
+    "MecLlmMobile-paper-v0": "mobile-10x2",
+    "MecLlmMobile-medium-v0": "mobile-50x10",
+    "MecLlmMobile-pedestrian-v0": "mobile-10x2-pedestrian",
+    "MecLlmMobile-vehicular-v0": "mobile-10x2-vehicular",
+}
+
+for _id, _preset in _IDS.items():
+    _single, _batched = _KINDS[_id.split("-")[0]]
+    _gymnasium.register(
+        id=_id,
+        entry_point=f"mec_llm_env.{_single}",
+        vector_entry_point=f"mec_llm_env.{_batched}",
+        kwargs={} if _preset is None else {"preset": _preset},
+    )

@@ -181,6 +181,55 @@ class ActionCodec:
         ]
         return action, np.max(distance, axis=(0, -1))
 
+    def asked(self, action: Any, scenario: Scenario) -> Any:
+        """Returns the server that each user asks for, [..., N]; None if not known.
+
+        A registered encoding of which the decoder may move users has its own.
+        """
+        if self.encoding not in ENCODINGS:
+            return None
+        return self._split(action, scenario)[0].argmax(axis=-1)
+
+    def repaired(self, action: Any, scenario: Scenario, allocation: Allocation) -> Any:
+        """Returns how many users are not at the server they asked for, [...] int64.
+
+        There was no room for them. −1 where a registered encoding does not know.
+        """
+        batch = scenario.batch_shape
+        if np.min(scenario.max_users) >= scenario.n_users:
+            return np.zeros(batch, dtype=np.int64)
+        asked = self.asked(action, scenario)
+        if asked is None:
+            return np.full(batch, -1)
+        moved = allocation.association.argmax(axis=-1) != asked
+        return np.asarray(moved.sum(axis=-1), dtype=np.int64)
+
+    def masks(self, scenario: Scenario) -> np.ndarray[Any, Any]:
+        """Returns which choices of an action there are, [..., sum of nvec] bool.
+
+        Those of `association` in a dictionary, of the whole action else. A server
+        with `max_users` = 0 cannot be chosen.
+
+        Raises:
+            ValueError: the encoding has no choices.
+        """
+        self._check_size(scenario)
+        space = self.space
+        space = space["association"] if isinstance(space, spaces.Dict) else space
+        n, m = self.n_users, self.n_servers
+        if not isinstance(space, spaces.MultiDiscrete) or len(space.nvec) % n:
+            raise ValueError(
+                f"The action encoding {self.encoding!r} has no choices to mask; use "
+                "'multi_discrete', 'dict', 'dict_flat' or 'association'."
+            )
+        # Of each user the server comes first, then what is not limited.
+        levels = int(space.nvec[: len(space.nvec) // n].sum()) - m
+        batch = scenario.batch_shape
+        masks = np.ones((*batch, n, m + levels), dtype=np.bool_)
+        slots = np.broadcast_to(scenario.max_users, (*batch, m))
+        masks[..., :m] = (slots >= 1)[..., None, :]
+        return masks.reshape(*batch, -1)
+
     def _split(self, action: Any, scenario: Scenario) -> tuple[Any, Any]:
         """Returns association scores [..., N, M] and resources [..., N, 5]."""
         self._check_size(scenario)

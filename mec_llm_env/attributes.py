@@ -28,7 +28,7 @@ class SubAttributes:
             the batched one has too, for all sub-environments at once.
     """
 
-    batched_methods: tuple[str, ...] = ("render",)
+    batched_methods: tuple[str, ...] = ("render", "action_masks")
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Returns an attribute of every sub-environment, or what a method returns.

@@ -60,6 +60,7 @@ class DecisionEnv(gym.Env[Any, Any]):
         self._observation: Any = None  # of `situation`; never handed out
         self._given: Any = None  # what the situations are made of, if not drawn
         self._decisions = 0  # in this episode
+        self._held_out = self.task.held_out(1, stride=1)  # None without a split
         self._passed = past(self.task, self.render_mode)
         self._window = open_window(self.render_mode, self.metadata)
 
@@ -72,9 +73,11 @@ class DecisionEnv(gym.Env[Any, Any]):
             ValueError: the options do not fit; nothing has changed.
         """
         given = self.task.given(options)
+        if self._held_out is not None:
+            self._held_out.seed([seed], np.zeros(1, dtype=np.int64))
         super().reset(seed=seed)
         self._decisions, self._given = 0, given
-        self._enter(self.task.begin(self._source()))
+        self._enter(self.task.begin(self._source(first=True)))
         self._given = given if self.task.replays else None
         self.decided_scenario = self.allocation = self.outcome = None
         self._passed.clear()
@@ -97,12 +100,14 @@ class DecisionEnv(gym.Env[Any, Any]):
         self.allocation, self.outcome = allocation, outcome
         self._passed.append(before)
         self._decisions += 1
-        terminated = self._decisions == self.task.episode_length
-        self._enter(after if terminated else self.task.onward(after, self._source()))
-        info = _scalars(self.task.figures(before, after, allocation, outcome))
+        figures = self.task.figures(before, after, action, allocation, outcome)
         reward = float(self.task.reward(before, after, outcome))
+        terminated = self._decisions == self.task.episode_length
+        if not terminated:
+            after = self.task.onward(after, self._source(first=False))
+        self._enter(after)
         self._show()
-        return deepcopy(self._observation), reward, terminated, False, info
+        return deepcopy(self._observation), reward, terminated, False, _scalars(figures)
 
     def render(self) -> np.ndarray[Any, Any] | None:
         """Returns the picture of the last decision, or of the scenario before one.
@@ -126,6 +131,19 @@ class DecisionEnv(gym.Env[Any, Any]):
         if self._window:
             self._window.close()
 
+    def action_masks(self) -> np.ndarray[Any, Any]:
+        """Returns which choices there are, `[sum of nvec]` bool, as sb3-contrib asks.
+
+        See `DecisionTask.action_masks`.
+
+        Raises:
+            ValueError: the action encoding has no choices.
+            ResetNeeded: there is no scenario yet.
+        """
+        if self.scenario is None:
+            raise ResetNeeded("There is no scenario to decide on: call reset first.")
+        return self.task.action_masks(self.scenario)
+
     @property
     def scenario(self) -> Scenario | None:
         """The scenario that is to be decided; None before the first reset."""
@@ -140,9 +158,11 @@ class DecisionEnv(gym.Env[Any, Any]):
         if self._window:
             self._window.show([self._picture()])
 
-    def _source(self) -> Any:
-        """Returns what the next situation is made of."""
+    def _source(self, first: bool) -> Any:
+        """Returns what the next situation is made of; `first` of an episode or not."""
         if self._given is None:
+            if self._held_out is not None:
+                return self._held_out.take(np.zeros(1, dtype=np.int64), first)[0]
             return self.np_random.random(self.task.sampler.block_size)
         return self.task.recall(self._given, (), self._decisions)
 
@@ -165,7 +185,7 @@ class MecLlmEnv(DecisionEnv):
     Args:
         config: the arguments as one dictionary, as RLlib hands them over; optional.
         render_mode: "rgb_array", "human" (a window) or None.
-        **kwargs: see `Task`: preset, overrides, encodings, episode_length.
+        **kwargs: see `Task`: preset, overrides, encodings, episode_length, split.
     """
 
     task_type = Task

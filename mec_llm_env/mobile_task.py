@@ -10,6 +10,7 @@ import numpy as np
 
 from mec_llm_env._array import Array
 from mec_llm_env.allocation import Allocation
+from mec_llm_env.held_out import HeldOutBlock
 from mec_llm_env.mobile_config import MobileConfig
 from mec_llm_env.mobile_observations import MobileObservation, MobileObservationCodec
 from mec_llm_env.mobility import MobilityState, mobility_sampler
@@ -53,6 +54,9 @@ class MobileTask(DecisionTask):
             SCR less the ratio.
         surplus_ratio: of score to cost, such as the mean episode SCR of a policy.
         surplus_cost: mean cost of a user in a slot, such as that of the same policy.
+        split: None for random episodes; "validation" or "test" for the held-out ones
+            in order, as `Task` has it for scenarios.
+        split_stride: numbers from one episode to the next; see `Task`.
 
     Raises:
         ValueError: an argument is not valid; the text names it and the remedy.
@@ -72,6 +76,8 @@ class MobileTask(DecisionTask):
         reward: str = "scr_difference",
         surplus_ratio: float | None = None,
         surplus_cost: float | None = None,
+        split: str | None = None,
+        split_stride: int | None = None,
     ) -> None:
         if not isinstance(reward, str) or reward not in REWARDS:
             raise ValueError(
@@ -88,13 +94,13 @@ class MobileTask(DecisionTask):
         self.episode_length = config.mobility.slots
         self.sampler = mobility_sampler(config)
         codec = MobileObservationCodec(config, observation_encoding)
-        super().__init__(config, action_encoding, codec)
+        super().__init__(config, action_encoding, codec, split, split_stride)
         self._check_speeds(config, codec.velocity_max)
 
     def begin(self, source: Any) -> MobileSituation:
         """Returns the first slot of an episode."""
         given = isinstance(source, MobilityState)
-        state = source if given else self.sampler.begin(source)
+        state = source if given else self.sampler.begin(_uniforms(source))
         batch, association = state.joined.shape[:-1], state.scenario.channel_gain.shape
         return _situation(
             state,
@@ -132,7 +138,7 @@ class MobileTask(DecisionTask):
                 user_speed_m_per_s=situation.user_speed_m_per_s,
                 shadowing_db=situation.shadowing_db,
             )
-            state = self.sampler.advance(state, source)
+            state = self.sampler.advance(state, _uniforms(source))
         association = seen.scenario.serving
         assert association is not None
         return _situation(
@@ -165,6 +171,7 @@ class MobileTask(DecisionTask):
         self,
         before: MobileSituation,
         after: MobileSituation,
+        action: Any,
         allocation: Allocation,
         outcome: Outcome,
     ) -> dict[str, Any]:
@@ -176,7 +183,7 @@ class MobileTask(DecisionTask):
         moved = before.scenario.serving * (1 - allocation.association)
         migration = self._means(outcome, "delay_migration_s", "energy_migration_j")
         return {
-            **super().figures(before, after, allocation, outcome),
+            **super().figures(before, after, action, allocation, outcome),
             "episode_scr": after.seen.scr,
             "migrations": moved.sum(axis=(-2, -1)).astype(np.int64),
             "migration_delay_s": migration["delay_migration_s"],
@@ -284,6 +291,11 @@ class MobileTask(DecisionTask):
                     f"{mobility.slot_s} and `layout.cell_radius_m` = "
                     f"{config.layout.cell_radius_m}."
                 )
+
+
+def _uniforms(source: Any) -> Array:
+    """Returns the numbers that a slot is made of."""
+    return source.uniforms if isinstance(source, HeldOutBlock) else source
 
 
 def _situation(

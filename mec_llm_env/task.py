@@ -10,7 +10,9 @@ import numpy as np
 
 from mec_llm_env.actions import make_codec
 from mec_llm_env.allocation import Allocation
+from mec_llm_env.bank import bank_presets, load_bank
 from mec_llm_env.config import ScenarioConfig
+from mec_llm_env.held_out import HeldOutBlock, HeldOutStreams, check_split
 from mec_llm_env.objective import Outcome, evaluate
 from mec_llm_env.observations import OBSERVABLE, ObservationCodec
 from mec_llm_env.ranges import Limits, integer_argument, shorten
@@ -27,6 +29,7 @@ class Situation(ArrayRecord):
     """What is to be decided, `[...]`, and whatever the next decision depends on."""
 
     scenario: Scenario
+    upper_bound: Any = None  # [...] certified, NaN where unknown; None without a bank
 
 
 class DecisionTask:
@@ -40,6 +43,8 @@ class DecisionTask:
         config: of scenarios.
         action_encoding: "box", "multi_discrete", "dict" or one that is registered.
         observation_codec: of situations.
+        split: None, "validation" or "test": see `Task`.
+        split_stride: see `Task`.
 
     Attributes:
         episode_length: decisions an episode.
@@ -55,9 +60,15 @@ class DecisionTask:
     decisions_shown = 1
 
     def __init__(
-        self, config: ScenarioConfig, action_encoding: str, observation_codec: Any
+        self,
+        config: ScenarioConfig,
+        action_encoding: str,
+        observation_codec: Any,
+        split: str | None,
+        split_stride: int | None,
     ) -> None:
-        self.config = config
+        check_split(split, split_stride)
+        self.config, self.split, self.split_stride = config, split, split_stride
         self.action_codec = make_codec(config, action_encoding)
         self.observation_codec = observation_codec
         self._check_observable()
@@ -75,6 +86,33 @@ class DecisionTask:
                         "scenarios directly: `sample_scenario`."
                     )
 
+    def held_out(self, num_envs: int, stride: int | None) -> HeldOutStreams | None:
+        """Returns where environments are in the split; None without one.
+
+        Args:
+            num_envs: how many they are.
+            stride: from one number to the next, unless `split_stride` says; None: as
+                many as environments.
+        """
+        if self.split is None:
+            return None
+        stride = stride if self.split_stride is None else self.split_stride
+        block_size = self.sampler.block_size
+        return HeldOutStreams(self.split, num_envs, block_size, stride, self.replays)
+
+    def action_masks(self, scenario: Scenario) -> np.ndarray[Any, Any]:
+        """Returns which choices there are, `[..., sum of nvec]` bool.
+
+        The layout is that of sb3-contrib's `MaskablePPO`: the choices of one entry of
+        the action after those of another. A server without room for anybody,
+        `max_users` = 0, cannot be chosen. Which choices fit together is not a mask's
+        to say; see `info["repaired_users"]`.
+
+        Raises:
+            ValueError: the action encoding has no choices.
+        """
+        return self.action_codec.masks(scenario)
+
     def decide(self, action: Any, scenario: Scenario) -> tuple[Allocation, Outcome]:
         """Decodes and evaluates an action, or a batch.
 
@@ -87,21 +125,29 @@ class DecisionTask:
         return allocation, outcome
 
     def figures(
-        self, before: Any, after: Any, allocation: Allocation, outcome: Outcome
+        self,
+        before: Any,
+        after: Any,
+        action: Any,
+        allocation: Allocation,
+        outcome: Outcome,
     ) -> dict[str, Any]:
         """Returns the entries of `info`: SCR, means over users, association counts.
 
         Args:
             before: the situation that was decided.
             after: the one that `settle` made of it.
+            action: what was asked for.
             allocation: the decision.
             outcome: of it.
         """
+        repaired = self.action_codec.repaired(action, before.scenario, allocation)
         counts = np.ones(self.config.users) @ allocation.association
         return {
             "scr": outcome.scr,
             **self._means(outcome, "score", "delay_s", "energy_j", "cost"),
             "association_counts": counts.astype(np.int64),
+            "repaired_users": repaired,
         }
 
     def no_figures(self, batch_shape: tuple[int, ...] = ()) -> dict[str, Any]:
@@ -112,7 +158,8 @@ class DecisionTask:
         names = ("scr", "score", "delay_s", "energy_j", "cost")
         counts = np.zeros((*batch_shape, self.config.servers), dtype=np.int64)
         zeros = {name: np.zeros(batch_shape) for name in names}
-        return {**zeros, "association_counts": counts}
+        repaired = np.zeros(batch_shape, dtype=np.int64)
+        return {**zeros, "association_counts": counts, "repaired_users": repaired}
 
     def drawn_limits(self) -> dict[str, Limits]:
         """Returns the lowest and highest value of each field of drawn scenarios."""
@@ -177,6 +224,11 @@ class Task(DecisionTask):
         action_encoding: "box", "multi_discrete", "dict" or one that is registered.
         observation_encoding: "flat" or "tokens".
         episode_length: decisions an episode, each on a scenario of its own.
+        split: None for random scenarios; "validation" or "test" for the held-out ones
+            in order. `reset(seed=k)` goes to number k, the first reset without a seed
+            to number 0 (sub-environment i of a batch: to number i).
+        split_stride: numbers from one scenario to the next; None: 1, or in a batch the
+            number of sub-environments, which then decide each scenario once.
 
     Raises:
         ValueError: an argument is not valid; the text names it and the remedy.
@@ -190,6 +242,8 @@ class Task(DecisionTask):
         action_encoding: str = "box",
         observation_encoding: str = "flat",
         episode_length: int = 1,
+        split: str | None = None,
+        split_stride: int | None = None,
     ) -> None:
         self.episode_length = integer_argument(
             "episode_length", episode_length, 1, MOST_DECISIONS
@@ -200,14 +254,46 @@ class Task(DecisionTask):
         self.sampler = scenario_sampler(config)
         size = config.users, config.servers
         codec = ObservationCodec(*size, observation_encoding)
-        super().__init__(config, action_encoding, codec)
+        super().__init__(config, action_encoding, codec, split, split_stride)
+        self._bounds = _certified_bounds(preset, config) if split == "test" else None
 
     def begin(self, source: Any) -> Situation:
         """Returns the first situation of an episode."""
+        held_out = isinstance(source, HeldOutBlock)
+        blocks = source.uniforms if held_out else source
         given = isinstance(source, Scenario)
-        return Situation(
-            scenario=source if given else self.sampler.from_uniforms(source)
-        )
+        scenario = source if given else self.sampler.from_uniforms(blocks)
+        if self._bounds is None:
+            return Situation(scenario=scenario)
+        batch = scenario.batch_shape
+        number = source.number if held_out else np.full(batch, len(self._bounds) - 1)
+        number = np.minimum(number, len(self._bounds) - 1)
+        return Situation(scenario=scenario, upper_bound=self._bounds[number])
+
+    def figures(
+        self,
+        before: Situation,
+        after: Situation,
+        action: Any,
+        allocation: Allocation,
+        outcome: Outcome,
+    ) -> dict[str, Any]:
+        """Returns the entries of `info`; those of a test scenario have its bound.
+
+        `optimality` is SCR over certified `upper_bound`.
+        """
+        figures = super().figures(before, after, action, allocation, outcome)
+        if before.upper_bound is not None:
+            figures["upper_bound"] = before.upper_bound
+            figures["optimality"] = outcome.scr / before.upper_bound
+        return figures
+
+    def no_figures(self, batch_shape: tuple[int, ...] = ()) -> dict[str, Any]:
+        """Returns the entries of `info` before a decision, zeros."""
+        figures = super().no_figures(batch_shape)
+        if self._bounds is not None:
+            figures |= {k: np.zeros(batch_shape) for k in ("upper_bound", "optimality")}
+        return figures
 
     def settle(
         self, situation: Situation, allocation: Allocation, outcome: Outcome
@@ -250,6 +336,16 @@ class Task(DecisionTask):
     def recall(self, given: Scenario, index: Any, decisions: Any) -> Scenario:
         """Returns what begins episodes: members of what was given."""
         return given[index]
+
+
+def _certified_bounds(preset: str, config: ScenarioConfig) -> Any:
+    """Returns the bounds [I + 1] of the test scenarios, NaN being that of all others.
+
+    None where the bank has none: with parameters that differ from the preset's.
+    """
+    if config != ScenarioConfig.preset(preset) or preset not in bank_presets():
+        return None
+    return np.append(load_bank(preset).bound, np.nan)
 
 
 def reset_options(options: Any, option: str) -> Mapping[str, Any]:

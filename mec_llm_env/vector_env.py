@@ -27,7 +27,10 @@ Array = np.ndarray[Any, Any]
 #: Sub-environments, at most.
 MOST_ENVS = 1_000_000
 
-_EPISODE_STATE = ("situation", "_decisions", "_ended", "_given", "_follows")
+_EPISODE_STATE = (
+    *("situation", "_decisions", "_ended", "_given", "_follows"),
+    "_held_out",
+)
 
 
 class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
@@ -75,6 +78,7 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         self._decisions = np.zeros(self.num_envs, dtype=np.int64)  # in this episode
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)  # at the last step
         self._decided = np.zeros(self.num_envs, dtype=np.bool_)  # in the last step
+        self._held_out = self.task.held_out(num_envs, stride=None)
         self._passed = past(self.task, self.render_mode)
         self._window = open_window(self.render_mode, self.metadata)
 
@@ -102,7 +106,10 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         given = self.task.given(options, self.num_envs)
         if self.situation is None and not mask.all():
             raise ResetNeeded("Reset all sub-environments before some of them.")
-        self._streams.seed(self._seed_list(seed), np.flatnonzero(mask))
+        seeds = self._seed_list(seed)
+        if self._held_out is not None:
+            self._held_out.seed(seeds, np.flatnonzero(mask))
+        self._streams.seed(seeds, np.flatnonzero(mask))
         self._decisions[mask] = 0
         self._ended[mask] = False
         self._draw_again(mask)
@@ -127,7 +134,8 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         refuse_miscounting(self.autoreset_mode)
         idle = self._idle()
         before = self.situation
-        allocation, outcome = self.task.decide(_blank(actions, idle), before.scenario)
+        actions = _blank(actions, idle)
+        allocation, outcome = self.task.decide(actions, before.scenario)
         after = self.task.settle(before, allocation, outcome)
         self.decided_scenario = before.scenario
         self.allocation, self.outcome = allocation, outcome
@@ -138,7 +146,7 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         rewards = np.where(idle, 0.0, self.task.reward(before, after, outcome))
 
         infos: dict[str, Any] = {}
-        figures = self.task.figures(before, after, allocation, outcome)
+        figures = self.task.figures(before, after, actions, allocation, outcome)
         same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
         begun = ended if same_step else idle  # their infos are those of a reset
         _add_masked(infos, _blank(figures, begun), np.ones_like(begun))
@@ -167,6 +175,12 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         """Closes the window, if there is one."""
         if self._window:
             self._window.close()
+
+    def action_masks(self) -> Array:
+        """Returns which choices there are, `[B, sum of nvec]`; see the scalar one's."""
+        if self.scenario is None:
+            raise ResetNeeded("There is no scenario to decide on: call reset first.")
+        return self.task.action_masks(self.scenario)
 
     @property
     def scenario(self) -> Scenario | None:
@@ -236,18 +250,22 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
             self._enter(_members(after, last), last)
         if begun.any():
             self._begin(begun)
-        for rows, source in self._sources(onward):
+        for rows, source in self._sources(onward, first=False):
             self._enter(self.task.onward(_members(after, rows), source), rows)
 
     def _begin(self, mask: Array) -> None:
         """Begins episodes in the sub-environments of the mask."""
-        for rows, source in self._sources(mask):
+        for rows, source in self._sources(mask, first=True):
             self._enter(self.task.begin(source), rows)
 
-    def _sources(self, mask: Array) -> Iterator[tuple[Array, Any]]:
+    def _sources(self, mask: Array, first: bool) -> Iterator[tuple[Array, Any]]:
         """Yields masks of sub-environments, and what their situations are made of."""
         if (drawn := mask & ~self._follows).any():
-            yield drawn, self._streams.take(np.flatnonzero(drawn))
+            index = np.flatnonzero(drawn)
+            if self._held_out is None:
+                yield drawn, self._streams.take(index)
+            else:
+                yield drawn, self._held_out.take(index, first)
         if (given := mask & self._follows).any():
             index = np.flatnonzero(given)
             yield given, self.task.recall(self._given, index, self._decisions[given])
@@ -351,7 +369,7 @@ class MecLlmVectorEnv(DecisionVectorEnv):
         num_envs: B, the number of sub-environments.
         autoreset_mode: "SameStep", "NextStep" or "Disabled".
         render_mode: "rgb_array", "human" (a window with the first four) or None.
-        **kwargs: see `Task`: preset, overrides, encodings, episode_length.
+        **kwargs: see `Task`: preset, overrides, encodings, episode_length, split.
     """
 
     task_type = Task

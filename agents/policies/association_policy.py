@@ -22,12 +22,14 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from agents.policies.set_network import NetworkConfig, SetNetwork, initialise_head
-from agents.policies.tokens import MAX_USERS, split_tokens, tokens_of
+from agents.policies.tokens import MAX_USERS, MOBILE, split_tokens, tokens_of
 from mec_llm_env.assignment import round_assignment
 
 #: Scale of the critics' output. SCRs are of that order; without the scale the last
 #: layer would take thousands of steps to reach it.
 VALUE_UNIT = 100.0
+#: Initial logit of a user's own server: odds of e² to 1 for each of the others.
+_STAY = 2.0
 
 
 class MaskedChoices:
@@ -197,7 +199,10 @@ class AssociationSetPolicy(_AssociationPolicy):
 
     def scores(self, obs: Any) -> Tensor:
         """Returns the logits of the choices, [B, N, M]."""
-        return self.actor.scores(self.actor.pairs(*split_tokens(obs, *self._size())))
+        users, servers = split_tokens(obs, *self._size())
+        scores = self.actor.scores(self.actor.pairs(users, servers))
+        serving = self.actor.tokens.serving(users, servers)
+        return scores if serving is None else scores + self.stay * serving
 
     def predict_values(self, obs: Any) -> Tensor:
         """Returns the critic's values, [B, 1]; of users, [B, N], if `per_user`."""
@@ -217,6 +222,8 @@ class AssociationSetPolicy(_AssociationPolicy):
         del self.critic.resource
         self.value = nn.Linear(self.network_config.width, 1)
         initialise_head(self.actor.score)
+        if tokens is MOBILE:  # who moves by chance pays for it, so begin with staying
+            self.stay = nn.Parameter(torch.tensor(_STAY))
         self.optimizer = self.optimizer_class(
             self.parameters(),
             lr=lr_schedule(1),  # type: ignore[call-arg]

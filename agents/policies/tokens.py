@@ -18,7 +18,7 @@ from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
 #: The column of a server token that tells how many users it may serve.
 MAX_USERS = len(SERVER_FEATURES) - 1
 
-_SLOTS_AHEAD = (1.0, 4.0)  # for which a user is taken to move on as it does
+_SLOTS_AHEAD = (1.0, 2.0, 4.0, 8.0)  # for which a user is taken to move on as it does
 _LARGEST_STEP = 4.0  # cell radii a slot
 _NEAR = 0.05  # cell radii, added to distances before their logarithm
 
@@ -52,6 +52,10 @@ class Tokens:
         m = servers.shape[-2]
         gain, own = users.split([m, users.shape[-1] - m], dim=-1)
         return Features(gain, own, servers, None)
+
+    def serving(self, users: Tensor, servers: Tensor) -> Tensor | None:
+        """Returns who holds the users' states, [B, N, M] 0 or 1; None: nobody."""
+        return None
 
 
 class MobileTokens(Tokens):
@@ -91,6 +95,12 @@ class MobileTokens(Tokens):
             servers,
             torch.stack(pair, dim=-1),
         )
+
+    def serving(self, users: Tensor, servers: Tensor) -> Tensor | None:
+        """Returns who holds the users' states, [B, N, M] 0 or 1."""
+        m = servers.shape[-2]
+        first = m + len(USER_FEATURES)
+        return users[..., first : first + m]
 
 
 def _log_length(offset: Tensor) -> Tensor:

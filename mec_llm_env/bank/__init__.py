@@ -18,12 +18,13 @@ from mec_llm_env._array import Array
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.config import PRESETS, ScenarioConfig
 from mec_llm_env.files import digest, read_arrays, write_arrays
+from mec_llm_env.held_out import SPLITS
 from mec_llm_env.ranges import shorten
 from mec_llm_env.sampling import sample_scenario
 from mec_llm_env.scenario import Scenario
 
 #: Test scenario i of a preset is the one of this seed plus i.
-FIRST_SEED = 20_000_000
+FIRST_SEED = SPLITS["test"]
 
 _RESOURCES = (
     *("local_fraction", "transmit_power_w", "bandwidth_hz"),

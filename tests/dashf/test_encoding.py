@@ -101,3 +101,12 @@ def test_encodings_are_known_by_name() -> None:
         Task(action_encoding="boxes")
     with pytest.raises(ValueError, match=r"must not be one of box, .*; got 'box'"):
         register_encoding("box", AssociationCodec)
+
+
+def test_repaired_users_and_masks() -> None:
+    overrides = {"users": 6, "servers": 3, "server.max_users": 2}
+    env = gym.make("MecLlm-v0", action_encoding="association", overrides=overrides)
+    env.reset(seed=0)
+    assert env.unwrapped.action_masks().shape == (18,)
+    *_, info = env.step(np.zeros(6, dtype=np.int64))
+    assert info["repaired_users"] == 4

@@ -353,3 +353,86 @@ def test_spoiled_actions_are_refused_with_words(encoding: str) -> None:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_many_spoiled_actions_are_refused_with_words(encoding: str) -> None:
     assert_spoiled_actions_are_refused(encoding, 1, 50_000)
+
+
+def _full_cell(rng: np.random.Generator) -> tuple[ScenarioConfig, Scenario]:
+    """A random size with little room, some servers having none."""
+    n, m = int(rng.integers(1, 9)), int(rng.integers(2, 5))
+    config = ScenarioConfig(users=n, servers=m)
+    fields = sample_scenario(config, rng, (3,)).to_dict()
+    slots = rng.integers(0, n + 1, (3, m)).astype(float)
+    slots[:, 0] += np.maximum(n - slots.sum(axis=-1), 0)
+    return config, Scenario(**{**fields, "max_users": slots})
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("seed", range(6))
+def test_repaired_users_are_those_that_found_no_room(encoding: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    config, scenario = _full_cell(rng)
+    n, m = config.users, config.servers
+    codec = ActionCodec(n, m, encoding)
+    space = codec.space
+    space.seed(seed)
+    actions = [space.sample() for _ in range(3)]
+    for i, action in enumerate(actions):
+        allocation = codec.decode(action, scenario[i])
+        if encoding == "box":
+            asked = action.reshape(n, m + 5)[:, :m].argmax(axis=1)
+        elif encoding == "multi_discrete":
+            asked = action.reshape(n, 6)[:, 0]
+        else:
+            asked = action["association"]
+        moved = int((allocation.server != asked).sum())
+        repaired = codec.repaired(action, scenario[i], allocation)
+        assert repaired.dtype == np.int64
+        assert repaired == moved
+        room = np.bincount(asked, minlength=m) <= scenario[i].max_users
+        assert (moved == 0) == room.all()
+
+
+@pytest.mark.parametrize("encoding", ["multi_discrete", "dict", "dict_flat"])
+def test_masks_have_one_entry_for_each_choice(encoding: str) -> None:
+    for seed in range(6):
+        config, scenario = _full_cell(np.random.default_rng(seed))
+        n, m = config.users, config.servers
+        codec = ActionCodec(n, m, encoding)
+        masks = codec.masks(scenario)
+        space = (
+            codec.space if encoding == "multi_discrete" else codec.space["association"]
+        )  # type: ignore[index]
+        sizes = space.nvec  # type: ignore[attr-defined]
+        assert masks.shape == (3, sizes.sum())
+        assert masks.dtype == np.bool_
+        for i in range(3):
+            parts = np.split(masks[i], np.cumsum(sizes)[:-1])
+            for k, part in enumerate(parts):
+                server = encoding != "multi_discrete" or k % 6 == 0
+                room = scenario[i].max_users >= 1
+                np.testing.assert_array_equal(part, room if server else True)
+        sample = space.sample(
+            mask=tuple(
+                part.astype(np.int8)
+                for part in np.split(masks[0], np.cumsum(sizes)[:-1])
+            )
+        )
+        servers = sample[::6] if encoding == "multi_discrete" else sample
+        assert (scenario[0].max_users[servers] >= 1).all()
+
+
+def test_a_box_has_no_choices_to_mask() -> None:
+    scenario = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="'box' has no choices to mask; use 'multi_d"):
+        ActionCodec(10, 2, "box").masks(scenario)
+
+
+def test_a_registered_encoding_that_does_not_know_says_so() -> None:
+    class Own(ActionCodec):
+        def __init__(self) -> None:
+            self.n_users, self.n_servers, self.encoding = 10, 2, "own"
+
+    config = ScenarioConfig().with_overrides({"server.max_users": 5})
+    scenario = sample_scenario(config, np.random.default_rng(0), (3,))
+    box = ActionCodec(10, 2)
+    allocation = box.decode(np.zeros((3, 70)), scenario)
+    assert (Own().repaired(None, scenario, allocation) == -1).all()

@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 
 from mec_llm_env import Scenario
 from mec_llm_env.env import MecLlmEnv
@@ -146,3 +147,43 @@ def test_misuse_is_named() -> None:
         env.call("reset")
     with pytest.raises(ValueError, match="cannot step sub-environments"):
         env.call("step", 0)
+
+
+@pytest.mark.parametrize("env_id", ["MecLlm-v0", "MecLlmMobile-v0"])
+def test_masks_are_each_ones_own(env_id: str) -> None:
+    kwargs = {
+        "overrides": {"users": 5, "servers": 3, "server.max_users": 2},
+        "action_encoding": "multi_discrete",
+    }
+    native = gym.make_vec(env_id, B, **kwargs)
+    sync = gym.make_vec(env_id, B, vectorization_mode="sync", **kwargs)
+    for env in (native, sync):
+        with pytest.raises(ResetNeeded):
+            env.call("action_masks")
+        env.reset(seed=0)
+    scenario = native.scenario  # type: ignore[attr-defined]
+    slots = np.broadcast_to(scenario.max_users, (B, 3)).copy()
+    slots[2] = [0, 3, 2]
+    given = Scenario(**{**scenario.to_dict(), "max_users": slots})
+    if env_id == "MecLlm-v0":
+        native.reset(options={"scenario": given})
+        for i, env in enumerate(sync.envs):  # type: ignore[attr-defined]
+            env.reset(options={"scenario": given[i]})
+    masks = native.call("action_masks")
+    np.testing.assert_array_equal(masks, sync.call("action_masks"))
+    assert np.stack(masks).all() == (env_id != "MecLlm-v0")
+
+
+def test_repaired_users_are_in_info() -> None:
+    kwargs = {
+        "overrides": {"users": 6, "servers": 3, "server.max_users": 2},
+        "action_encoding": "multi_discrete",
+    }
+    env = gym.make("MecLlm-v0", **kwargs)
+    _, info = env.reset(seed=0)
+    assert info["repaired_users"] == 0
+    action = np.zeros(36, dtype=np.int64)  # all at server 0
+    *_, info = env.step(action)
+    assert info["repaired_users"] == 4
+    assert type(info["repaired_users"]) is np.int64
+    np.testing.assert_array_equal(info["association_counts"], [2, 2, 2])

@@ -79,7 +79,8 @@ def test_one_decision_by_hand() -> None:
     counts = np.bincount(allocation.server, minlength=2)
     np.testing.assert_array_equal(info["association_counts"], counts)
     assert set(info) == {
-        *("scr", "score", "delay_s", "energy_j", "cost", "association_counts")
+        *("scr", "score", "delay_s", "energy_j", "cost", "association_counts"),
+        "repaired_users",
     }
     with pytest.raises(ResetNeeded, match="call reset first"):
         env.step(action)
@@ -105,6 +106,7 @@ def test_info_has_one_layout_from_the_reset_on(
         assert layout(info) == layout(first)
         migrated |= bool(info.get("migrations", 0))
         figures = {k: v for k, v in info.items() if not k.startswith("migration")}
+        assert figures.pop("repaired_users") == 0  # there is room for all
         assert all(np.any(value) for value in figures.values())
     assert migrated or servers == 1
     again = env.reset()[1]

@@ -151,3 +151,25 @@ def test_attributes_are_those_of_sub_environments() -> None:
         ours.set_attr("scenario", None)
     assert ours.env_is_wrapped(gym.Wrapper) == [False] * 3
     ours.close()
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_sb3_contrib_finds_the_masks(batched: bool) -> None:
+    contrib = pytest.importorskip("sb3_contrib")
+    from sb3_contrib.common.maskable import utils
+
+    kwargs: dict[str, Any] = {
+        "overrides": {"users": 3, "server.max_users": 2},
+        "action_encoding": "multi_discrete",
+    }
+    env: Any = (
+        SB3VecEnv(gym.make_vec("MecLlm-v0", 4, **kwargs))
+        if batched
+        else gym.make("MecLlm-v0", **kwargs)
+    )
+    model = contrib.MaskablePPO("MlpPolicy", env, n_steps=16, batch_size=16, seed=0)
+    model.learn(64)
+    assert utils.is_masking_supported(model.get_env())
+    masks = utils.get_action_masks(model.get_env())
+    assert masks.shape == (4 if batched else 1, 3 * (2 + 5 * 11))
+    assert masks.all()
