@@ -248,7 +248,7 @@ def test_bad_resets_are_named_and_change_nothing() -> None:
                     scenario=dataclasses.replace(scenario, user_position_m=far)
                 )
             },
-            "`user_position_m` must be from -5000 to 5000 m to be observed",
+            "`user_position_m` must be from -6000 to 6000 m to be observed",
         ),
         (
             {"trajectory": Trajectory(scenario=scenario, user_velocity_m_per_s=fast)},

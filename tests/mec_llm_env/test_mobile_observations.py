@@ -94,7 +94,7 @@ def test_columns() -> None:
     np.testing.assert_array_equal(
         flat, np.concatenate([tokens["users"].ravel(), tokens["servers"].ravel()])
     )
-    s = given.scenario
+    s, radius_m = given.scenario, config.layout.cell_radius_m
     assert s.user_position_m is not None
     assert s.server_position_m is not None
     np.testing.assert_allclose(tokens["users"][:, 11:13], s.serving)
@@ -104,8 +104,8 @@ def test_columns() -> None:
             [
                 np.log(1 + s.migration_delay_s) / 4,
                 np.log(1 + s.migration_energy_j) / 4,
-                *(s.user_position_m.T / 500),
-                *np.arcsinh(given.user_velocity_m_per_s.T * 60 / 500),
+                *(s.user_position_m.T / radius_m),
+                *np.arcsinh(given.user_velocity_m_per_s.T * 60 / radius_m),
             ],
             axis=-1,
         ),
@@ -113,7 +113,7 @@ def test_columns() -> None:
         atol=1e-6,
     )
     own = tokens["servers"][:, 7:]
-    np.testing.assert_allclose(own[:, :2], s.server_position_m / 500, rtol=1e-5)
+    np.testing.assert_allclose(own[:, :2], s.server_position_m / radius_m, rtol=1e-5)
     for row in own[:, 2:]:  # of the episode: repeated at every server
         np.testing.assert_allclose(
             row,

@@ -237,6 +237,7 @@ MOBILE: dict[str, Any] = {
     [
         *((agent, None, "box") for agent in ("ppo", "a2c", "sac", "recurrent_ppo")),
         *(("ppo", "set", encoding) for encoding in ("box", "association")),
+        ("ppo", "set", "user_credit"),
     ],
 )
 def test_in_episodes_too(
@@ -246,11 +247,13 @@ def test_in_episodes_too(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    credit = encoding == "user_credit"
+    encoding = "association" if credit else encoding
     kwargs = MOBILE["env_kwargs"] | {"action_encoding": encoding}
     changes: dict[str, Any] = MOBILE | {"env_kwargs": kwargs}
     if policy is not None:
         network = {"network": SMALL["apg"]["policy_kwargs"]}
-        own = SMALL[agent] | {"policy_kwargs": network}
+        own = SMALL[agent] | {"policy_kwargs": network, "user_credit": credit}
         changes |= {"policy": policy, "hyperparameters": own}
     assert_resumed_exactly(agent, changes, tmp_path, monkeypatch)
 
@@ -265,7 +268,7 @@ def test_a_run_in_episodes(tmp_path: Path) -> None:
         assert (archive["results"] <= archive["bound"]).all()
     rows = monitor_rows(trainer.run)  # heading and episodes
     assert len(rows) == 1 + 4 * (128 // 4 // 3)
-    assert {row.split(",")[1] for row in rows[1:]} == {"3"}
+    assert {row[1] for row in rows[1:]} == {"3"}
     task = trainer.envs.task
     trajectory = validation_instances(task.config, 32)
     best = play(LearnedAgent.from_run(trainer.run, task), task, trajectory)
