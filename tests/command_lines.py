@@ -80,7 +80,13 @@ TRAIN: dict[str, Generate] = {
     **_TASK,
     "--override": _one_of(*_OVERRIDES, *_LARGE),
     "--agent": _one_of(*ALGORITHMS),
-    "--env": _one_of("MecLlm-v0", "MecLlm-v0:warm", "CartPole-v1", "os:MecLlm-v0"),
+    "--env": _one_of(
+        *("MecLlm-v0", "MecLlm-v0:warm", "CartPole-v1", "os:MecLlm-v0"),
+        "MecLlmMobile-v0",
+    ),
+    "--reward": _one_of("scr_difference", "slot", "surplus", "scr"),
+    "--surplus-ratio": _one_of("170", "-1", "inf"),
+    "--surplus-cost": _one_of("0.4", "0", "nan"),
     "--action-encoding": _one_of(
         "box", "multi_discrete", "dict", "dict_flat", "association", "bits"
     ),
@@ -128,6 +134,13 @@ _EPISODES = (
 )
 _SMALL_EPISODES = ("--override", "users=3", "--override", "mobility.slots=2")
 
+TRAIN_EPISODES: dict[str, Generate] = {
+    **TRAIN,
+    "--env": _one_of("MecLlmMobile-v0"),
+    "--preset": _one_of(*MOBILE_PRESETS, "mobile", "tiny-4x2"),
+    "--override": _one_of(*_EPISODES, "server.max_users=2", "radio.fading=rician"),
+}
+
 EVALUATE_EPISODES: dict[str, Generate] = {
     **EVALUATE,
     "--env": _one_of("MecLlmMobile-v0"),
@@ -142,6 +155,10 @@ EVALUATE_EPISODES: dict[str, Generate] = {
 
 def train_words(rng: np.random.Generator) -> list[str]:
     """Returns a command line of `train.py` that has `--dry-run` in it."""
+    if rng.random() < 0.25:
+        words = _words(rng, TRAIN_EPISODES, ["--env", "--agent"], at_most=4)
+        words += ["--n-envs", "64", *_SMALL_EPISODES]
+        return [*_mutated(rng, words, tuple(TRAIN)), "--dry-run"]
     options = TRAIN | RARE if rng.random() < 0.2 else TRAIN
     words = _words(rng, options, ["--agent"], at_most=4)
     # Small, unless it is asked for something else.

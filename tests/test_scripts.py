@@ -195,6 +195,26 @@ MISTAKES = {
         "train.py --agent ppo --action-encoding bits",
         "`action_encoding` must be one of",
     ),
+    "a reward of another environment": (
+        "train.py --agent ppo --reward slot",
+        "--reward is of MecLlmMobile-v0; got --env MecLlm-v0",
+    ),
+    "unknown reward": (
+        "train.py --agent ppo --env MecLlmMobile-v0 --reward scr",
+        "`reward` must be one of scr_difference, slot, surplus; got",
+    ),
+    "a reward without its numbers": (
+        "train.py --agent ppo --env MecLlmMobile-v0 --reward surplus",
+        "`surplus_ratio` must be",
+    ),
+    "an agent of single decisions": (
+        "train.py --agent apg --env MecLlmMobile-v0",
+        "no entry 'MecLlmMobile-v0'",
+    ),
+    "a warm start in episodes": (
+        "train.py --agent ppo --env MecLlmMobile-v0 --warm-start dual",
+        "A warm start clones single decisions",
+    ),
     "dry run of what does not fit": (
         "train.py --agent ppo --n-envs 1 --hyperparameter n_steps=1 --dry-run",
         "do not fit PPO",
