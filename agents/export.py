@@ -20,7 +20,7 @@ from agents.learned import find_model
 from agents.registry import PRETRAINED, make_agent
 from agents.run.folder import WEIGHTS, load_config, read_content, write_config
 from agents.run.hyperparameters import check_arguments
-from agents.tasks import make_task
+from agents.tasks import MOBILE_ENV, make_task
 
 #: Test scenarios whose mean SCR is recorded.
 INSTANCES = 20
@@ -68,6 +68,8 @@ def export(
 ) -> Path:
     """Writes `policy.npz` and `config.json` to a folder named after the agent.
 
+    In the sequential problem `_mobile` is added to the name.
+
     `config.json` is that of the run, with its provenance, and the SCR of the policy.
 
     Args:
@@ -82,7 +84,8 @@ def export(
     """
     config = load_config(run)
     model = find_model(run, config, trust=trust)
-    folder = output / config.agent
+    mobile = "_mobile" if config.env_id == MOBILE_ENV else ""
+    folder = output / f"{config.agent}{mobile}"
     folder.mkdir(parents=True, exist_ok=True)
     algorithm = ALGORITHMS[config.agent]
     algorithm.load_policy_files().export_policy(model, config, folder / WEIGHTS)

@@ -17,6 +17,7 @@ from agents.instances import mean_scr
 from agents.learned import LearnedAgent
 from agents.registry import PRETRAINED, pretrained_names, run_config
 from agents.run.config import TrainingConfig
+from agents.tasks import make_task
 from agents.training import start
 from mec_llm_env import evaluate, sample_scenario, violations
 from mec_llm_env.task import Task
@@ -175,9 +176,9 @@ def test_pretrained_policies_reach_what_they_reached(name: str) -> None:
     """Fails where a change of the environment breaks them; then export them anew."""
     config = run_config(name)
     assert config is not None
-    folder = PRETRAINED / config.agent
+    folder = PRETRAINED / name.removesuffix(":pretrained")
     recorded = json.loads((folder / "config.json").read_text())["policy"]
-    task = Task(**config.env_kwargs)
+    task = make_task(config.env_id, **config.env_kwargs)
     reached = mean_scr(make_agent(name, task), task, INSTANCES)
     assert reached == pytest.approx(recorded["mean_scr"], rel=1e-3)
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000

@@ -32,7 +32,13 @@ from dashf.common import checks
 from dashf.pair.split import pair_terms
 from dashf.pricing.dual import solve_dual, solve_dual_batch
 from dashf.pricing.exact import solve_exact
-from mec_llm_env import Allocation, ObjectiveConfig, Scenario, ScenarioConfig
+from mec_llm_env import (
+    Allocation,
+    ObjectiveConfig,
+    Scenario,
+    ScenarioConfig,
+    Trajectory,
+)
 from mec_llm_env.assignment import round_assignment
 from tests.dashf.cases import OBJECTIVE, benchmark_scenario, start
 from tests.junk import JUNK as COMMON
@@ -51,6 +57,13 @@ _AT = {**_GIVEN, "allocation": ALLOCATION, "ratio": RATIO}
 
 _LIMITED = {**_GIVEN, "time_limit_s": 9.0}
 _DUAL = {**_LIMITED, "tolerance": 1e-3, "rounds": 0, "candidates": 1, "nodes": 0}
+
+_EPISODE = {
+    "trajectory": Trajectory(scenario=BATCH),
+    "objective": OBJECTIVE,
+    "tolerance": 1e-3,
+    "time_limit_s": 9.0,
+}
 
 #: A quick valid call of every public function, and of what checks its fields.
 CALLS: dict[str, dict[str, Any]] = {
@@ -119,6 +132,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "solver": "gucaa",
         "bound": False,
         "progress": lambda done: None,
+        "jobs": 1,
     },
     "solve_aauco": {**_LIMITED, "sdr": "closed_form", "max_iterations": 0},
     "solve_dual": _DUAL,
@@ -127,6 +141,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "solve_exact": {**_GIVEN, "gap": 0.9, "time_limit_s": 1.0},
     "solve_gucro": {**_LIMITED, "tolerance": 0.1},
     "solve_local": {**_LIMITED, "tolerance": 0.1},
+    "plan": _EPISODE,
+    "trajectory_bound": _EPISODE,
     "upper_bound": {**_GIVEN, "tolerance": 1e-3, "nodes": 0, "time_limit_s": 9.0},
 }
 
@@ -145,7 +161,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 #: What solvers return; nobody hands them in but `gap`, which checks its bound.
 RESULTS = {
     *("BatchResult", "BestResponse", "Bound", "Iteration"),
-    *("SolveResult", "Status"),
+    *("Plan", "SolveResult", "Status"),
 }
 
 JUNK = [*COMMON, SCENARIO.to_dict(), SCENARIO.to_torch(), ALLOCATION.to_torch()]
@@ -167,7 +183,7 @@ def assert_refused_or_answered(name: str, argument: str, junk: Any) -> bool:
 
 
 def test_every_public_function_is_called() -> None:
-    others = {"SOLVERS", "SolverPolicy", "AssociationCodec"}
+    others = {"SOLVERS", "SolverPolicy", "LookaheadPolicy", "AssociationCodec"}
     assert set(CALLS) >= set(dashf.__all__) - RESULTS - others
     for name, call in CALLS.items():
         function = FUNCTIONS[name]
