@@ -15,7 +15,7 @@ from agents.clairvoyant import CLAIRVOYANT, Clairvoyant
 from agents.run.config import TrainingConfig
 from agents.run.folder import is_run, load_config
 from agents.solvers import SEQUENTIAL, SequentialAgent, SolverAgent
-from agents.tasks import MOBILE_ENV, AnyTask
+from agents.tasks import MOBILE_ENV, AnyTask, make_task
 from mec_llm_env.mobile_task import MobileTask
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
@@ -56,7 +56,7 @@ def make_agent(name: str, task: AnyTask | None = None, *, seed: int = 0) -> Any:
     Args:
         name: a name of `agent_names`, such as "apg:pretrained", or the folder of a
             training run, such as "runs/ppo/latest".
-        task: what it is to decide; the default one if None.
+        task: what it is to decide; the default one of its environment if None.
         seed: of the agent's own randomness.
 
     Returns:
@@ -67,7 +67,9 @@ def make_agent(name: str, task: AnyTask | None = None, *, seed: int = 0) -> Any:
         ValueError: the name is not known, the agent does not decide such a task, or the
             run was trained for another size.
     """
-    task = task or Task()
+    if task is None:
+        config = run_config(name)
+        task = Task() if config is None else make_task(config.env_id)
     if name in UNTRAINED:
         return SolverAgent(name, task, seed)
     if name in MOBILE_ONLY:

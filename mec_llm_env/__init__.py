@@ -93,6 +93,7 @@ _IDS = {
     "MecLlm-tiny-v0": "tiny-4x2",
     "MecLlm-medium-v0": "medium-50x10",
     "MecLlm-large-v0": "large-1000x50",
+    "MecLlm-huge-v0": "huge-10000x200",
     "MecLlmMobile-v0": None,
     "MecLlmMobile-paper-v0": "mobile-10x2",
     "MecLlmMobile-medium-v0": "mobile-50x10",

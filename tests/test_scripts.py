@@ -377,4 +377,5 @@ def test_a_dry_run_prints_the_settings_and_writes_nothing(
 def test_help_shows_the_tuned_settings(tmp_path: Path) -> None:
     done = run(tmp_path, "train.py", "--help")
     assert done.returncode == 0
-    assert "learning_rate: lin_" in done.stdout
+    assert "ppo              1300000 decisions; also for " in done.stdout
+    assert len(done.stdout.splitlines()) < 80

@@ -251,7 +251,8 @@ def describe_hyperparameters() -> str:
     for path in sorted(FOLDER.glob("*.yml")):
         text = path.read_text(encoding="utf-8", errors="replace")
         entries = re.findall(r"^[^\s#:]+:?(.*):\s*$", text, re.MULTILINE)
-        others = [entry.replace(":", " ") for entry in entries if entry]
+        # Each once: an environment of episodes has settings of the same names.
+        others = dict.fromkeys(entry.replace(":", " ") for entry in entries if entry)
         steps = re.search(r"n_timesteps: *(\S+)", text)
         line = f"  {path.stem:15}{steps[1] if steps else '?':>9} decisions"
         lines.append(line + (f"; also for {', '.join(others)}" if others else ""))

@@ -13,7 +13,6 @@ falls; what certifies them is one evaluation of U from above.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
 
 from dashf.common.arrays import Array
 from dashf.common.clock import OutOfTime
@@ -87,6 +86,8 @@ class PathPrices:
 
     def _descend(self, temperature: float, rounds: int) -> None:
         """Minimises the smooth U at y and a temperature, from the present prices."""
+        from scipy.optimize import minimize  # takes a third of a second to load
+
         shape, p = self.price.shape, self.problem
         scale = np.maximum(self.price, _LEAST_SCALE)
 

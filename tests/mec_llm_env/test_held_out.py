@@ -18,7 +18,7 @@ from mec_llm_env import (
     sample_scenario,
     sample_trajectory,
 )
-from mec_llm_env.bank import load_bank
+from mec_llm_env.bank import bank_presets, load_bank
 from mec_llm_env.held_out import SPLITS
 from tests.mec_llm_env.test_vector_env import MODES, assert_same
 
@@ -50,7 +50,7 @@ def test_scenarios_come_in_order(split: str, episode_length: int) -> None:
     assert env.unwrapped.np_random_seed == 4
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", bank_presets())
 def test_info_has_the_bank_s_bound(preset: str) -> None:
     env = gym.make("MecLlm-v0", preset=preset, split="test")
     bank = load_bank(preset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -174,6 +175,9 @@ def test_a_new_episode_begins_without_trails_in_a_batch() -> None:
     assert any(pixels_of(picture[MAP], TRAIL) for picture in envs.render() or ())
 
 
+# MoviePy leaves pipes to FFmpeg open until they are collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_film_of_an_episode(tmp_path: Path) -> None:
     moviepy = pytest.importorskip("moviepy")
     folder = tmp_path / "films"
@@ -189,6 +193,8 @@ def test_a_film_of_an_episode(tmp_path: Path) -> None:
         assert film.size == [SIZE[1], SIZE[0]]
         assert film.fps == env.metadata["render_fps"] == 4
         frames = list(film.iter_frames())
+    del film, env
+    gc.collect()
     assert len(frames) == 7  # before the first decision, then one a slot
     for one, other in pairwise(frames):
         assert one.shape == other.shape == SHAPE

@@ -277,7 +277,7 @@ def test_misuse_is_named() -> None:
     with pytest.raises(
         ValueError, match="`render_mode` must be None, 'human' or 'rgb_array'"
     ):
-        gym.make_vec("MecLlm-v0", 2, render_mode="human")
+        gym.make_vec("MecLlm-v0", 2, render_mode="ansi")
     env = gym.make_vec("MecLlm-v0", 2, autoreset_mode="Disabled")
     action = next(actions(env))
     with pytest.raises(ResetNeeded, match="call reset first"):
