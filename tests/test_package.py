@@ -95,9 +95,9 @@ def test_top_level_is_the_library_alone(wheel: Path) -> None:
     tops = {top for top in tops if not top.endswith(".dist-info")}
     assert tops == {"mec_llm_env", "dashf"}
     banks = sorted(name for name in names if name.startswith("mec_llm_env/bank/"))
-    presets = ("large-1000x50", "medium-50x10", "paper-10x2", "tiny-4x2")
-    files = ("__init__.py", *(f"{preset}.npz" for preset in presets))
-    assert banks == [f"mec_llm_env/bank/{file}" for file in files]
+    presets = ("large-1000x50", "medium-50x10", "mobile-10x2", "paper-10x2", "tiny-4x2")
+    files = {"__init__.py", "trajectories.py", *(f"{preset}.npz" for preset in presets)}
+    assert set(banks) == {f"mec_llm_env/bank/{file}" for file in files}
 
 
 @pytest.fixture(scope="module")

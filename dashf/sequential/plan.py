@@ -154,7 +154,8 @@ def _one(
     scenario = follow(trajectory, path.server)
     gap = np.asarray(bound.value / path.scr - 1)
     bound = dataclasses.replace(bound, gap=gap, time_s=clock.passed_s)
-    status = Status.TIME_LIMIT if clock.left_s < 0 else path.status
+    late = bound.out_of_time or clock.left_s < 0
+    status = Status.TIME_LIMIT if late else path.status
     return Plan(
         scenario=scenario,
         allocation=path.allocation,
