@@ -22,23 +22,26 @@ def _hysteresis(task: MobileTask) -> dashf.SolverPolicy:
 
 
 #: What decides in `MecLlmMobile-v0` alone, on observations.
-SEQUENTIAL: dict[str, Callable[[MobileTask], ObservingPolicy]] = {
+SEQUENTIAL: dict[str, Callable[[Any], ObservingPolicy]] = {
     "hysteresis": _hysteresis,
     "lookahead": dashf.LookaheadPolicy,
 }
 
 
 class SequentialAgent:
-    """Decides slot after slot on observations, with one of `SEQUENTIAL`.
+    """Decides slot after slot on observations, with a policy of `dashf`.
 
     Args:
-        name: of it.
+        name: shown in tables; one of `SEQUENTIAL`, unless a policy is given.
         task: gives sizes, encodings, mobility and the objective.
+        policy: what decides; that of the name if None.
     """
 
-    def __init__(self, name: str, task: MobileTask) -> None:
+    def __init__(
+        self, name: str, task: AnyTask, policy: ObservingPolicy | None = None
+    ) -> None:
         self.name, self.task = name, task
-        self._policy = SEQUENTIAL[name](task)
+        self._policy = SEQUENTIAL[name](task) if policy is None else policy
 
     def predict(
         self,
@@ -51,8 +54,8 @@ class SequentialAgent:
         return self._policy.predict(observation, state, episode_start, deterministic)
 
 
-class SolverAgent:
-    """Decides with a solver; acts on observations through `dashf.SolverPolicy`.
+class SolverAgent(SequentialAgent):
+    """Decides with a solver, on scenarios and, as any policy, on observations.
 
     Args:
         name: one of `dashf.SOLVERS`.
@@ -61,20 +64,10 @@ class SolverAgent:
     """
 
     def __init__(self, name: str, task: AnyTask, seed: int = 0) -> None:
-        self.name, self.task = name, task
         options: dict[str, Any] = {"seed": seed} if name in RANDOM else {}
-        self._policy = dashf.SolverPolicy(task, solver=name, **options)
+        self._solver = dashf.SolverPolicy(task, solver=name, **options)
+        super().__init__(name, task, self._solver)
 
     def decide(self, scenario: Scenario) -> Allocation:
         """Returns the solver's allocation, of the scenario's batch shape."""
-        return self._policy.decide(scenario)
-
-    def predict(
-        self,
-        observation: Any,
-        state: tuple[Any, ...] | None = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
-    ) -> tuple[Any, tuple[Any, ...] | None]:
-        """Returns the action nearest to the solver's allocation."""
-        return self._policy.predict(observation, state, episode_start, deterministic)
+        return self._solver.decide(scenario)

@@ -159,25 +159,34 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
         * work,
         download=delay * adapter / downlink,
         snr_full=snr_at_full_band(snr, delay, power_cost),
-        migration=_migration_cost(s, objective),
+        migration=_migrations(s, objective),
         delay_cost=delay,
         phi_min=by_user(s.local_fraction_min),
         phi_max=by_user(s.local_fraction_max),
     )
 
 
-def _migration_cost(s: Scenario, objective: ObjectiveConfig) -> Array:
+def migration_cost(scenario: Scenario, objective: ObjectiveConfig) -> Array:
+    """Returns what moving its training state costs each user, [..., N].
+
+    0 where the scenario has no amounts.
+    """
+    cost = np.zeros(scenario.channel_gain.shape[:-1])
+    for amount, price in (
+        (scenario.migration_delay_s, objective.delay_cost_per_s),
+        (scenario.migration_energy_j, objective.energy_cost_per_j),
+    ):
+        if amount is not None:
+            cost = cost + price * amount
+    return cost
+
+
+def _migrations(s: Scenario, objective: ObjectiveConfig) -> Array:
     """Returns what each pair costs beside all else: nothing where the state is."""
     if s.serving is None:
         return np.zeros(s.channel_gain.shape)
-    assert s.migration_delay_s is not None
-    assert s.migration_energy_j is not None
-    amount = (
-        objective.delay_cost_per_s * s.migration_delay_s
-        + objective.energy_cost_per_j * s.migration_energy_j
-    )
     elsewhere = s.serving.sum(axis=-1, keepdims=True) - s.serving
-    return elsewhere * amount[..., None]
+    return elsewhere * migration_cost(s, objective)[..., None]
 
 
 def part_edges(low: Array, high: Array, parts: int) -> Array:

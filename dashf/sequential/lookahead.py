@@ -18,12 +18,12 @@ import numpy as np
 from dashf.common.arrays import Array
 from dashf.common.checks import check_count, check_kind
 from dashf.pair.best_response import best_response
+from dashf.pair.coefficients import migration_cost
 from dashf.policy import ObservingPolicy
 from dashf.pricing.bound import Problem
 from dashf.pricing.price_search import search_prices
 from dashf.sequential.choice import best_association, share
 from dashf.sequential.forecast import expected_slots
-from dashf.sequential.problem import migration_cost
 from mec_llm_env import Allocation, MobileConfig, ObjectiveConfig, Scenario
 from mec_llm_env.assignment import round_assignment
 from mec_llm_env.mobile_observations import MobileObservation

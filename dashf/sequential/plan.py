@@ -141,8 +141,7 @@ def _one(
 ) -> Plan:
     problem = TrajectoryProblem.of(trajectory, o, clock)
     # Half of the time is the search's, so that the rest is enough for what follows.
-    limited = TrajectoryProblem.of(trajectory, o, clock.part(0.5))
-    prices = PathPrices(limited)
+    prices = PathPrices(problem.until(clock.part(0.5)))
     prices.search()
     prices.problem = problem
     bound = prices.bound(tolerance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from dashf.common.arrays import Array, Indices
 from dashf.common.clock import ENDLESS, Clock
+from dashf.pair.coefficients import migration_cost
 from dashf.pricing.bound import PARTS, Problem
 from mec_llm_env import ObjectiveConfig, Scenario, Trajectory
 
@@ -39,6 +41,12 @@ class TrajectoryProblem:
                 trajectory.joined, 0.0, migration_cost(trajectory.scenario, objective)
             ),
         )
+
+    def until(self, clock: Clock) -> TrajectoryProblem:
+        """Returns the same problem with another end of its time."""
+        options = dataclasses.replace(self.problem.options, clock=clock)
+        problem = dataclasses.replace(self.problem, options=options)
+        return dataclasses.replace(self, problem=problem)
 
     @property
     def scenario(self) -> Scenario:
@@ -73,14 +81,3 @@ class TrajectoryProblem:
         changed = np.zeros(server.shape, dtype=bool)
         changed[1:] = server[1:] != server[:-1]
         return np.where(changed, self.migration, 0.0)
-
-
-def migration_cost(scenario: Scenario, objective: ObjectiveConfig) -> Array:
-    """Returns what a change of server costs each user of a scenario, [..., N]."""
-    delay_s, energy_j = scenario.migration_delay_s, scenario.migration_energy_j
-    cost = np.zeros(scenario.channel_gain.shape[:-1])
-    if delay_s is not None:
-        cost = cost + objective.delay_cost_per_s * delay_s
-    if energy_j is not None:
-        cost = cost + objective.energy_cost_per_j * energy_j
-    return cost

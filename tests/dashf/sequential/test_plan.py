@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import itertools
 
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 
 import dashf
+from dashf.pair.coefficients import migration_cost
 from dashf.sequential.choice import share
 from dashf.sequential.plan import follow
-from dashf.sequential.problem import migration_cost
 from mec_llm_env import (
     MobileConfig,
     ObjectiveConfig,
@@ -160,6 +161,16 @@ def test_batches_are_their_members() -> None:
         one = dashf.plan(batch[index])
         assert one.scr == found.scr[index]
         assert one.bound.value == found.bound.value[index] == bound.value[index]
+
+
+def test_threads_plan_alike() -> None:
+    trajectories = [random_trajectory(seed) for seed in range(4)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(dashf.plan, trajectories))
+    for trajectory, ours in zip(trajectories, found, strict=True):
+        alone = dashf.plan(trajectory)
+        assert ours.scr == alone.scr
+        assert ours.bound.value == alone.bound.value
 
 
 @pytest.mark.parametrize("limit_s", [1e-9, 0.3])
