@@ -46,7 +46,7 @@ from agents.instances import Instances, held_out_instances
 from agents.provenance import provenance
 from agents.registry import agent_names
 from agents.tasks import DEFAULT_ENV, ENVIRONMENTS, AnyTask, make_task
-from agents.terminal import run_script
+from agents.terminal import loading, run_script
 from mec_llm_env.names import did_you_mean
 
 
@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.agents, _known(options.env), given
         )
         task = make_task(env_id, **arguments_of_task)
-        entries = select(options.agents, task)
+        with loading():
+            entries = select(options.agents, task)
         situations = options.instances * task.episode_length
         check_memory(task.config, situations, "situations of the instances")
         instances = held_out_instances(task.config, options.instances)

@@ -26,7 +26,7 @@ from agents.command_line import (
 from agents.run.folder import load_config
 from agents.run.hyperparameters import describe_hyperparameters
 from agents.tasks import DEFAULT_ENV, MOBILE_ENV
-from agents.terminal import run_script, stop_with_parent
+from agents.terminal import loading, run_script, stop_with_parent
 from agents.training.demonstrations import SCENARIOS
 from agents.training.settings import (
     EVALUATIONS,
@@ -48,11 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with one_line_errors(parser.prog):
         if options.resume:
             refuse_with_resume(options)
-            load_config(options.resume)
+            config = load_config(options.resume)
         else:
             config = config_from_options(options)
         # PyTorch takes seconds to load, so mistakes are told before.
-        from agents.training import start
+        with loading():
+            from agents.training import start
+
+            start.load(config)
 
         if options.resume:
             trainer = start.resume(

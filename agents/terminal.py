@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 #: Exit status of a script that Ctrl-C has ended, as a shell has it.
@@ -91,7 +91,7 @@ def run_script(main: Callable[[], int], program: str) -> int:
     with tolerant_streams():
         try:
             if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+                signal.signal(signal.SIGINT, _interrupt)
             return main()
         except KeyboardInterrupt:
             print(f"{program}: interrupted", file=sys.stderr)
@@ -99,6 +99,27 @@ def run_script(main: Callable[[], int], program: str) -> int:
         except MemoryError as error:
             print(f"{program}: error: not enough memory. {error}", file=sys.stderr)
             return 1
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """Python's own handler of SIGINT; by this name it is known as a script's."""
+    signal.default_int_handler(number, frame)
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Has SIGINT end a script at once while entered, as nothing is written yet.
+
+    Libraries that are interrupted while they load show tracebacks of their own.
+    """
+    if signal.getsignal(signal.SIGINT) is not _interrupt:  # not a script's
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, _interrupt)
 
 
 def stop_with_parent(parent: int) -> None:

@@ -74,7 +74,7 @@ def test_help_on_a_terminal_without_unicode(script: str, tmp_path: Path) -> None
 
 
 def test_interrupted_while_libraries_are_imported(tmp_path: Path) -> None:
-    for seconds in (0.3, 1.0, 2.0):
+    for seconds in (0.3, 0.7, 1.0, 1.4, 2.0):
         process = start(tmp_path, "train.py", *WORDS)
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)

@@ -14,6 +14,17 @@ from agents.training.checkpoint import FOLDER, cut_back, newest_checkpoint
 from agents.training.trainer import TENSORBOARD, Trainer
 
 
+def load(config: TrainingConfig) -> None:
+    """Loads the libraries of the algorithm.
+
+    Raises:
+        ValueError: one is missing.
+    """
+    algorithm = ALGORITHMS[config.agent]
+    algorithm.load_trainer()
+    algorithm.load_class()
+
+
 def build(config: TrainingConfig) -> Trainer:
     """Builds everything and writes nothing.
 
