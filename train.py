@@ -138,7 +138,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--warm-start",
         metavar="SOLVER",
-        help="first clone a solver: dual, or dashf",
+        help="first clone a solver: dual, or dashf; in episodes lookahead too",
     )
     add(
         "--warm-start-scenarios",

@@ -17,6 +17,7 @@ class Algorithm:
     any_size: frozenset[str] = frozenset()  # policies for any number of users, servers
     # `policies` for --action-encoding association; empty if it is not supported.
     association_policies: dict[str, str] = field(default_factory=dict)
+    clones_episodes: bool = False  # whether it can be warm-started in episodes
     trainer: str = "agents.training.sb3_trainer.SB3Trainer"  # module.class
     policy_files: str = "agents.run.sb3_policy"  # module: load_policy, export_policy
     model_file: str = "model.zip"  # in a run folder, what `model.save` writes
@@ -81,10 +82,11 @@ _SB3: dict[str, Any] = {"module": "stable_baselines3"}
 _CONTRIB: dict[str, Any] = {"module": "sb3_contrib", "extra": "contrib"}
 _ON_POLICY = _mlp_or_set("set_policy.SetPolicy")
 _CHOOSING = _ON_POLICY | {
+    "clones_episodes": True,
     "association_policies": {
         "mlp": "agents.policies.association_policy.AssociationMlpPolicy",
         "set": "agents.policies.association_policy.AssociationSetPolicy",
-    }
+    },
 }
 _TD3 = _mlp_or_set("off_policy.SetTD3Policy", "agents.policies.mlp_td3.MlpTD3Policy")
 

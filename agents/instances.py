@@ -58,12 +58,12 @@ def mean_scr(agent: Any, task: AnyTask, count: int) -> float:
     return float(outcome.scr.mean())
 
 
-def demonstration_instances(config: ScenarioConfig, first: int, count: int) -> Scenario:
-    """Returns the demonstration scenarios `first` … `first + count − 1`, [count].
+def demonstration_instances(config: ScenarioConfig, first: int, count: int) -> Any:
+    """Returns the demonstration instances `first` … `first + count − 1`, [count].
 
-    They are the scenarios of behaviour cloning, and used for nothing else.
+    They are those of behaviour cloning, and used for nothing else.
     """
-    return _scenarios(config, DEMONSTRATION_SEED + first, count)
+    return _instances(config, DEMONSTRATION_SEED + first, count)
 
 
 def _instances(config: ScenarioConfig, first_seed: int, count: int) -> Instances:

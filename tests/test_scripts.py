@@ -211,9 +211,13 @@ MISTAKES = {
         "train.py --agent apg --env MecLlmMobile-v0",
         "no entry 'MecLlmMobile-v0'",
     ),
-    "a warm start in episodes": (
-        "train.py --agent ppo --env MecLlmMobile-v0 --warm-start dual",
-        "A warm start clones single decisions",
+    "a warm start of what remembers": (
+        "train.py --agent recurrent_ppo --env MecLlmMobile-v0 --warm-start dual",
+        "in MecLlmMobile-v0 needs --agent ppo or a2c; got recurrent_ppo",
+    ),
+    "a demonstrator of episodes": (
+        "train.py --agent ppo --warm-start lookahead",
+        "'lookahead' decides episodes",
     ),
     "dry run of what does not fit": (
         "train.py --agent ppo --n-envs 1 --hyperparameter n_steps=1 --dry-run",

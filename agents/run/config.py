@@ -9,8 +9,10 @@ from typing import Any, Self
 
 from agents.algorithms import ALGORITHMS
 from agents.run.plain import check_integer, check_plain
+from agents.solvers import SEQUENTIAL
 from agents.tasks import MOBILE_ENV, environment, make_task
 from dashf.registry import check_solver
+from mec_llm_env.names import did_you_mean
 
 _ENV_ID = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _MOST_TIMESTEPS = 10**12 - 1  # what the names of checkpoints have room for
@@ -29,8 +31,8 @@ class WarmStart:
         ValueError: a number is out of range, or there is no such solver.
     """
 
-    solver: str  # one of `dashf.SOLVERS`
-    scenarios: int  # demonstrations
+    solver: str  # one of `dashf.SOLVERS`, or of `agents.solvers.SEQUENTIAL`
+    scenarios: int  # demonstrations: decisions of it
     steps: int = 3000  # gradient steps of the actor
     critic_steps: int = 500  # gradient steps of the critic
     batch_size: int = 512  # demonstrations per step
@@ -38,7 +40,7 @@ class WarmStart:
     log_std: float = -3.5  # ln of the deviation of actions after cloning
 
     def __post_init__(self) -> None:
-        check_solver(self.solver)
+        check_demonstrator(self.solver, MOBILE_ENV)
         lowest = {"scenarios": 2, "steps": 1, "critic_steps": 0, "batch_size": 1}
         for name, least in lowest.items():
             check_integer(f"warm_start.{name}", getattr(self, name), least)
@@ -63,6 +65,25 @@ class WarmStart:
             return cls(**values)
         except TypeError as error:
             raise ValueError(f"`warm_start` is not valid: {error}") from None
+
+
+def check_demonstrator(solver: Any, env_id: str) -> None:
+    """Refuses what cannot demonstrate decisions in an environment.
+
+    Raises:
+        ValueError: it is no solver, or decides episodes and the environment has none.
+    """
+    if not isinstance(solver, str) or solver not in SEQUENTIAL:
+        try:
+            check_solver(solver)
+        except ValueError as error:
+            hint = did_you_mean(str(solver), SEQUENTIAL)
+            raise ValueError(f"{error}{hint}") from None
+    elif env_id != MOBILE_ENV:
+        raise ValueError(
+            f"{solver!r} decides episodes, those of {MOBILE_ENV}; got {env_id}. Give "
+            f"--warm-start dual, or --env {MOBILE_ENV}."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,11 +141,15 @@ class TrainingConfig:
             if not isinstance(value, dict):
                 raise ValueError(f"`{name}` must be a dictionary; got {value!r}.")
             check_plain(name, value)
-        if self.warm_start is not None and self.env_id == MOBILE_ENV:
-            raise ValueError(
-                f"A warm start clones single decisions; got one with {MOBILE_ENV}. "
-                "Leave --warm-start out."
-            )
+        if self.warm_start is not None:
+            check_demonstrator(self.warm_start.solver, self.env_id)
+            if self.env_id == MOBILE_ENV and not ALGORITHMS[self.agent].clones_episodes:
+                able = [k for k, a in ALGORITHMS.items() if a.clones_episodes]
+                raise ValueError(
+                    f"--warm-start in {MOBILE_ENV} needs --agent {' or '.join(able)}; "
+                    f"got {self.agent}, whose critic judges other actions than those "
+                    "demonstrated, or which remembers. Leave --warm-start out."
+                )
         arguments = environment(self.env_id).arguments
         unknown = sorted(self.env_kwargs.keys() - arguments)
         if unknown:

@@ -17,7 +17,7 @@ from agents.command_line import (
 from agents.run.config import TrainingConfig, WarmStart
 from agents.run.hyperparameters import RUN_KEYS, load_hyperparameters
 from agents.tasks import DEFAULT_ENV, MOBILE_ENV, environment, make_task
-from agents.training.demonstrations import SCENARIOS
+from agents.training.demonstrations import OTHERWISE, SCENARIOS
 from agents.training.validation import VALIDATION_EPISODES, VALIDATIONS
 from mec_llm_env.names import did_you_mean
 
@@ -124,7 +124,7 @@ def _warm_start(options: argparse.Namespace, tuned: dict[str, Any]) -> WarmStart
             raise ValueError("--warm-start-scenarios needs --warm-start SOLVER.")
         return None
     solver = options.warm_start
-    count = count or SCENARIOS.get(solver, SCENARIOS["dashf"])
+    count = count or SCENARIOS.get(solver, OTHERWISE)
     return WarmStart.from_dict({"solver": solver, "scenarios": count, **tuned})
 
 
