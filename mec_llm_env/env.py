@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Mapping
 from copy import deepcopy
@@ -12,6 +13,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from mec_llm_env.allocation import Allocation
+from mec_llm_env.config import ScenarioConfig
 from mec_llm_env.objective import Outcome
 from mec_llm_env.ranges import shorten
 from mec_llm_env.scenario import Scenario
@@ -41,7 +43,7 @@ class DecisionEnv(gym.Env[Any, Any]):
 
     def __init__(
         self,
-        config: Mapping[str, Any] | None = None,
+        config: Any = None,
         /,
         *,
         render_mode: str | None = None,
@@ -183,7 +185,8 @@ class MecLlmEnv(DecisionEnv):
     `reset(options={"scenario": scenario})` starts from a given scenario.
 
     Args:
-        config: the arguments as one dictionary, as RLlib hands them over; optional.
+        config: a configuration or its file, see `Task`; or all arguments as one
+            dictionary, as RLlib hands them over.
         render_mode: "rgb_array", "human" (a window) or None.
         **kwargs: see `Task`: preset, overrides, encodings, episode_length, split.
     """
@@ -202,9 +205,12 @@ def scalar_arguments(config: Any, given: dict[str, Any]) -> dict[str, Any]:
     """
     if config is None:
         config = {}
+    elif isinstance(config, str | os.PathLike | ScenarioConfig):
+        config = {"config": config}  # of scenarios
     if not isinstance(config, Mapping) or not all(isinstance(k, str) for k in config):
         raise ValueError(
-            "`config` must be a dictionary of the environment's arguments, such as "
+            "`config` must be a file of parameters, a ScenarioConfig, or a dictionary "
+            "of the environment's arguments, such as "
             f"{{'preset': 'paper-10x2'}}; got {shorten(config)}."
         )
     default = dict.fromkeys(given)

@@ -20,7 +20,8 @@ class MecLlmMobileEnv(DecisionEnv):
     `reset(options={"trajectory": trajectory})` plays a given `Trajectory`.
 
     Args:
-        config: the arguments as one dictionary, as RLlib hands them over; optional.
+        config: a configuration or its file, see `Task`; or all arguments as one
+            dictionary, as RLlib hands them over.
         render_mode: "rgb_array", "human" (a window) or None.
         **kwargs: see `MobileTask`: preset, overrides, encodings, reward.
     """

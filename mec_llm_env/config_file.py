@@ -1,0 +1,73 @@
+"""Reads a configuration from a file of a user's own, and finds mistakes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+from mec_llm_env.config_tables import Tables
+from mec_llm_env.documents import ConfigFileError, Problem, checked_path, read_document
+from mec_llm_env.usual import odd_system
+
+T = TypeVar("T")
+
+_MOST_PROBLEMS = 50
+
+
+def read_config(kind: type[T], path: str | os.PathLike[str]) -> T:
+    """Returns the configuration in a file.
+
+    Args:
+        kind: its class, `ScenarioConfig` or one that is derived from it.
+        path: of a `.toml` or `.json` file.
+
+    Raises:
+        ConfigFileError: something is wrong in the file.
+        ValueError: the path is not of such a file.
+        OSError: the file cannot be opened.
+    """
+    config, problems = examine(kind, path)
+    if config is None:
+        raise ConfigFileError(problems)
+    return config
+
+
+def examine(
+    kind: type[T], path: str | os.PathLike[str]
+) -> tuple[T | None, list[Problem]]:
+    """Returns the configuration in a file, or None and what is wrong with it.
+
+    Raises:
+        ValueError: the path is not of a `.toml` or `.json` file.
+        OSError: the file cannot be opened.
+    """
+    source = checked_path(path)
+    try:
+        document, line_of = read_document(source)
+        tables = Tables(kind, document, source, line_of)
+        values = tables.values()
+    except ConfigFileError as error:
+        return None, error.problems
+    if problems := tables.problems[:_MOST_PROBLEMS]:
+        return None, sorted(problems, key=lambda p: (p.source != source, p.line))
+    try:
+        config = kind().with_overrides(values)  # type: ignore[attr-defined]
+    except ValueError as error:
+        line, key = _place(str(error), tables.places)
+        return None, [Problem(source, line, key, str(error))]
+    odd = [
+        Problem(source, *_place(f"`{key}`", tables.places), text)
+        for key, text in odd_system(config)
+        if key not in tables.meant
+    ]
+    return (None, odd) if odd else (config, [])
+
+
+def _place(text: str, places: Mapping[str, tuple[int, str]]) -> tuple[int, str]:
+    """Returns line and name of the first parameter of the file that an error names."""
+    for key in re.findall(r"`([\w.]+)`", text):
+        if key in places:
+            return places[key]
+    return 0, ""
