@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from mec_llm_env.config_tables import Tables
 from mec_llm_env.documents import ConfigFileError, Problem, checked_path, read_document
@@ -14,6 +14,14 @@ from mec_llm_env.usual import odd_system
 T = TypeVar("T")
 
 _MOST_PROBLEMS = 50
+
+
+class Examined(NamedTuple, Generic[T]):
+    """What is in a file."""
+
+    config: T | None  # None where there are problems
+    problems: list[Problem]
+    given: frozenset[str] = frozenset()  # keys of the parameters that the file sets
 
 
 def read_config(kind: type[T], path: str | os.PathLike[str]) -> T:
@@ -28,16 +36,14 @@ def read_config(kind: type[T], path: str | os.PathLike[str]) -> T:
         ValueError: the path is not of such a file.
         OSError: the file cannot be opened.
     """
-    config, problems = examine(kind, path)
-    if config is None:
-        raise ConfigFileError(problems)
-    return config
+    examined = examine(kind, path)
+    if examined.config is None:
+        raise ConfigFileError(examined.problems)
+    return examined.config
 
 
-def examine(
-    kind: type[T], path: str | os.PathLike[str]
-) -> tuple[T | None, list[Problem]]:
-    """Returns the configuration in a file, or None and what is wrong with it.
+def examine(kind: type[T], path: str | os.PathLike[str]) -> Examined[T]:
+    """Returns the configuration in a file, or what is wrong with it.
 
     Raises:
         ValueError: the path is not of a `.toml` or `.json` file.
@@ -49,20 +55,20 @@ def examine(
         tables = Tables(kind, document, source, line_of)
         values = tables.values()
     except ConfigFileError as error:
-        return None, error.problems
+        return Examined(None, error.problems)
     if problems := tables.problems[:_MOST_PROBLEMS]:
-        return None, sorted(problems, key=lambda p: (p.source != source, p.line))
+        return Examined(None, sorted(problems, key=lambda p: p.line))
     try:
         config = kind().with_overrides(values)  # type: ignore[attr-defined]
     except ValueError as error:
         line, key = _place(str(error), tables.places)
-        return None, [Problem(source, line, key, str(error))]
+        return Examined(None, [Problem(source, line, key, str(error))])
     odd = [
         Problem(source, *_place(f"`{key}`", tables.places), text)
         for key, text in odd_system(config)
         if key not in tables.meant
     ]
-    return (None, odd) if odd else (config, [])
+    return Examined(None, odd) if odd else Examined(config, [], frozenset(values))
 
 
 def _place(text: str, places: Mapping[str, tuple[int, str]]) -> tuple[int, str]:

@@ -98,7 +98,7 @@ class _Scan:
                 return
             if character in "[{":
                 depth += 1
-                if depth == 2 and character == "[":
+                if depth == 2:
                     self.note((*path, entry))
                     entry += 1
             elif character in "]}":
