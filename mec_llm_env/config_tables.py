@@ -62,7 +62,9 @@ class Tables:
         self._fields = parameters(kind)
         self._topics = {key.partition(".")[0] for key in self._fields if "." in key}
         self._values: dict[str, Any] = {}
-        self._sizes: dict[str, dict[str, tuple[int, Path]]] = {"user": {}, "server": {}}
+        # What says how many there are: how it is called, the number and the line.
+        self._sizes: dict[str, dict[str, tuple[int, int]]] = {"user": {}, "server": {}}
+        self._missed: set[str] = set()  # keys of parameters that a table misses
         self._own = {per: self._names(per) for per in _COUNTS}
         self.meant = self._meant(document.get("unusual", []))
 
@@ -164,16 +166,16 @@ class Tables:
                     entries.setdefault(names[name], {})[i] = entry
                 elif name != "count":
                     self._unknown(name, value, inner, where, ["count", *names])
-        self._sizes[per][f"[[{per}]]"] = len(rows), (per,)
+        if all(map(_is_count, tables)):
+            self._sizes[per][f"[[{per}]]"] = len(rows), self._line_of((per,))
         for key, given in entries.items():
             self._gather(per, key, given, len(tables), rows)
         return None
 
     def _repeats(self, table: dict[str, Any], where: str, path: Path) -> int:
-        count = table.get("count", 1)
-        if isinstance(count, int) and not isinstance(count, bool) and count > 0:
-            return min(count, 10_001)
-        text = f"must be a whole number from 1; got {shorten(count)}."
+        if _is_count(table):
+            return min(table.get("count", 1), 10_001)
+        text = f"must be a whole number from 1; got {shorten(table['count'])}."
         self._problem((*path, "count"), f"{where}`count`", text)
         return 1
 
@@ -195,12 +197,18 @@ class Tables:
             else:
                 text = f"misses `{name}`, which [[{per}]] {min(given)} has. Add it."
                 self._problem((per, i), f"[[{per}]] {i}", text)
-                return
+                self._missed.add(key)
+                return None
+        if rule.always_each and key in self.places:
+            line, other = self.places[key]
+            text = f"stands in line {line} already, as {other}. Keep one."
+            return self._problem((per, min(given), name), f"[[{per}]], `{name}`", text)
         values = tuple(given[i] for i in rows)
         alike = rule.per and not rule.always_each and len(set(values)) == 1
         self._values[key] = values[0] if alike else values
         first: Path = (per, min(given), name)
         self.places[key] = self._line_of(first), f"[[{per}]], `{name}`"
+        return None
 
     def _check_gpu(self, per: str) -> None:
         """Refuses a GPU that a table describes in part."""
@@ -208,15 +216,21 @@ class Tables:
         given = [
             key for key in _GPU[per] if self.places.get(key, (0, ""))[1][:1] == "["
         ]
-        missing = [key for key in _GPU[per] if key not in self.places]
+        known = self.places.keys() | self._missed
+        missing = [names[key] for key in _GPU[per] if key not in known]
         if given and missing:
-            line, _ = self.places[given[0]]
+            line, called = self.places[given[0]]
             text = (
-                f"misses {', '.join(f'`{names[key]}`' for key in missing)} beside "
+                f"misses {', '.join(f'`{name}`' for name in missing)} beside "
                 f"`{names[given[0]]}`. Describe the GPU in full."
             )
-            where = f"[[{per}]]" if per in self._document else f"[{_COUNTS[per]}]"
+            where = called.partition(",")[0]
             self.problems.append(Problem(self._source, line, where, text))
+        in_turn = [key for key in given if not self._fields[key].metadata["rule"].per]
+        most = max((len(self._values.get(key, ())) for key in in_turn), default=0)
+        for key in in_turn:  # what servers share beside what differs
+            if len(self._values.get(key, ())) == 1:
+                self._values[key] = tuple(self._values[key]) * most
 
     # Numbers of users and servers.
 
@@ -224,34 +238,35 @@ class Tables:
         key = _COUNTS[per]
         count = self._cleaned(key, value, path, name, whole=True)
         if count is not None:
-            self._sizes[per][name] = count, path
+            self._sizes[per][name] = count, self._line_of(path)
 
     def _count(self, per: str) -> None:
         """Sets the number of users, or servers, on which all that is given agrees."""
-        key, sizes = _COUNTS[per], self._sizes[per]
+        key, sizes = _COUNTS[per], dict(self._sizes[per])
         if key in self._values:
-            sizes = {f"`{key}`": (self._values[key], (key,)), **sizes}
-        for own, spec in self._fields.items():
-            rule, value = spec.metadata.get("rule"), self._values.get(own)
-            if rule and rule.always_each and rule.per == per and value is not None:
-                _, name = self.places[own]
-                sizes.setdefault(name, (len(value), tuple(own.split("."))))
-            if rule and rule.entries == "row" and per == "server" and value is not None:
-                _, name = self.places[own]
-                sizes.setdefault(name, (len(value[0]), tuple(own.split("."))))
+            line, name = self.places[key]
+            sizes = {name: (self._values[key], line), **sizes}
+        for own, value in self._values.items():
+            rule = self._fields[own].metadata.get("rule")
+            if rule is None or not rule.always_each or own not in self.places:
+                continue
+            line, name = self.places[own]
+            if rule.per == per:
+                sizes.setdefault(name, (len(value), line))
+            elif rule.entries == "row":
+                sizes.setdefault(name, (len(value[0]), line))
         if not sizes:
             if key in self._document:
                 text = f"misses `count`, the number of {key}. Add it."
                 self._problem((key,), f"[{key}]", text)
             return
         (first, (count, _)), *others = sizes.items()
-        for name, (other, path) in others:
+        for name, (other, line) in others:
             if other != count:
                 text = (
-                    f"has {other} {_COUNTS[per]}, and {first} has {count}. Make the "
-                    "two agree."
+                    f"has {other} {key}, and {first} has {count}. Make the two agree."
                 )
-                self._problem(path, name, text)
+                self.problems.append(Problem(self._source, line, name, text))
         self._values[key] = count
 
     # Values.
@@ -354,15 +369,17 @@ class Tables:
         known: list[str] | None = None,
     ) -> None:
         """Notes a key that there is not, and what was probably meant."""
-        table = isinstance(value, dict)
-        shown = f"{where}[{name}]" if table and not where else f"{where}`{name}`"
-        what = "table" if table else "key"
+        several = isinstance(value, list) and value and isinstance(value[0], dict)
+        table = not where and (several or isinstance(value, dict))
+        shown = f"[[{name}]]" if several else f"[{name}]" if table else f"`{name}`"
+        shown, what = f"{where}{shown}", "table" if table else "key"
         if known is None:
             known = [*self._topics, *_COUNTS, *_COUNTS.values(), "gains", "unusual"]
         hint = renamed(name, value, known) or did_you_mean(name, known)
-        self._problem(
-            path, shown, f"there is no such {what}.{hint or self._home(name)}"
-        )
+        if "coefficient" in name or "kappa" in name:
+            hint = _COEFFICIENT
+        text = f"there is no such {what}.{hint or self._home(name)}"
+        self._problem(path, shown, text)
 
     def _home(self, name: str) -> str:
         """Returns " It belongs to …" for a key that stands in the wrong table."""
@@ -381,6 +398,18 @@ class Tables:
 
     def _problem(self, path: Path, name: str, text: str) -> None:
         self.problems.append(Problem(self._source, self._line_of(path), name, text))
+
+
+_COEFFICIENT = (
+    " Give `power_w`, the power of the GPU at a frequency, which is κ f³: 5e-27 W/Hz³ "
+    "are 5 W at 1 GHz."
+)
+
+
+def _is_count(table: Any) -> bool:
+    """Whether a table may stand for so many users or servers as it says."""
+    count = table.get("count", 1) if isinstance(table, dict) else None
+    return isinstance(count, int) and not isinstance(count, bool) and count > 0
 
 
 def _fixed(rule: Rule, value: Any) -> Any:
@@ -402,7 +431,7 @@ def _refusal(key: str, rule: Rule, value: Any, one: bool) -> str:
                 break
     if isinstance(value, tuple) and len(set(map(repr, value))) == 1:
         value = value[0]  # a number that was made a range
-    text = f"must be {rule}; got {shorten(value)}{which}."
+    text = f"must be {_kind(rule)}; got {shorten(value)}{which}."
     if isinstance(value, str):
         bare = value.strip().replace(",", ".")
         is_number = bare.replace(".", "", 1).lstrip("+-").isdigit()
@@ -416,6 +445,22 @@ def _refusal(key: str, rule: Rule, value: Any, one: bool) -> str:
     if isinstance(value, list) and len(value) == 2 and rule.entries == "pair":
         return f"{text} Give the lowest first, or one number for both."
     return text
+
+
+def _kind(rule: Rule) -> str:
+    """Returns what a parameter may be in the words of a file."""
+    one, several = (
+        ("an integer", "integers") if rule.integer else ("a number", "numbers")
+    )
+    kind = {
+        "one": one,
+        "pair": f"{one}, or [lowest, highest],",
+        "tuple": f"{one}, or a list of {several},",
+        "point": "[x, y]",
+        "row": "a list of one number a server",
+    }[rule.entries]
+    zero = "0, or " if rule.or_zero else ""
+    return f"{zero}{kind} from {rule.limits}"
 
 
 def _odd(key: str, value: Any) -> str | None:

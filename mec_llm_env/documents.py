@@ -143,6 +143,8 @@ def _toml_remedy(words: str) -> str:
         return "Texts need quotes, numbers a decimal point and no unit."
     if "statement" in words or "'='" in words:
         return "A line is `key = value`, `[table]` or `[[table]]`."
+    if "digits" in words:
+        return "Write large numbers as 1e9."
     return "Close every quote and bracket."
 
 
@@ -166,7 +168,8 @@ def _read_json(source: str, text: str) -> tuple[dict[str, Any], LineOf]:
         document = json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 0)
-        words = str(error).partition(":")[0] or "it has too many levels"
+        words = str(error).partition(":")[0]
+        words = "too many levels" if isinstance(error, RecursionError) else words
         raise ConfigFileError(
             [Problem(source, line, "", f"is no JSON: {words}.")]
         ) from None

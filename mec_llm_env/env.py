@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Mapping
 from copy import deepcopy
@@ -13,7 +12,6 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from mec_llm_env.allocation import Allocation
-from mec_llm_env.config import ScenarioConfig
 from mec_llm_env.objective import Outcome
 from mec_llm_env.ranges import shorten
 from mec_llm_env.scenario import Scenario
@@ -43,7 +41,7 @@ class DecisionEnv(gym.Env[Any, Any]):
 
     def __init__(
         self,
-        config: Any = None,
+        config: Mapping[str, Any] | None = None,
         /,
         *,
         render_mode: str | None = None,
@@ -185,10 +183,9 @@ class MecLlmEnv(DecisionEnv):
     `reset(options={"scenario": scenario})` starts from a given scenario.
 
     Args:
-        config: a configuration or its file, see `Task`; or all arguments as one
-            dictionary, as RLlib hands them over.
+        config: the arguments as one dictionary, as RLlib hands them over; optional.
         render_mode: "rgb_array", "human" (a window) or None.
-        **kwargs: see `Task`: preset, overrides, encodings, episode_length, split.
+        **kwargs: see `Task`: preset, overrides, config, encodings, and so on.
     """
 
     task_type = Task
@@ -205,12 +202,9 @@ def scalar_arguments(config: Any, given: dict[str, Any]) -> dict[str, Any]:
     """
     if config is None:
         config = {}
-    elif isinstance(config, str | os.PathLike | ScenarioConfig):
-        config = {"config": config}  # of scenarios
     if not isinstance(config, Mapping) or not all(isinstance(k, str) for k in config):
         raise ValueError(
-            "`config` must be a file of parameters, a ScenarioConfig, or a dictionary "
-            "of the environment's arguments, such as "
+            "`config` must be a dictionary of the environment's arguments, such as "
             f"{{'preset': 'paper-10x2'}}; got {shorten(config)}."
         )
     default = dict.fromkeys(given)

@@ -20,10 +20,9 @@ class MecLlmMobileEnv(DecisionEnv):
     `reset(options={"trajectory": trajectory})` plays a given `Trajectory`.
 
     Args:
-        config: a configuration or its file, see `Task`; or all arguments as one
-            dictionary, as RLlib hands them over.
+        config: the arguments as one dictionary, as RLlib hands them over; optional.
         render_mode: "rgb_array", "human" (a window) or None.
-        **kwargs: see `MobileTask`: preset, overrides, encodings, reward.
+        **kwargs: see `MobileTask`: preset, overrides, config, encodings, reward.
     """
 
     task_type = MobileTask

@@ -129,10 +129,8 @@ def test_takes_its_arguments_as_one_mapping_too() -> None:
     both = MecLlmEnv({"preset": "tiny-4x2", "episode_length": 3}, episode_length=2)
     assert (both.task.config.users, both.task.episode_length) == (4, 2)
     assert MecLlmEnv({}).task.config == MecLlmEnv(None).task.config == ScenarioConfig()
-    for wrong in (3, {1: 2}, [("preset", "tiny-4x2")]):
-        with pytest.raises(
-            ValueError, match=r"`config` must be .* dictionary of .*got"
-        ):
+    for wrong in ("tiny-4x2", 3, {1: 2}, [("preset", "tiny-4x2")]):
+        with pytest.raises(ValueError, match=r"`config` must be a dictionary of .*got"):
             MecLlmEnv(wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="unexpected keyword argument 'pre'"):
         MecLlmEnv({"pre": 1})
