@@ -14,7 +14,8 @@ from mec_llm_env import MobileConfig, Scenario, ScenarioConfig, sample_scenario
 from mec_llm_env.command import main
 from mec_llm_env.config import ruled
 from mec_llm_env.documents import ConfigFileError
-from mec_llm_env.sampling import is_fixed, scenario_sampler
+from mec_llm_env.sampling import is_fixed
+from tests.mec_llm_env.cases import random_config
 from tests.mec_llm_env.mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[2]
@@ -224,49 +225,14 @@ def as_toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def random_config(rng: np.random.Generator) -> ScenarioConfig:
-    """1×1 to 6×4, with any parameters that differ between users or servers."""
-    users, servers = int(rng.integers(1, 7)), int(rng.integers(1, 5))
-    changes: dict[str, Any] = {"users": users, "servers": servers}
-    sizes = {"user": users, "server": servers}
-    for key, (rule, default) in ruled(ScenarioConfig()).items():
-        if not rule.per or rng.random() < 0.5:
-            continue
-        if rule.entries == "point":
-            entries: list[Any] = rng.uniform(-99, 99, (sizes[rule.per], 2)).tolist()
-        elif rule.entries == "row":
-            entries = rng.uniform(-130, -50, (users, servers)).tolist()
-        else:
-            entries = [_near(default, rng) for _ in range(sizes[rule.per])]
-        changes[key] = entries
-    if rng.random() < 0.5:
-        for key in ("server.cores", "server.frequency_ghz", "server.power_w"):
-            default = getattr(ScenarioConfig().server, key.split(".")[1])
-            changes[key] = [_near(default[0], rng) for _ in range(servers)]
-    if "server.max_users" in changes:
-        changes["server.max_users"][0] = None
-    return ScenarioConfig().with_overrides(changes)
-
-
-def _near(default: Any, rng: np.random.Generator) -> Any:
-    if default is None:
-        return int(rng.integers(1, 9))
-    if isinstance(default, tuple):
-        return sorted(_near(value, rng) for value in default)
-    if isinstance(default, int):
-        return int(default * rng.integers(1, 4))
-    return float(default * rng.uniform(0.5, 1.5))
-
-
 def test_random_systems_are_read_as_they_are_written(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for _ in range(100):
         config = random_config(rng)
         values = config.to_dict()
         assert ScenarioConfig.from_dict(json.loads(json.dumps(values))) == config
-        # In topics, and in tables of users and servers.
-        lines = [f"{key} = {as_toml(_tuples(v))}" for key, v in values.items() if v]
-        assert read("\n".join(lines), tmp_path) == config
+        (tmp_path / "some.json").write_text(json.dumps(values))
+        assert ScenarioConfig.from_file(tmp_path / "some.json") == config
         assert read(tables(config, rng), tmp_path) == simplest(config)
 
 
@@ -283,10 +249,6 @@ def simplest(config: ScenarioConfig) -> ScenarioConfig:
         for name in ("cores", "frequency_ghz", "power_w")
     }
     return config.with_overrides(alike | models)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def tables(config: ScenarioConfig, rng: np.random.Generator) -> str:
@@ -310,15 +272,3 @@ def tables(config: ScenarioConfig, rng: np.random.Generator) -> str:
             f"[[{per}]]{' # ]]' * (rng.random() < 0.5)}\n{b}" for b in bodies
         )
     return text
-
-
-def test_random_systems_can_be_drawn() -> None:
-    rng = np.random.default_rng(1)
-    drawn = 0
-    for _ in range(30):
-        config = random_config(rng)
-        sampler = scenario_sampler(config)
-        batch = sampler.from_uniforms(rng.random((4, sampler.block_size)))
-        Scenario(**batch.to_dict())
-        drawn += batch.n_users
-    assert drawn > 60
