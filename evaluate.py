@@ -42,7 +42,7 @@ from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table
 from agents.evaluation.selection import common_environment, select
 from agents.folders import check_writable
-from agents.instances import Instances, held_out_instances
+from agents.instances import INSTANCES, Instances, default_count, held_out_instances
 from agents.provenance import provenance
 from agents.registry import agent_names
 from agents.tasks import DEFAULT_ENV, ENVIRONMENTS, AnyTask, make_task
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     with one_line_errors(parser.prog):
-        asked = options.preset or options.override
+        asked = options.preset or options.config or options.override
         given = task_arguments(options) if asked else None
         env_id, arguments_of_task = common_environment(
             options.agents, _known(options.env), given
@@ -63,9 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         task = make_task(env_id, **arguments_of_task)
         with loading():
             entries = select(options.agents, task)
-        situations = options.instances * task.episode_length
+        count = options.instances or default_count(task)
+        situations = count * task.episode_length
         check_memory(task.config, situations, "situations of the instances")
-        instances = held_out_instances(task.config, options.instances)
+        instances = held_out_instances(task.config, count)
         check_writable(Path(options.output))
 
     bounds = None if options.no_bound else _bounds(instances, task, arguments_of_task)
@@ -89,10 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         for entry in entries
     ]
+    name, source = _origin(arguments_of_task, options.config)
     about = {
         "env": env_id,
-        **arguments_of_task,
-        "instances": options.instances,
+        **source,
+        "instances": count,
         "seed": options.seed,
         "parameters": task.config.to_dict(),
         **provenance(),
@@ -103,7 +105,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_table(results)
     if warning is not None:
         print(about["bound"])
-    name = arguments_of_task["preset"]
     with one_line_errors(parser.prog):
         report = write_results(Path(options.output), name, results, about)
     print(f"Report: {os.path.relpath(report)}")
@@ -134,9 +135,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--instances",
         type=positive_integer,
-        default=100,
         metavar="I",
-        help="test scenarios, or episodes (%(default)s)",
+        help=f"test scenarios, or episodes ({INSTANCES}; 1 where nothing is random)",
     )
     add(
         "--seed",
@@ -175,6 +175,17 @@ def _known(env_id: str | None) -> str | None:
     return env_id
 
 
+def _origin(
+    arguments: Mapping[str, Any], file: str | None
+) -> tuple[str, dict[str, Any]]:
+    """Returns what the results are called after, and what says where they are from."""
+    if "preset" in arguments:
+        return arguments["preset"], dict(arguments)
+    # A report lists the parameters anyway.
+    config = os.path.basename(file) if file else "that of the runs"
+    return Path(config).stem if file else "own", {**arguments, "config": config}
+
+
 def _bounds(
     instances: Instances, task: AnyTask, kwargs: Mapping[str, Any]
 ) -> InstanceBounds:
@@ -182,7 +193,7 @@ def _bounds(
         return certified_bounds(
             instances,
             task.config.objective,
-            None if "overrides" in kwargs else kwargs["preset"],
+            None if "overrides" in kwargs else kwargs.get("preset"),
             advance=display.update,
         )
 

@@ -121,13 +121,19 @@ def check_memory(config: ScenarioConfig, count: int, what: str) -> None:
 
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:
-    """Adds `--preset` and `--override`."""
+    """Adds `--preset`, `--config` and `--override`."""
     presets = "; ".join(
         f"{', '.join(own.presets)} ({own.default_preset})"
         for own in ENVIRONMENTS.values()
     )
     parser.add_argument(
         "--preset", metavar="P", help=f"scenario configuration: {presets}"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="scenario configuration of your own, .toml or .json; `python -m "
+        "mec_llm_env init my.toml` writes one to edit",
     )
     parser.add_argument(
         "--override",
@@ -142,8 +148,15 @@ def task_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Returns the environment arguments that `add_task_options` asked for, no others.
 
     Raises:
-        ValueError: an override is not KEY=VALUE.
+        ValueError: an override is not KEY=VALUE, or both --preset and --config are
+            given.
     """
-    kwargs: dict[str, Any] = {"preset": options.preset} if options.preset else {}
+    if options.preset and options.config:
+        raise ValueError(
+            f"--config takes the place of --preset; got {options.config!r} and "
+            f"{options.preset!r}. Leave one out."
+        )
+    given = {"preset": options.preset, "config": options.config}
+    kwargs: dict[str, Any] = {k: v for k, v in given.items() if v}
     overrides = parse_overrides(options.override, "--override")
     return kwargs | ({"overrides": overrides} if overrides else {})

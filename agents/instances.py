@@ -19,10 +19,12 @@ from mec_llm_env import (
 )
 from mec_llm_env.held_out import MOST_HELD_OUT, SPLITS
 from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.sampling import is_fixed
 
 #: What agents are compared on, in a batch [I].
 Instances = Scenario | Trajectory
 
+INSTANCES = 100  # unless the command line says
 VALIDATION_SEED = SPLITS["validation"]  # + i is the seed of validation instance i
 TEST_SEED = SPLITS["test"]  # + i is the seed of test instance i
 DEMONSTRATION_SEED = 30_000_000  # + i is the seed of demonstration scenario i
@@ -40,6 +42,12 @@ def held_out_instances(config: ScenarioConfig, count: int = 100) -> Any:
     They are a `Scenario`, or a `Trajectory` of episodes, as the configuration says.
     """
     return _instances(config, TEST_SEED, count)
+
+
+def default_count(task: AnyTask) -> int:
+    """Returns how many test instances agents are compared on: 1 if all are the same."""
+    fixed = not isinstance(task, MobileTask) and is_fixed(task.config)
+    return 1 if fixed else INSTANCES
 
 
 def mean_scr(agent: Any, task: AnyTask, count: int) -> float:

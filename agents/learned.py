@@ -87,7 +87,7 @@ def _check_size(run: str | os.PathLike[str], trained: AnyTask, task: AnyTask) ->
         raise ValueError(
             f"{os.fspath(run)!r} was trained for {size[0]} users and {size[1]} "
             f"servers, which its policy is tied to; asked for {wanted[0]} and "
-            f"{wanted[1]}. Evaluate it with the --preset it was trained on."
+            f"{wanted[1]}. Evaluate it with the --preset or --config it was trained on."
         )
 
 

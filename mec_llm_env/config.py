@@ -5,24 +5,30 @@ Edge Computing" (MobiHoc 2024); [3GPP] TR 36.814 and power classes; "assumption"
 our own modelling choices. None of these numbers is claimed to be the paper's, except
 the size of 10 users and 2 servers (arXiv 2310.17872).
 
-dB, dBm, MHz and GHz occur only here; `sampling` converts them to SI once.
+dB, dBm, MHz and GHz occur only here; `sampling` converts them to SI once. Servers and
+users may differ: a parameter that says `per="server"` takes one value or a tuple, of
+which server m has entry m, in turn; `per="user"` one value or exactly one a user.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
+from mec_llm_env.config_file import read_config
 from mec_llm_env.names import by_name, did_you_mean, nearest
-from mec_llm_env.ranges import Checked, choice, integer, number, shorten
+from mec_llm_env.ranges import Checked, Rule, choice, integer, number, shorten
 
 #: Users times servers, at most.
 MOST_PAIRS = 2_000_000
 
 Range = tuple[float, float]
+IntegerRange = tuple[int, int]
+Point = tuple[float, float]
 Config = TypeVar("Config", bound="ScenarioConfig")
 
 # Every parameter stands with its default, and the lowest and highest value it may have.
@@ -31,17 +37,32 @@ Config = TypeVar("Config", bound="ScenarioConfig")
 @by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayoutConfig(Checked):
-    """Where users and servers are: a disc with the servers on a ring inside it."""
+    """Where users and servers are: a disc with the servers on a ring inside it.
+
+    Positions that are given replace the drawn ones, or the ring.
+    """
 
     cell_radius_m: float = number(500.0, 0.1, 1e8)  # m; assumption
     server_ring_ratio: float = number(0.5, 0, 100)  # of the radius; assumption
     distance_min_m: float = number(10.0, 1e-3, 1e8)  # m; assumption
+    # (x, y) of each user, m from the centre; None: drawn in the disc
+    user_position_m: tuple[Point, ...] | None = number(
+        None, -1e8, 1e8, entries="point", per="user", optional=True
+    )
+    # (x, y) of each server, m from the centre; None: on the ring
+    server_position_m: tuple[Point, ...] | None = number(
+        None, -1e8, 1e8, entries="point", per="server", optional=True
+    )
 
 
 @by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RadioConfig(Checked):
-    """Path loss, fading, noise and the transmitters."""
+    """Path loss, fading, noise and the transmitters.
+
+    Gains that are given are as they are: neither path loss nor fading is drawn, and
+    scenarios have positions only where `layout` gives them.
+    """
 
     # dB at 1 km, and a decade; 3GPP TR 36.814 macro, [LZ24]
     path_loss_intercept_db: float = number(128.1, 0, 400)
@@ -50,10 +71,18 @@ class RadioConfig(Checked):
     fading: str = choice("rayleigh", "rayleigh", "none")  # block fading, assumption
     noise_density_dbm_per_hz: float = number(-174.0, -250, -50)  # dBm/Hz; thermal
     noise_figure_db: float = number(5.0, 0, 100)  # dB; usual
-    bandwidth_mhz: float = number(10.0, 1e-6, 1e7)  # MHz a server; usual macro carrier
-    downlink_power_w: float = number(20.0, 1e-9, 1e6)  # W (43 dBm); usual macro carrier
+    # MHz a server; usual macro carrier
+    bandwidth_mhz: float | tuple[float, ...] = number(10.0, 1e-6, 1e7, per="server")
+    # W (43 dBm) a server; usual macro carrier
+    downlink_power_w: float | tuple[float, ...] = number(20.0, 1e-9, 1e6, per="server")
     # W, uniform; 3GPP power class 3 and above
-    transmit_power_max_w: Range = number((0.2, 1.0), 1e-9, 1e6, entries="pair")
+    transmit_power_max_w: Range | tuple[Range, ...] = number(
+        (0.2, 1.0), 1e-9, 1e6, entries="pair", per="user"
+    )
+    # dB of power, measured or simulated, of each user to each server; None: drawn
+    channel_gain_db: tuple[tuple[float, ...], ...] | None = number(
+        None, -300, 0, entries="row", per="user", optional=True
+    )
 
 
 @by_name
@@ -65,10 +94,14 @@ class WorkloadConfig(Checked):
     width: int = integer(2048, 1, 10**6)  # hidden size of a 1 B-class decoder
     bottleneck: int = integer(256, 1, 10**6)  # of adapters; Houlsby et al. 2019
     # a sequence, uniform integers; [LZ24]
-    tokens: tuple[int, int] = integer((512, 1024), 1, 10**8, entries="pair")
+    tokens: IntegerRange | tuple[IntegerRange, ...] = integer(
+        (512, 1024), 1, 10**8, entries="pair", per="user"
+    )
     # uniform integers; assumption
-    sequences: tuple[int, int] = integer((16, 64), 1, 10**9, entries="pair")
-    epochs: int = integer(1, 1, 10**6)  # assumption
+    sequences: IntegerRange | tuple[IntegerRange, ...] = integer(
+        (16, 64), 1, 10**9, entries="pair", per="user"
+    )
+    epochs: int | tuple[int, ...] = integer(1, 1, 10**6, per="user")  # assumption
     adapter_parameter_bit: int = integer(16, 1, 1024)  # bit a parameter; assumption
     token_bit: int = integer(32, 1, 10**6)  # bit a token; assumption
 
@@ -79,15 +112,23 @@ class DeviceConfig(Checked):
     """The users' GPUs: 2024-26 phones, about 2-3.4 TFLOP/s in 3-6 W; assumption."""
 
     # one of these, equally likely; assumption
-    cores: tuple[int, ...] = integer((4, 5, 6), 1, 10**9, entries="tuple")
+    cores: tuple[int, ...] | tuple[tuple[int, ...], ...] = integer(
+        (4, 5, 6), 1, 10**9, entries="tuple", per="user"
+    )
     # FLOP/cycle, 16-bit; assumption
-    flop_per_cycle_per_core: float = number(512.0, 1e-3, 1e9)
+    flop_per_cycle_per_core: float | tuple[float, ...] = number(
+        512.0, 1e-3, 1e9, per="user"
+    )
     # GHz, uniform; assumption
-    frequency_max_ghz: Range = number((0.8, 1.3), 1e-9, 1e6, entries="pair")
+    frequency_max_ghz: Range | tuple[Range, ...] = number(
+        (0.8, 1.3), 1e-9, 1e6, entries="pair", per="user"
+    )
     # W at the reference frequency, uniform; assumption
-    power_w: Range = number((3.0, 6.0), 1e-9, 1e9, entries="pair")
+    power_w: Range | tuple[Range, ...] = number(
+        (3.0, 6.0), 1e-9, 1e9, entries="pair", per="user"
+    )
     # GHz at which `power_w` is drawn; assumption
-    power_reference_ghz: float = number(1.3, 1e-9, 1e6)
+    power_reference_ghz: float | tuple[float, ...] = number(1.3, 1e-9, 1e6, per="user")
 
 
 @by_name
@@ -103,9 +144,13 @@ class ServerConfig(Checked):
     frequency_ghz: tuple[float, ...] = number((1.3, 1.59), 1e-9, 1e6, entries="tuple")
     power_w: tuple[float, ...] = number((60.0, 70.0), 1e-9, 1e9, entries="tuple")
     # FLOP/cycle, no tensor cores; assumption
-    flop_per_cycle_per_core: float = number(2.0, 1e-3, 1e9)
+    flop_per_cycle_per_core: float | tuple[float, ...] = number(
+        2.0, 1e-3, 1e9, per="server"
+    )
     # users that a server may serve; None: no limit
-    max_users: int | None = integer(None, 1, 10**9, optional=True)
+    max_users: int | tuple[int | None, ...] | None = integer(
+        None, 1, 10**9, optional=True, per="server"
+    )
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)
@@ -223,12 +268,40 @@ class ScenarioConfig(Checked):
                 f"`users` × `servers` must be at most {MOST_PAIRS:,}; got {self.users} "
                 f"× {self.servers}."
             )
+        self._check_each()
+        self._check_slots()
+
+    def _check_each(self) -> None:
+        """Refuses tuples with one entry a user, or server, of another number."""
+        for key, (rule, value) in ruled(self).items():
+            if value is None or not rule.gives_each(value):
+                continue
+            wanted = self.users if rule.per == "user" else self.servers
+            exact = rule.per == "user" or rule.always_each
+            if exact and len(value) != wanted:
+                raise ValueError(
+                    f"`{key}` must have one entry a {rule.per}, `{rule.per}s` = "
+                    f"{wanted}; got {len(value)}. Give the two together."
+                )
+            if rule.entries == "row" and len(value[0]) != self.servers:
+                raise ValueError(
+                    f"`{key}` must have one column a server, `servers` = "
+                    f"{self.servers}; got {len(value[0])}. Give the two together."
+                )
+
+    def _check_slots(self) -> None:
         slots = self.server.max_users
-        if slots is not None and slots * self.servers < self.users:
+        if slots is None:
+            return
+        each = slots if isinstance(slots, tuple) else (slots,)
+        room = [each[m % len(each)] for m in range(self.servers)]
+        total = sum(self.users if slot is None else slot for slot in room)
+        if total < self.users:
+            least = -(-self.users // self.servers)
             raise ValueError(
-                f"`server.max_users` = {slots} lets {self.servers} servers serve "
-                f"{slots * self.servers} users, fewer than `users` = {self.users}. "
-                f"Use at least {-(-self.users // self.servers)}, or None for no limit."
+                f"`server.max_users` = {shorten(slots)} lets {self.servers} servers "
+                f"serve {total} users, fewer than `users` = {self.users}. "
+                f"Use at least {least}, or None for no limit."
             )
 
     @classmethod
@@ -239,6 +312,22 @@ class ScenarioConfig(Checked):
             ValueError: there is no preset of that name.
         """
         return from_presets(cls, name, PRESETS)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Reads a configuration from a file of one's own: see `docs/own-system.md`.
+
+        A `.toml` file has the topics as tables, `[[server]]` and `[[user]]` for those
+        that differ, and may name a CSV file of gains beside it; `python -m mec_llm_env
+        init my.toml` writes one to edit. A `.json` file is an object of dotted keys,
+        as `to_dict` gives. What is left out keeps its default.
+
+        Raises:
+            ValueError: a line is wrong, or a value looks as if it were in another unit;
+                the text names file, line, key, value and remedy of the first problem
+                and says how many there are. `python -m mec_llm_env check` lists all.
+        """
+        return read_config(cls, path)
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Self:
         """Returns a copy with dotted keys replaced: `{"radio.bandwidth_mhz": 20}`.
@@ -269,10 +358,7 @@ class ScenarioConfig(Checked):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all parameters under their dotted keys, as JSON values."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in _flatten(self).items()
-        }
+        return {key: _as_lists(value) for key, value in _flatten(self).items()}
 
     @classmethod
     def from_dict(cls, parameters: Mapping[str, Any]) -> Self:
@@ -305,15 +391,33 @@ def from_presets(
 
 
 def _flatten(config: ScenarioConfig) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+    return {key: value for key, (_, value) in _specs(config).items()}
+
+
+def ruled(config: ScenarioConfig) -> dict[str, tuple[Rule, Any]]:
+    """Returns rule and value of each parameter that has a rule."""
+    return {
+        key: (rule, value)
+        for key, (spec, value) in _specs(config).items()
+        if (rule := spec.metadata.get("rule"))
+    }
+
+
+def _specs(config: ScenarioConfig) -> dict[str, tuple[dataclasses.Field[Any], Any]]:
+    """Returns field and value of each parameter."""
+    flat: dict[str, tuple[dataclasses.Field[Any], Any]] = {}
     for top in dataclasses.fields(config):
         value = getattr(config, top.name)
         if not dataclasses.is_dataclass(value):
-            flat[top.name] = value
+            flat[top.name] = top, value
             continue
         for leaf in dataclasses.fields(value):
-            flat[f"{top.name}.{leaf.name}"] = getattr(value, leaf.name)
+            flat[f"{top.name}.{leaf.name}"] = leaf, getattr(value, leaf.name)
     return flat
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 def _suggest(word: str, known: Mapping[str, Any]) -> str:

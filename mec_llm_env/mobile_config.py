@@ -19,7 +19,7 @@ from mec_llm_env.config import (
     from_presets,
 )
 from mec_llm_env.names import by_name
-from mec_llm_env.ranges import Checked, integer, number
+from mec_llm_env.ranges import Checked, integer, number, shorten
 
 #: Slots times users times servers of a trajectory, at most.
 MOST_ENTRIES = 10_000_000
@@ -115,6 +115,16 @@ class MobileConfig(ScenarioConfig):
 
     def __post_init__(self) -> None:
         ScenarioConfig.__post_init__(self)
+        fixed = {
+            "radio.channel_gain_db": self.radio.channel_gain_db,
+            "layout.user_position_m": self.layout.user_position_m,
+        }
+        for key, value in fixed.items():
+            if value is not None:
+                raise ValueError(
+                    f"`{key}` must be None where users move; got {shorten(value)}. "
+                    "Gains or positions over time are traces: `read_traces`."
+                )
         entries = self.mobility.slots * self.users * self.servers
         if entries > MOST_ENTRIES:
             raise ValueError(

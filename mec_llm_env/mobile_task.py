@@ -18,7 +18,7 @@ from mec_llm_env.objective import Outcome
 from mec_llm_env.ranges import Limits, Rule, shorten
 from mec_llm_env.record import ArrayRecord
 from mec_llm_env.scenario import Scenario
-from mec_llm_env.task import DecisionTask
+from mec_llm_env.task import DecisionTask, chosen_config
 from mec_llm_env.trajectory import Trajectory
 
 #: What a reward may be.
@@ -43,8 +43,10 @@ class MobileTask(DecisionTask):
     """The sequential problem of `MecLlmMobile-v0`: its keyword arguments, made usable.
 
     Args:
-        preset: name of a configuration, see `MOBILE_PRESETS`.
+        preset: name of a configuration, see `MOBILE_PRESETS`; None: "mobile-10x2".
         overrides: parameters that differ from it, `{"mobility.slots": 20}`.
+        config: in place of a preset a `MobileConfig`, a file, or a dictionary; see
+            `Task`.
         action_encoding: "box", "multi_discrete", "dict" or one that is registered.
         observation_encoding: "flat" or "tokens".
         reward: of a slot. "scr_difference": by how much it changes the SCR of the
@@ -69,8 +71,9 @@ class MobileTask(DecisionTask):
     def __init__(
         self,
         *,
-        preset: str = "mobile-10x2",
+        preset: str | None = None,
         overrides: Mapping[str, Any] | None = None,
+        config: Any = None,
         action_encoding: str = "box",
         observation_encoding: str = "flat",
         reward: str = "scr_difference",
@@ -88,9 +91,7 @@ class MobileTask(DecisionTask):
         for name, value in surplus.items():
             _check_surplus(name, value, reward)
         self.surplus_ratio, self.surplus_cost = surplus_ratio, surplus_cost
-        config = MobileConfig.preset(preset).with_overrides(
-            {} if overrides is None else overrides
-        )
+        config = chosen_config(MobileConfig, "mobile-10x2", preset, config, overrides)
         self.episode_length = config.mobility.slots
         self.sampler = mobility_sampler(config)
         codec = MobileObservationCodec(config, observation_encoding)

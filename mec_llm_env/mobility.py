@@ -110,7 +110,9 @@ class MobilitySampler:
             place[new] = np.stack(self.scenarios.places(*drawn[:2]), axis=-1)
             speed_m_per_s = speed_m_per_s.copy()
             speed_m_per_s[new] = speed_from_uniform(speed[new], mobility)
-            for name, values in self.scenarios.user_fields(*drawn[2:]).items():
+            for name, values in self.scenarios.user_fields(
+                *drawn[2:], users=new[-1]
+            ).items():
                 fields[name] = fields[name].copy()
                 fields[name][new] = values
 

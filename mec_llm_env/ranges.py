@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-#: Longest tuple of choices or of server models.
+#: Longest tuple of choices, of server models, or of gains of a user.
 _MOST_ENTRIES = 1000
+_MOST_EACH = {"user": 10_000, "server": 1000}
+_SEQUENCES = (tuple, list, np.ndarray)
 _ROUNDING = 1e-9  # relative
 
 
@@ -46,8 +48,11 @@ class Rule:
     limits: Limits
     integer: bool = False
     or_zero: bool = False  # 0 is allowed below the lowest
-    entries: str = "one"  # "one", "pair": (lowest, highest), or "tuple"
+    # "one"; "pair": (lowest, highest); "tuple"; "point": (x, y); "row": one a server
+    entries: str = "one"
     optional: bool = False  # None is allowed
+    # "user" or "server": such a value, or a tuple with one for each of them
+    per: str = ""
 
     def __str__(self) -> str:
         one = "an integer" if self.integer else "a number"
@@ -56,13 +61,45 @@ class Rule:
             "one": one,
             "pair": f"(lowest, highest), two {several}",
             "tuple": f"a tuple of 1 to {_MOST_ENTRIES} {several}",
+            "point": "(x, y), two numbers",
+            "row": "a row of numbers, one a server, each",
         }[self.entries]
         zero = "0 or " if self.or_zero else ""
         none = "None or " if self.optional else ""
-        return f"{none}{zero}{kind} from {self.limits}"
+        each = f"for each {self.per} " if self.always_each else ""
+        return f"{none}{each}{zero}{kind} from {self.limits}"
+
+    @property
+    def always_each(self) -> bool:
+        """Whether a value for all users, or all servers, makes no sense."""
+        return self.entries in ("point", "row")
+
+    def gives_each(self, value: Any) -> bool:
+        """Whether a value is a tuple with one for each user or server."""
+        if not self.per or not isinstance(value, tuple | list | np.ndarray):
+            return False
+        one = self.entries == "one"
+        return one or (len(value) > 0 and isinstance(value[0], _SEQUENCES))
 
     def clean(self, value: Any) -> Any:
         """Returns the value in Python's own types.
+
+        Raises:
+            ValueError: it breaks the rule; without a text.
+        """
+        if not self.gives_each(value):
+            if self.always_each and value is not None:
+                raise ValueError
+            return self.clean_one(value)
+        if not 0 < len(value) <= _MOST_EACH[self.per]:
+            raise ValueError
+        cleaned = tuple(map(self.clean_one, value))
+        if self.entries == "row" and len({len(row) for row in cleaned}) > 1:
+            raise ValueError
+        return cleaned
+
+    def clean_one(self, value: Any) -> Any:
+        """Returns the value of all, or of a single user or server, likewise.
 
         Raises:
             ValueError: it breaks the rule; without a text.
@@ -75,8 +112,10 @@ class Rule:
             value = tuple(value)
         if not isinstance(value, tuple | list) or not 0 < len(value) <= _MOST_ENTRIES:
             raise ValueError
-        numbers = tuple(self._number(entry) for entry in value)
-        if self.entries == "pair" and (len(numbers) != 2 or numbers[0] > numbers[1]):
+        numbers = tuple(map(self._number, value))
+        if self.entries in ("pair", "point") and len(numbers) != 2:
+            raise ValueError
+        if self.entries == "pair" and numbers[0] > numbers[1]:
             raise ValueError
         return numbers
 
@@ -129,15 +168,26 @@ class Checked:
                 try:
                     cleaned = rule.clean(value)
                 except ValueError:
-                    raise self._error(spec.name, str(rule)) from None
+                    raise self._error(spec.name, str(rule), rule) from None
                 object.__setattr__(self, spec.name, cleaned)
 
-    def _error(self, name: str, rule: str) -> ValueError:
-        topic = type(self).__name__.removesuffix("Config").lower()
-        key = name if topic in ("scenario", "mobile") else f"{topic}.{name}"
+    def _error(self, name: str, text: str, rule: Rule | None = None) -> ValueError:
+        value, where = getattr(self, name), ""
+        if rule is not None and rule.gives_each(value):
+            for i, entry in enumerate(value):
+                try:
+                    rule.clean_one(entry)
+                except ValueError:
+                    value, where = entry, f" for {rule.per} {i}"
+                    break
         return ValueError(
-            f"`{key}` must be {rule}; got {shorten(getattr(self, name))}."
+            f"`{self._key(name)}` must be {text}; got {shorten(value)}{where}."
         )
+
+    @classmethod
+    def _key(cls, name: str) -> str:
+        topic = cls.__name__.removesuffix("Config").lower()
+        return name if topic in ("scenario", "mobile") else f"{topic}.{name}"
 
 
 def shorten(value: Any, length: int = 60) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy.special import ndtri
 
 from mec_llm_env._array import Array
 from mec_llm_env.channel import mean_log_gain, shadowing_nepers
-from mec_llm_env.config import ScenarioConfig
+from mec_llm_env.config import ScenarioConfig, ruled
 from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.scenario import FIELD_LIMITS, GPU_POWER_W, Scenario
 from mec_llm_env.workload import adapter_size_bit, dataset_size_bit, training_flop
@@ -110,6 +111,7 @@ class ScenarioSampler:
         n, m = config.users, config.servers
         self.block_size = _PER_USER * n + 2 * n * m
         self._constants = _constant_fields(config)
+        self._each, self._core_choices, self._core_counts = _parameters_of_users(config)
         for value in self._constants.values():
             value.flags.writeable = False  # single scenarios share them
         self._check_fields()
@@ -118,15 +120,18 @@ class ScenarioSampler:
         """Maps uniforms in [0, 1), `[..., block_size]`, to scenarios `[...]`."""
         batch = uniforms.shape[:-1]
         per_user, shadowing, fading = self.split(uniforms)
-        x_m, y_m = self.places(*per_user[:2])
-        return Scenario.unchecked(
-            channel_gain=self.channel_gain(
-                x_m, y_m, self.shadowing_db(shadowing), fading
-            ),
-            user_position_m=np.stack([x_m, y_m], axis=-1),
-            **self.user_fields(*per_user[2:]),
-            **self.constants(batch),
+        fields = self.user_fields(*per_user[2:]) | self.constants(batch)
+        if "channel_gain" in fields:  # given: there are positions where they are, too
+            return Scenario.unchecked(**fields)
+        if (place := fields.get("user_position_m")) is not None:
+            x_m, y_m = place[..., 0], place[..., 1]
+        else:
+            x_m, y_m = self.places(*per_user[:2])
+            fields["user_position_m"] = np.stack([x_m, y_m], axis=-1)
+        fields["channel_gain"] = self.channel_gain(
+            x_m, y_m, self.shadowing_db(shadowing), fading
         )
+        return Scenario.unchecked(**fields)
 
     def split(self, uniforms: Array) -> tuple[list[Array], Array, Array]:
         """Returns the parts of blocks: users' [..., N] each, shadowing's and fading's.
@@ -170,26 +175,23 @@ class ScenarioSampler:
         power: Array,
         tokens: Array,
         sequences: Array,
+        *,
+        users: Array | None = None,
     ) -> dict[str, Array]:
         """Returns the fields of users from their uniforms, in each of which they climb.
 
-        Only `cores` picks from a list in the order that it has.
+        Only `cores` picks from a list in the order that it has. The last axis of the
+        uniforms is that of all users, or of those that `users` numbers.
         """
-        radio, device, work = (
-            self.config.radio,
-            self.config.device,
-            self.config.workload,
-        )
-        n_tokens = _uniform_integer(tokens, work.tokens)
-        n_sequences = _uniform_integer(sequences, work.sequences)
-        core_choices = np.asarray(device.cores, dtype=np.float64)
-        n_cores = core_choices[(cores * len(core_choices)).astype(np.int64)]
-        gpu_power_w = _uniform(power, device.power_w)
+        work, of = self.config.workload, partial(self._of_users, users=users)
+        n_tokens = _uniform_integer(tokens, of("workload.tokens"))
+        n_sequences = _uniform_integer(sequences, of("workload.sequences"))
+        gpu_power_w = _uniform(power, of("device.power_w"))
         return {
             "workload_flop": training_flop(
                 n_tokens,
                 sequences=n_sequences,
-                epochs=work.epochs,
+                epochs=of("workload.epochs"),
                 layers=work.layers,
                 width=work.width,
                 bottleneck=work.bottleneck,
@@ -197,13 +199,33 @@ class ScenarioSampler:
             "data_bit": dataset_size_bit(
                 n_tokens, sequences=n_sequences, token_bit=work.token_bit
             ),
-            "user_flop_per_cycle": n_cores * device.flop_per_cycle_per_core,
+            "user_flop_per_cycle": self._cores(cores, users)
+            * of("device.flop_per_cycle_per_core"),
             "user_frequency_max_hz": 1e9
-            * _uniform(frequency, device.frequency_max_ghz),
+            * _uniform(frequency, of("device.frequency_max_ghz")),
             "user_power_coefficient": gpu_power_w
-            / (1e9 * device.power_reference_ghz) ** 3,
-            "transmit_power_max_w": _uniform(power_max, radio.transmit_power_max_w),
+            / (1e9 * of("device.power_reference_ghz")) ** 3,
+            "transmit_power_max_w": _uniform(
+                power_max, of("radio.transmit_power_max_w")
+            ),
         }
+
+    def _of_users(self, key: str, users: Array | None = None) -> Any:
+        """Returns a parameter: that of all, or [N] or [2, N] where users differ."""
+        topic, _, name = key.partition(".")
+        each = self._each.get(key)
+        if each is None:
+            return getattr(getattr(self.config, topic), name)
+        return each if users is None else each[..., users]
+
+    def _cores(self, uniforms: Array, users: Array | None) -> Array:
+        """Returns numbers of cores, picked from the list of all or from a user's."""
+        if self._core_choices is None:
+            choices = np.asarray(self.config.device.cores, dtype=np.float64)
+            return choices[(uniforms * len(choices)).astype(np.int64)]
+        row = np.arange(self.config.users) if users is None else users
+        pick = (uniforms * self._core_counts[row]).astype(np.int64)
+        return self._core_choices[row, pick]
 
     def channel_gain(
         self, x_m: Array, y_m: Array, shadowing_db: Array, fading: Array
@@ -226,18 +248,37 @@ class ScenarioSampler:
 
     def field_limits(self) -> dict[str, Limits]:
         """Returns the lowest and highest value that each field is ever drawn with."""
-        n_cores = len(self.config.device.cores)
-        edges = np.array([0.0, 1.0, *((np.arange(n_cores) + 0.5) / n_cores)])
-        fields = self.user_fields(*[np.clip(edges, EDGE, 1 - EDGE)] * 6)
-        fields |= {k: v for k, v in self._constants.items() if k in PARAMETERS}
+        fields = self._extremes()
         limits = {k: Limits(float(v.min()), float(v.max())) for k, v in fields.items()}
-        return limits | {"channel_gain": GAIN_LIMITS}
+        return {"channel_gain": GAIN_LIMITS} | limits
 
     def explain(self, field: str, value: float) -> str:
         """Returns what gives a field of the scenario such a value, to tell the user."""
         parameters = self.config.to_dict()
-        sources = (f"`{k}` = {parameters[k]}" for k in PARAMETERS[field])
+        keys = PARAMETERS.get(field, ("radio.channel_gain_db",))
+        sources = (f"`{k}` = {shorten(parameters[k])}" for k in keys)
         return f"`{field}` = {value:g} from {', '.join(sources)}"
+
+    def _extremes(self) -> dict[str, Array]:
+        """Returns fields with lowest and highest values: of users [2, 1] or [2, N]."""
+        known = {*PARAMETERS, "channel_gain"}
+        constant = {k: v for k, v in self._constants.items() if k in known}
+        return self.user_extremes() | constant
+
+    def user_extremes(self) -> dict[str, Array]:
+        """Returns the lowest and highest value of users' fields, [2, 1] or [2, N]."""
+        ends = np.array([[EDGE], [1 - EDGE]])
+        fields = self.user_fields(*[ends] * 6, users=np.arange(self.config.users))
+        cores = np.array(self._core_range())  # cores need not climb
+        per_core = self._of_users("device.flop_per_cycle_per_core")
+        return fields | {"user_flop_per_cycle": cores * per_core}
+
+    def _core_range(self) -> tuple[Any, Any]:
+        cores = self.config.device.cores
+        if self._core_choices is None:
+            return [float(min(cores))], [float(max(cores))]  # type: ignore[arg-type]
+        each: Any = cores
+        return [float(min(c)) for c in each], [float(max(c)) for c in each]
 
     def _check_fields(self) -> None:
         drawn = self.field_limits()
@@ -248,15 +289,19 @@ class ScenarioSampler:
                         f"A field of the scenario must be from {limits}; got "
                         f"{self.explain(name, value)}."
                     )
+        fields = self._extremes()
         for owner in ("user", "server"):
             coefficient, hz = f"{owner}_power_coefficient", f"{owner}_frequency_max_hz"
-            for c, f in zip(drawn[coefficient], drawn[hz], strict=True):
-                if not GPU_POWER_W.lowest <= c * f**3 <= GPU_POWER_W.highest:
-                    raise ValueError(
-                        "A GPU at full speed must draw a power from "
-                        f"{GPU_POWER_W} W; got {c * f**3:g} W, {self.explain(hz, f)}, "
-                        f"{self.explain(coefficient, c)}."
-                    )
+            both = np.broadcast_arrays(fields[coefficient], fields[hz])
+            c, f = (array.ravel() for array in both)
+            wrong = ~GPU_POWER_W.hold(c * f**3)
+            if wrong.any():
+                c, f = c[wrong.argmax()], f[wrong.argmax()]
+                raise ValueError(
+                    "A GPU at full speed must draw a power from "
+                    f"{GPU_POWER_W} W; got {c * f**3:g} W, {self.explain(hz, f)}, "
+                    f"{self.explain(coefficient, c)}."
+                )
 
 
 _ADAPTER = ("workload.layers", "workload.width", "workload.bottleneck")
@@ -291,13 +336,22 @@ def scenario_sampler(config: ScenarioConfig) -> ScenarioSampler:
     return ScenarioSampler(config)
 
 
+def is_fixed(config: ScenarioConfig) -> bool:
+    """Whether every draw of a configuration is the same scenario."""
+    sampler = scenario_sampler(config)
+    if not all((low == high).all() for low, high in sampler.user_extremes().values()):
+        return False
+    # Users are: draws differ by places and channels, or not at all.
+    rng = np.random.default_rng(0)
+    first, other = (sample_scenario(config, rng).to_dict() for _ in range(2))
+    return all(np.array_equal(value, other[name]) for name, value in first.items())
+
+
 def _constant_fields(config: ScenarioConfig) -> dict[str, Array]:
     """Returns the fields that every scenario of a configuration shares, unbatched."""
     server, radio, work = config.server, config.radio, config.workload
     n, m = config.users, config.servers
-    turn = np.arange(m) % len(server.cores)
-    frequency_hz = 1e9 * np.asarray(server.frequency_ghz)[turn]
-    slots = n if server.max_users is None else server.max_users
+    frequency_hz = 1e9 * _in_turn(server.frequency_ghz, m)
     noise_dbm = radio.noise_density_dbm_per_hz + radio.noise_figure_db
     adapter_bit = adapter_size_bit(
         layers=work.layers,
@@ -305,20 +359,72 @@ def _constant_fields(config: ScenarioConfig) -> dict[str, Array]:
         bottleneck=work.bottleneck,
         parameter_bit=work.adapter_parameter_bit,
     )
-    return {
+    fields = {
         "adapter_bit": np.full(n, float(adapter_bit)),
         "local_fraction_min": np.full(n, 1 / work.layers),
         "local_fraction_max": np.full(n, 1 - 1 / work.layers),
-        "server_flop_per_cycle": server.flop_per_cycle_per_core
-        * np.asarray(server.cores, dtype=np.float64)[turn],
+        "server_flop_per_cycle": _in_turn(server.flop_per_cycle_per_core, m)
+        * _in_turn(server.cores, m),
         "server_frequency_max_hz": frequency_hz,
-        "server_power_coefficient": np.asarray(server.power_w)[turn] / frequency_hz**3,
-        "bandwidth_max_hz": np.full(m, 1e6 * radio.bandwidth_mhz),
-        "downlink_power_w": np.full(m, float(radio.downlink_power_w)),
-        "max_users": np.full(m, float(slots)),
+        "server_power_coefficient": _in_turn(server.power_w, m) / frequency_hz**3,
+        "bandwidth_max_hz": 1e6 * _in_turn(radio.bandwidth_mhz, m),
+        "downlink_power_w": _in_turn(radio.downlink_power_w, m),
+        "max_users": _in_turn(server.max_users, m, none=n),
         "noise_density_w_per_hz": np.asarray(10 ** (noise_dbm / 10 - 3)),
-        "server_position_m": _server_positions_m(config),
     }
+    return fields | _places(config)
+
+
+def _places(config: ScenarioConfig) -> dict[str, Array]:
+    """Returns the positions and gains that every scenario has.
+
+    Beside given gains, positions would only mislead unless they are given, too.
+    """
+    gain_db, layout = config.radio.channel_gain_db, config.layout
+    places: dict[str, Array] = {}
+    if layout.user_position_m is not None:
+        places["user_position_m"] = np.array(layout.user_position_m, dtype=np.float64)
+    if layout.server_position_m is not None:
+        given = np.array(layout.server_position_m, dtype=np.float64)
+        places["server_position_m"] = given
+    elif gain_db is None:
+        places["server_position_m"] = _server_positions_m(config)
+    if gain_db is not None:
+        gain = 10 ** (np.array(gain_db, dtype=np.float64) / 10)
+        # -300 dB is 1e-30, up to rounding.
+        places["channel_gain"] = np.clip(gain, *FIELD_LIMITS["channel_gain"])
+    return places
+
+
+def _in_turn(value: Any, m: int, none: float = math.nan) -> Array:
+    """Returns [M]: one value for all servers, or server m's entry m, in turn."""
+    entries = value if isinstance(value, tuple) else (value,)
+    numbers = [float(none if entry is None else entry) for entry in entries]
+    return np.array(numbers)[np.arange(m) % len(numbers)]
+
+
+def _parameters_of_users(
+    config: ScenarioConfig,
+) -> tuple[dict[str, Array], Array | None, Any]:
+    """Returns what differs between users: by key, and their lists of cores.
+
+    Entries are [N], or [2, N] of lowest and highest; lists [N, ·], filled up, and their
+    lengths [N].
+    """
+    given = {
+        key: value
+        for key, (rule, value) in ruled(config).items()
+        if rule.per == "user" and not rule.always_each and rule.gives_each(value)
+    }
+    cores = given.pop("device.cores", None)
+    each = {key: np.array(value).T for key, value in given.items()}
+    if cores is None:
+        return each, None, None
+    counts = np.array([len(choices) for choices in cores])
+    choices = np.zeros((len(cores), counts.max()))
+    for row, own in zip(choices, cores, strict=True):
+        row[: len(own)] = own
+    return each, choices, counts
 
 
 def _server_positions_m(config: ScenarioConfig) -> Array:

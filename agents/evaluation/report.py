@@ -69,7 +69,7 @@ def to_html(
     heading, rows = table(results)
     of_episodes = bool(results) and results[0].has_migrations
     return _PAGE.format(
-        title=f"Agents on {html.escape(str(about['preset']))}",
+        title=f"Agents on {html.escape(str(about.get('preset', about.get('config'))))}",
         introduction=(
             f"{_of_episodes(about) if of_episodes else _of_scenarios(about)} "
             "the gap is bound / SCR − 1. "

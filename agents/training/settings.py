@@ -16,7 +16,7 @@ from agents.command_line import (
 )
 from agents.run.config import TrainingConfig, WarmStart
 from agents.run.hyperparameters import RUN_KEYS, load_hyperparameters
-from agents.tasks import DEFAULT_ENV, MOBILE_ENV, environment, make_task
+from agents.tasks import DEFAULT_ENV, MOBILE_ENV, make_task, whole_arguments
 from agents.training.demonstrations import OTHERWISE, SCENARIOS
 from agents.training.validation import VALIDATION_EPISODES, VALIDATIONS
 from mec_llm_env.names import did_you_mean
@@ -129,7 +129,7 @@ def _warm_start(options: argparse.Namespace, tuned: dict[str, Any]) -> WarmStart
 
 
 def _env_kwargs(options: argparse.Namespace, env_id: str) -> dict[str, Any]:
-    kwargs = {"preset": environment(env_id).default_preset} | task_arguments(options)
+    kwargs = whole_arguments(env_id, task_arguments(options))
     if options.action_encoding:
         kwargs["action_encoding"] = options.action_encoding
     kwargs |= _reward(options, env_id)

@@ -293,3 +293,29 @@ def test_amounts_of_the_default_migration() -> None:
         ValueError, match=r"`migration_delay_s` must be from 0 to 1e\+12"
     ):
         mobility_sampler(huge)
+
+
+def test_whoever_joins_has_the_parameters_of_its_row() -> None:
+    config = MobileConfig(users=3, servers=2).with_overrides(
+        {
+            "mobility.slots": 30,
+            "mobility.job_end_probability": 0.5,
+            "radio.bandwidth_mhz": [5, 15],
+            "radio.transmit_power_max_w": [[0.1, 0.1], [0.2, 0.2], [0.3, 0.4]],
+            "workload.sequences": [[1, 1], [2, 2], [3, 9]],
+            "workload.tokens": [100, 100],
+            "device.cores": [[1], [2], [7, 9]],
+            "layout.server_position_m": [[0, 100], [0, -100]],
+        }
+    )
+    drawn = sample_trajectory(config, np.random.default_rng(0)).scenario
+    sequences = drawn.data_bit / (32 * 100)
+    np.testing.assert_array_equal(sequences[:, :2], [[1, 2]] * 30)
+    assert set(sequences[:, 2]) <= set(range(3, 10))
+    assert len(set(sequences[:, 2])) > 3
+    np.testing.assert_array_equal(drawn.transmit_power_max_w[:, :2], [[0.1, 0.2]] * 30)
+    cores = drawn.user_flop_per_cycle / 512
+    np.testing.assert_array_equal(cores[:, :2], [[1, 2]] * 30)
+    assert set(cores[:, 2]) == {7, 9}
+    np.testing.assert_array_equal(drawn.bandwidth_max_hz, [[5e6, 15e6]] * 30)
+    np.testing.assert_array_equal(drawn.server_position_m[0], [[0, 100], [0, -100]])

@@ -42,9 +42,12 @@ def config_rows(config: ScenarioConfig) -> list[Row]:
                 continue
             rule = spec.metadata["rule"]
             kind = "integer" if rule.integer else "number"
-            kind += {"pair": " pair", "tuple": " tuple", "one": ""}[rule.entries]
+            kind += "" if rule.entries == "one" else f" {rule.entries}"
+            kind += f" for each {rule.per}" if rule.always_each else ""
             kind += " or None" if rule.optional else ""
             kind += " or 0" if rule.or_zero else ""
+            if rule.per and not rule.always_each:
+                kind += f", or one for each {rule.per}"
             rows.append((key, kind, *map(show, rule.limits)))
     return rows
 

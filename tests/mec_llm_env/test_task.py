@@ -36,6 +36,7 @@ def rules() -> dict[str, Rule | None]:
 
 
 RULES = rules()
+EACH = {"user": 3, "server": 2}
 
 
 def random_number(rng: np.random.Generator, rule: Rule, default: float) -> Any:
@@ -60,8 +61,19 @@ def random_value(rng: np.random.Generator, key: str) -> Any:
     rule, default = RULES[key], DEFAULTS[key]
     if rule is None:
         return str(rng.choice(["rayleigh", "none"]))
+    if rule.per and (rule.always_each or rng.random() < 0.3):
+        # Mostly as many as there are: the size is 3 × 2 half the time.
+        return [random_entry(rng, rule, default) for _ in range(EACH[rule.per])]
+    return random_entry(rng, rule, default)
+
+
+def random_entry(rng: np.random.Generator, rule: Rule, default: Any) -> Any:
     if rule.entries == "one":
         return random_number(rng, rule, 5 if default is None else default)
+    if rule.entries in ("point", "row"):
+        usual = (-300.0, 300.0) if rule.entries == "point" else (-250.0, -20.0)
+        ends = rule.limits if rng.random() < 0.2 else usual
+        return rng.uniform(*ends, 2).tolist()
     count = 2 if rule.entries == "pair" else int(rng.integers(1, 4))
     numbers = [random_number(rng, rule, default[0]) for _ in range(count)]
     return sorted(numbers) if rule.entries == "pair" else numbers
@@ -74,6 +86,8 @@ def random_overrides(rng: np.random.Generator) -> dict[str, Any]:
     if rng.random() < 0.8:
         overrides |= fitting(rng, overrides)
     size = {"users": int(rng.integers(1, 6)), "servers": int(rng.integers(1, 4))}
+    if rng.random() < 0.5:
+        size = {f"{per}s": count for per, count in EACH.items()}
     return size | {k: v for k, v in overrides.items() if k not in size}
 
 
