@@ -48,6 +48,8 @@ class Rule:
     or_zero: bool = False  # 0 is allowed below the lowest
     entries: str = "one"  # "one", "pair": (lowest, highest), or "tuple"
     optional: bool = False  # None is allowed
+    # "server": such a value, or a tuple with one for each of them, in turn
+    per: str = ""
 
     def __str__(self) -> str:
         one = "an integer" if self.integer else "a number"
@@ -59,7 +61,8 @@ class Rule:
         }[self.entries]
         zero = "0 or " if self.or_zero else ""
         none = "None or " if self.optional else ""
-        return f"{none}{zero}{kind} from {self.limits}"
+        each = f", or one for each {self.per}," if self.per else ""
+        return f"{none}{zero}{kind}{each} from {self.limits}"
 
     def clean(self, value: Any) -> Any:
         """Returns the value in Python's own types.
@@ -67,6 +70,8 @@ class Rule:
         Raises:
             ValueError: it breaks the rule; without a text.
         """
+        if self.per and isinstance(value, tuple | list | np.ndarray):
+            return dataclasses.replace(self, entries="tuple", per="").clean(value)
         if value is None and self.optional:
             return None
         if self.entries == "one":
