@@ -21,6 +21,7 @@ from typing import Any, Self, TypeVar
 
 from mec_llm_env.config_file import read_config
 from mec_llm_env.names import by_name, did_you_mean, nearest
+from mec_llm_env.path_loss import LAWS, Law
 from mec_llm_env.ranges import Checked, Rule, choice, integer, number, shorten
 
 #: Users times servers, at most.
@@ -62,12 +63,35 @@ class RadioConfig(Checked):
 
     Gains that are given are as they are: neither path loss nor fading is drawn, and
     scenarios have positions only where `layout` gives them.
+
+    Laws of path loss take different parameters. One that is None is the law's usual
+    value (`path_loss.LAWS`), and one that the law does not take must be left alone.
+
+    Raises:
+        ValueError: a parameter is outside of its range, or without effect.
     """
 
+    # the law: 3GPP TR 36.814 macro; TR 38.901 UMa, UMi; free space and ITU-R P.676
+    path_loss: str = choice("log-distance", *LAWS)
     # dB at 1 km, and a decade; 3GPP TR 36.814 macro, [LZ24]
     path_loss_intercept_db: float = number(128.1, 0, 400)
     path_loss_slope_db: float = number(37.6, 0, 200)
-    shadowing_std_db: float = number(8.0, 0, 100)  # dB, log-normal; 3GPP
+    # dB, log-normal, of laws without states of sight; 3GPP
+    shadowing_std_db: float = number(8.0, 0, 100)
+    # dB, in line of sight and out of it, of "uma" and "umi"; usual: TR 38.901
+    state_shadowing_std_db: Range | None = number(
+        None, 0, 100, entries="pair", optional=True
+    )
+    # GHz; usual: 3.5, and 140 with "sub-thz"
+    carrier_ghz: float | None = number(None, 0.5, 1000, optional=True)
+    # m, of antennas; usual: 25 with "uma", 10 with "umi", TR 38.901
+    server_height_m: float | None = number(None, 1.5, 1000, optional=True)
+    # m, of antennas; usual: 1.5, TR 38.901, whose formulas change at 13 m
+    user_height_m: float | None = number(None, 1.5, 13, optional=True)
+    # g/m³, of "sub-thz"; usual: 7.5, ITU-R P.835
+    water_vapour_g_per_m3: float | None = number(None, 0, 100, optional=True)
+    # dB, of the arrays at both ends together, less losses; assumption
+    antenna_gain_db: float = number(0.0, -100, 150)
     fading: str = choice("rayleigh", "rayleigh", "none")  # block fading, assumption
     noise_density_dbm_per_hz: float = number(-174.0, -250, -50)  # dBm/Hz; thermal
     noise_figure_db: float = number(5.0, 0, 100)  # dB; usual
@@ -83,6 +107,52 @@ class RadioConfig(Checked):
     channel_gain_db: tuple[tuple[float, ...], ...] | None = number(
         None, -300, 0, entries="row", per="user", optional=True
     )
+
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        law, states = self.law, self.law.shadowing_std_db is not None
+        shadowing = "state_shadowing_std_db" if states else "shadowing_std_db"
+        takes = (*law.takes, shadowing)
+        for name in _OF_LAWS:
+            default = self.__dataclass_fields__[name].default
+            if name not in takes and getattr(self, name) != default:
+                raise ValueError(
+                    f"`radio.{name}` has no effect with `radio.path_loss` = "
+                    f"{self.path_loss!r}, which takes {', '.join(takes)}; got "
+                    f"{shorten(getattr(self, name))}. Leave it at {default}."
+                )
+        carrier = self.law_parameters.get("carrier_ghz")
+        if law.carrier_ghz is not None and not law.carrier_ghz.hold(carrier):
+            raise ValueError(
+                f"`radio.carrier_ghz` must be from {law.carrier_ghz} with "
+                f"`radio.path_loss` = {self.path_loss!r}; got {carrier}. Choose "
+                "another law, or a carrier in its range."
+            )
+
+    @property
+    def law(self) -> Law:
+        """The law of path loss."""
+        return LAWS[self.path_loss]
+
+    @property
+    def law_parameters(self) -> dict[str, float]:
+        """What the law takes, by name."""
+        values = {name: getattr(self, name) for name in self.law.takes}
+        return {k: self.law.usual[k] if v is None else v for k, v in values.items()}
+
+    @property
+    def shadowing_stds_db(self) -> tuple[float, float]:
+        """Standard deviations of shadowing in line of sight and out of it, dB."""
+        if self.law.shadowing_std_db is None:
+            return self.shadowing_std_db, self.shadowing_std_db
+        return self.state_shadowing_std_db or self.law.shadowing_std_db
+
+
+_OF_LAWS = (
+    *("path_loss_intercept_db", "path_loss_slope_db", "shadowing_std_db"),
+    *("state_shadowing_std_db", "carrier_ghz", "server_height_m", "user_height_m"),
+    "water_vapour_g_per_m3",
+)
 
 
 @by_name
@@ -151,6 +221,8 @@ class ServerConfig(Checked):
     max_users: int | tuple[int | None, ...] | None = integer(
         None, 1, 10**9, optional=True, per="server"
     )
+    # dB by which interference raises the noise of the uplink; assumption
+    noise_rise_db: float | tuple[float, ...] = number(0.0, 0, 40, per="server")
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)
@@ -177,6 +249,8 @@ class ObjectiveConfig(Checked):
     energy_weight: float = number(0.5, 1e-6, 1e6, or_zero=True)  # ω_e, dimensionless
     delay_reference_s: float = number(100.0, 1e-6, 1e12)  # T_ref, s
     energy_reference_j: float = number(200.0, 1e-6, 1e12)  # E_ref, J
+    # part of the energy of the download that is charged; [LZ24] charges none
+    downlink_energy_share: float = number(0.0, 0, 1)
     score_sensitivity: float = number(10.0, 1e-6, 1e6)  # ω2, dimensionless
     score_weight_power: float = number(0.0, 0, 1)  # w_p
     score_weight_bandwidth: float = number(0.3, 0, 1)  # w_b
@@ -209,6 +283,11 @@ class ObjectiveConfig(Checked):
     def energy_cost_per_j(self) -> float:
         """ω_e' = ω_e / E_ref, 1/J."""
         return self.energy_weight / self.energy_reference_j
+
+    @property
+    def downlink_cost_per_j(self) -> float:
+        """The cost of a joule that a server sends, 1/J: a part of ω_e'."""
+        return self.downlink_energy_share * self.energy_cost_per_j
 
 
 def checked_objective(objective: Any) -> ObjectiveConfig:

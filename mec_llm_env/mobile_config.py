@@ -50,6 +50,8 @@ class MobilityConfig(Checked):
     velocity_memory: float = number(0.95, 0, 1)
     # m, to 1/e; Gudmundson 1991: tens of m in cities to 500 m; the value: assumption
     shadowing_distance_m: float = number(200.0, 1e-3, 1e9)
+    # m, to 1/e, of line of sight; TR 38.901, table 7.6.3.1-2, UMa and UMi
+    sight_distance_m: float = number(50.0, 1e-3, 1e9)
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)

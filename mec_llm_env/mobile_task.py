@@ -32,6 +32,7 @@ class MobileSituation(ArrayRecord):
     seen: MobileObservation  # [...]
     user_speed_m_per_s: Array  # [..., N] m/s; 0 where slots are given
     shadowing_db: Array  # [..., N, M] dB; 0 where slots are given
+    sight: Array | None = None  # [..., N, M], as in `MobilityState`; 0 likewise
 
     @property
     def scenario(self) -> Scenario:
@@ -127,6 +128,7 @@ class MobileTask(DecisionTask):
             ),
             user_speed_m_per_s=situation.user_speed_m_per_s,
             shadowing_db=situation.shadowing_db,
+            sight=situation.sight,
         )
 
     def onward(self, situation: MobileSituation, source: Any) -> MobileSituation:
@@ -138,6 +140,7 @@ class MobileTask(DecisionTask):
                 user_velocity_m_per_s=seen.user_velocity_m_per_s,
                 user_speed_m_per_s=situation.user_speed_m_per_s,
                 shadowing_db=situation.shadowing_db,
+                sight=situation.sight,
             )
             state = self.sampler.advance(state, _uniforms(source))
         association = seen.scenario.serving
@@ -269,13 +272,25 @@ class MobileTask(DecisionTask):
             user_velocity_m_per_s=velocity,
         )
         # Refuses what cannot be observed.
-        self.observe(self.begin(_state(trajectory)))
+        self.observe(self.begin(self._state(trajectory)))
         return trajectory
 
     def recall(self, given: Trajectory, index: Any, decisions: Any) -> MobilityState:
         """Returns slots of what was given: of its members, after so many decisions."""
         over_batch = index if isinstance(index, tuple) else (index,)
-        return _state(ArrayRecord.__getitem__(given, (*over_batch, decisions)))
+        return self._state(ArrayRecord.__getitem__(given, (*over_batch, decisions)))
+
+    def _state(self, slots: Trajectory) -> MobilityState:
+        """Returns slots of a trajectory as states that nothing is drawn from."""
+        nothing = np.zeros(slots.scenario.channel_gain.shape)
+        return MobilityState(
+            joined=slots.joined,
+            scenario=slots.scenario,
+            user_velocity_m_per_s=slots.user_velocity_m_per_s,
+            user_speed_m_per_s=np.zeros(slots.joined.shape),
+            shadowing_db=nothing,
+            sight=nothing if self.sampler.scenarios.has_states else None,
+        )
 
     def _check_speeds(self, config: MobileConfig, highest: float) -> None:
         """Refuses speeds that an observation cannot hold."""
@@ -312,17 +327,7 @@ def _situation(
         ),
         user_speed_m_per_s=state.user_speed_m_per_s,
         shadowing_db=state.shadowing_db,
-    )
-
-
-def _state(slots: Trajectory) -> MobilityState:
-    """Returns slots of a trajectory as states that nothing is drawn from."""
-    return MobilityState(
-        joined=slots.joined,
-        scenario=slots.scenario,
-        user_velocity_m_per_s=slots.user_velocity_m_per_s,
-        user_speed_m_per_s=np.zeros(slots.joined.shape),
-        shadowing_db=np.zeros(slots.scenario.channel_gain.shape),
+        sight=state.sight,
     )
 
 

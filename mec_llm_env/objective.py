@@ -44,9 +44,10 @@ class Outcome(ArrayRecord):
     energy_local_j: Array  # [..., N] J
     energy_uplink_j: Array  # [..., N] J
     energy_server_j: Array  # [..., N] J
+    energy_downlink_j: Array  # [..., N] J, what is charged of it: 0 as a rule
     energy_migration_j: Array  # [..., N] J
     delay_s: Array  # [..., N] s, sum of the five
-    energy_j: Array  # [..., N] J, sum of the four
+    energy_j: Array  # [..., N] J, sum of the five
     cost: Array  # [..., N] dimensionless
     scr: Array  # [...] service-cost ratio: total score over total cost
 
@@ -103,7 +104,9 @@ def evaluate(
     )
 
     # Upload of the data and the locally trained part of the adapter. [LZ24]
-    uplink_rate = uplink_rate_bit_per_s(z.bandwidth_hz, z.transmit_power_w, gain, noise)
+    # Servers hear interference, too, where it is given (assumption).
+    heard = noise if s.noise_rise is None else noise * xp.vecdot(x, s.noise_rise)
+    uplink_rate = uplink_rate_bit_per_s(z.bandwidth_hz, z.transmit_power_w, gain, heard)
     delay_uplink_s = (s.data_bit + local * s.adapter_bit) / uplink_rate
     energy_uplink_j = z.transmit_power_w * delay_uplink_s
 
@@ -111,7 +114,7 @@ def evaluate(
     delay_server_s = remote * s.workload_flop / (flop_per_cycle * z.server_frequency_hz)
     energy_server_j = power_coefficient * _cube(z.server_frequency_hz) * delay_server_s
 
-    # Download of the server-trained part; its energy is not charged, as in [LZ24].
+    # Download of the server-trained part.
     downlink_rate = downlink_rate_bit_per_s(
         z.bandwidth_hz, gain, noise, power_w, bandwidth_max_hz
     )
@@ -119,6 +122,15 @@ def evaluate(
 
     delay_s = delay_local_s + delay_uplink_s + delay_server_s + delay_downlink_s
     energy_j = energy_local_j + energy_uplink_j + energy_server_j
+
+    # The energy of the download is not charged, as in [LZ24], unless the objective asks
+    # for it: then the power is that of the user's part of the band (assumption).
+    if o.downlink_energy_share == 0:
+        energy_downlink_j = xp.zeros_like(delay_s)
+    else:
+        sent_w = power_w * z.bandwidth_hz / bandwidth_max_hz
+        energy_downlink_j = o.downlink_energy_share * sent_w * delay_downlink_s
+        energy_j = energy_j + energy_downlink_j
 
     # Migration of the training state from another server (assumption).
     if s.serving is None:
@@ -153,6 +165,7 @@ def evaluate(
         energy_local_j=energy_local_j,
         energy_uplink_j=energy_uplink_j,
         energy_server_j=energy_server_j,
+        energy_downlink_j=energy_downlink_j,
         energy_migration_j=energy_migration_j,
         delay_s=delay_s,
         energy_j=energy_j,

@@ -16,8 +16,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from mec_llm_env._array import Array
-from mec_llm_env.channel import mean_log_gain, shadowing_nepers
+from mec_llm_env.channel import NEPER_PER_DB, shadowing_nepers
 from mec_llm_env.config import ScenarioConfig, ruled
+from mec_llm_env.path_loss import MeanGain
 from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.scenario import FIELD_LIMITS, GPU_POWER_W, Scenario
 from mec_llm_env.workload import adapter_size_bit, dataset_size_bit, training_flop
@@ -99,7 +100,9 @@ def checked_batch_shape(batch_shape: Any, what: str) -> tuple[int, ...]:
 class ScenarioSampler:
     """Turns blocks of uniforms into scenarios of one configuration.
 
-    `block_size` is the number of uniforms a scenario is made of.
+    Attributes:
+        block_size: number of uniforms a scenario is made of.
+        has_states: whether links are in line of sight, or not, at random.
 
     Raises:
         ValueError: the parameters, each in its range, give a field of the scenario that
@@ -109,7 +112,9 @@ class ScenarioSampler:
     def __init__(self, config: ScenarioConfig) -> None:
         self.config = config
         n, m = config.users, config.servers
-        self.block_size = _PER_USER * n + 2 * n * m
+        self.has_states = config.radio.law.shadowing_std_db is not None
+        self._per_pair = 3 if self.has_states else 2
+        self.block_size = _PER_USER * n + self._per_pair * n * m
         self._constants = _constant_fields(config)
         self._each, self._core_choices, self._core_counts = _parameters_of_users(config)
         for value in self._constants.values():
@@ -119,7 +124,7 @@ class ScenarioSampler:
     def from_uniforms(self, uniforms: Array) -> Scenario:
         """Maps uniforms in [0, 1), `[..., block_size]`, to scenarios `[...]`."""
         batch = uniforms.shape[:-1]
-        per_user, shadowing, fading = self.split(uniforms)
+        per_user, shadowing, fading, sight = self.split(uniforms)
         fields = self.user_fields(*per_user[2:]) | self.constants(batch)
         if "channel_gain" in fields:  # given: there are positions where they are, too
             return Scenario.unchecked(**fields)
@@ -129,25 +134,31 @@ class ScenarioSampler:
             x_m, y_m = self.places(*per_user[:2])
             fields["user_position_m"] = np.stack([x_m, y_m], axis=-1)
         fields["channel_gain"] = self.channel_gain(
-            x_m, y_m, self.shadowing_db(shadowing), fading
+            x_m, y_m, self.shadowing_db(shadowing), fading, sight
         )
         return Scenario.unchecked(**fields)
 
-    def split(self, uniforms: Array) -> tuple[list[Array], Array, Array]:
-        """Returns the parts of blocks: users' [..., N] each, shadowing's and fading's.
+    def split(self, uniforms: Array) -> tuple[list[Array], Array, Array, Array | None]:
+        """Returns the parts of blocks: users', shadowing's, fading's and sight's.
 
-        The users' are radius and angle, then the arguments of `user_fields`; those of
-        shadowing and fading are [..., N, M]. They are kept from 0 and 1.
+        The users', [..., N] each, are radius and angle, then the arguments of
+        `user_fields`; those of shadowing, fading and line of sight are [..., N, M], the
+        last None where there are no such states. They are kept from 0 and 1.
         """
-        per_user, shadowing, fading = self.views(np.clip(uniforms, EDGE, 1 - EDGE))
-        return [part.copy() for part in per_user], shadowing.copy(), fading.copy()
+        per_user, *per_pair = self.views(np.clip(uniforms, EDGE, 1 - EDGE))
+        shadowing, fading, sight = (
+            None if part is None else part.copy() for part in per_pair
+        )
+        return [part.copy() for part in per_user], shadowing, fading, sight
 
-    def views(self, blocks: Array) -> tuple[list[Array], Array, Array]:
+    def views(self, blocks: Array) -> tuple[list[Array], Array, Array, Array | None]:
         """Returns the parts of blocks as `split` does, as they are, without copying."""
         n, m = self.config.users, self.config.servers
         per_user = [blocks[..., i * n : (i + 1) * n] for i in range(_PER_USER)]
-        per_pair = blocks[..., _PER_USER * n :].reshape(*blocks.shape[:-1], 2, n, m)
-        return per_user, per_pair[..., 0, :, :], per_pair[..., 1, :, :]
+        shape = *blocks.shape[:-1], self._per_pair, n, m
+        per_pair = blocks[..., _PER_USER * n :].reshape(shape)
+        sight = per_pair[..., 2, :, :] if self.has_states else None
+        return per_user, per_pair[..., 0, :, :], per_pair[..., 1, :, :], sight
 
     def places(self, radius: Array, angle: Array) -> tuple[Array, Array]:
         """Returns x and y, m, from uniforms: uniform in the disc."""
@@ -164,8 +175,12 @@ class ScenarioSampler:
         }
 
     def shadowing_db(self, uniforms: Array) -> Array:
-        """Returns normal shadowing from uniforms."""
-        return self.config.radio.shadowing_std_db * ndtri(uniforms)
+        """Returns normal shadowing from uniforms.
+
+        Where links have states it is in standard deviations, which the state has.
+        """
+        std_db = 1.0 if self.has_states else self.config.radio.shadowing_std_db
+        return std_db * ndtri(uniforms)
 
     def user_fields(
         self,
@@ -228,23 +243,48 @@ class ScenarioSampler:
         return self._core_choices[row, pick]
 
     def channel_gain(
-        self, x_m: Array, y_m: Array, shadowing_db: Array, fading: Array
+        self,
+        x_m: Array,
+        y_m: Array,
+        shadowing_db: Array,
+        fading: Array,
+        sight: Array | None = None,
     ) -> Array:
-        """Returns gains [..., N, M] of places, shadowing and uniforms of fading."""
+        """Returns gains [..., N, M] of places, shadowing and uniforms of fading.
+
+        `sight` are uniforms of line of sight, which is where they are less than its
+        probability, and needed where there are such states.
+        """
+        mean = self.mean_gain(x_m, y_m)
+        log_gain = mean.log_gain
+        if mean.log_gain_blocked is not None:
+            assert sight is not None
+            assert mean.sight_probability is not None
+            in_sight = sight < mean.sight_probability
+            log_gain = np.where(in_sight, log_gain, mean.log_gain_blocked)
+            std_db = self.config.radio.shadowing_stds_db
+            shadowing_db = np.where(in_sight, *std_db) * shadowing_db
+        gain = np.exp(log_gain + shadowing_nepers(shadowing_db))
+        if self.config.radio.fading == "rayleigh":  # unit-mean exponential power
+            gain = gain * -np.log1p(-np.clip(fading, EDGE, 1 - EDGE))
+        return np.clip(gain, *GAIN_LIMITS, out=gain)
+
+    def expected_gain(self, x_m: Array, y_m: Array, deviation_db: Array) -> Array:
+        """Returns gains [..., N, M] that deviate so from the mean over both states."""
+        log_gain = self.mean_gain(x_m, y_m).expected()
+        return np.clip(np.exp(log_gain + shadowing_nepers(deviation_db)), *GAIN_LIMITS)
+
+    def mean_gain(self, x_m: Array, y_m: Array) -> MeanGain:
+        """Returns mean gains [..., N, M] of places [..., N], with the antennas'."""
         layout, radio = self.config.layout, self.config.radio
         server_x_m, server_y_m = self._constants["server_position_m"].T
         distance_m = np.sqrt(  # a tenth of the time of np.hypot
             (x_m[..., None] - server_x_m) ** 2 + (y_m[..., None] - server_y_m) ** 2
         )
-        log_gain = mean_log_gain(
-            np.maximum(distance_m, layout.distance_min_m),
-            path_loss_intercept_db=radio.path_loss_intercept_db,
-            path_loss_slope_db=radio.path_loss_slope_db,
+        mean = radio.law.mean_gain(
+            np.maximum(distance_m, layout.distance_min_m), **radio.law_parameters
         )
-        gain = np.exp(log_gain + shadowing_nepers(shadowing_db))
-        if radio.fading == "rayleigh":  # unit-mean exponential power
-            gain = gain * -np.log1p(-np.clip(fading, EDGE, 1 - EDGE))
-        return np.clip(gain, *GAIN_LIMITS, out=gain)
+        return mean.raised(NEPER_PER_DB * radio.antenna_gain_db)
 
     def field_limits(self) -> dict[str, Limits]:
         """Returns the lowest and highest value that each field is ever drawn with."""
@@ -323,9 +363,11 @@ PARAMETERS = {
     "server_power_coefficient": ("server.power_w", "server.frequency_ghz"),
     "bandwidth_max_hz": ("radio.bandwidth_mhz",),
     "downlink_power_w": ("radio.downlink_power_w",),
+    "noise_rise": ("server.noise_rise_db",),
     "noise_density_w_per_hz": (
         "radio.noise_density_dbm_per_hz",
         "radio.noise_figure_db",
+        "server.noise_rise_db",
     ),
 }
 
@@ -372,6 +414,9 @@ def _constant_fields(config: ScenarioConfig) -> dict[str, Array]:
         "max_users": _in_turn(server.max_users, m, none=n),
         "noise_density_w_per_hz": np.asarray(10 ** (noise_dbm / 10 - 3)),
     }
+    noise_rise = noise_rises(config)
+    if noise_rise is not None:
+        fields["noise_rise"] = noise_rise
     return fields | _places(config)
 
 
@@ -394,6 +439,12 @@ def _places(config: ScenarioConfig) -> dict[str, Array]:
         # -300 dB is 1e-30, up to rounding.
         places["channel_gain"] = np.clip(gain, *FIELD_LIMITS["channel_gain"])
     return places
+
+
+def noise_rises(config: ScenarioConfig) -> Array | None:
+    """Returns [M], the noise rise of every server; None where none has any."""
+    rise_db = _in_turn(config.server.noise_rise_db, config.servers)
+    return 10 ** (rise_db / 10) if rise_db.any() else None
 
 
 def _in_turn(value: Any, m: int, none: float = math.nan) -> Array:

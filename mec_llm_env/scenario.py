@@ -40,13 +40,16 @@ class Scenario(ArrayRecord):
     1e-30: no solver chooses it then. A GPU at full speed draws 1e-9 to 1e9 W (κ f³).
 
     With `serving` a user that is not served where its training state is pays for the
-    migration; the two amounts must be given then.
+    migration; the two amounts must be given then. With `noise_rise` each server hears
+    interference on top of the noise; users do not.
 
     Raises:
         ValueError: a field is unknown or missing, has a wrong shape or a value outside
             of its range, or `max_users` cannot serve all users; the text names field,
             index, value and what to do.
     """
+
+    _needed = ("noise_rise",)
 
     channel_gain: Array = _given("NM", "", 1e-30, 1)  # [..., N, M] linear, of power
     workload_flop: Array = _given("N", "FLOP", 1, 1e24)  # [..., N] all layers: W_n
@@ -75,6 +78,8 @@ class Scenario(ArrayRecord):
     migration_delay_s: Array | None = _given("N", "s", 0, 1e12, default=None)
     # [..., N] the energy that it takes
     migration_energy_j: Array | None = _given("N", "J", 0, 1e12, default=None)
+    # [..., M] noise and interference in the uplink over noise alone; None: 1
+    noise_rise: Array | None = _given("M", "", 1, 1e4, default=None)
     # [..., N, 2] for drawing only
     user_position_m: Array | None = _given("N2", "m", -1e12, 1e12, default=None)
     # [..., M, 2] for drawing only
@@ -112,6 +117,12 @@ class Scenario(ArrayRecord):
     def batch_shape(self) -> tuple[int, ...]:
         """The leading axes of every field; () for a single scenario."""
         return tuple(self.channel_gain.shape[:-2])
+
+    @property
+    def uplink_noise_w_per_hz(self) -> Array:
+        """W/Hz, noise and interference at each server, [..., M], or [..., 1] alike."""
+        noise = self.noise_density_w_per_hz[..., None]
+        return noise if self.noise_rise is None else noise * self.noise_rise
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes all fields to an `.npz` file, whole or not at all.
@@ -253,6 +264,7 @@ _REMEDIES = {
     "serving": " Give 1 for the server that holds the user's training state, else 0.",
     "migration_delay_s": " Give 0 where moving is free.",
     "migration_energy_j": " Give 0 where moving is free.",
+    "noise_rise": " It is 10**(dB / 10), the noise rise of interference.",
     "user_position_m": "",
     "server_position_m": "",
 }

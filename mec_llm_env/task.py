@@ -18,7 +18,7 @@ from mec_llm_env.objective import Outcome, evaluate
 from mec_llm_env.observations import OBSERVABLE, ObservationCodec
 from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.record import ArrayRecord, Record
-from mec_llm_env.sampling import scenario_sampler
+from mec_llm_env.sampling import noise_rises, scenario_sampler
 from mec_llm_env.scenario import Scenario
 
 #: Decisions an episode, at most.
@@ -77,7 +77,13 @@ class DecisionTask:
     def _check_observable(self) -> None:
         """Refuses a configuration that draws what an observation cannot hold."""
         sampler = scenario_sampler(self.config)
-        for name, drawn in sampler.field_limits().items():
+        limits = sampler.field_limits()
+        noise = "noise_density_w_per_hz"  # is observed as servers hear it
+        rise = limits.pop("noise_rise", Limits(1.0, 1.0))
+        limits[noise] = Limits(
+            *(n * r for n, r in zip(limits[noise], rise, strict=True))
+        )
+        for name, drawn in limits.items():
             lowest, highest = OBSERVABLE[name]
             for value in drawn:
                 if not lowest <= value <= highest:
@@ -255,7 +261,9 @@ class Task(DecisionTask):
         config = chosen_config(ScenarioConfig, "paper-10x2", preset, config, overrides)
         self.sampler = scenario_sampler(config)
         size = config.users, config.servers
-        codec = ObservationCodec(*size, observation_encoding)
+        codec = ObservationCodec(
+            *size, observation_encoding, noise_rise=noise_rises(config)
+        )
         super().__init__(config, action_encoding, codec, split, split_stride)
         self._bounds = _certified_bounds(config) if split == "test" else None
 
