@@ -11,8 +11,11 @@ from agents.algorithms import ALGORITHMS
 from agents.run.plain import check_integer, check_plain
 from agents.tasks import MOBILE_ENV, environment, make_task
 from dashf.registry import check_solver
+from mec_llm_env.config import MOST_PAIRS
 
 _ENV_ID = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+# A configuration may hold a gain of each user to each server, and rows of them.
+_MOST_VALUES = 2 * MOST_PAIRS + 100_000
 _MOST_TIMESTEPS = 10**12 - 1  # what the names of checkpoints have room for
 
 # Seeds of random streams, which must not overlap: environment i of run s has the seed s
@@ -119,7 +122,7 @@ class TrainingConfig:
             value = getattr(self, name)
             if not isinstance(value, dict):
                 raise ValueError(f"`{name}` must be a dictionary; got {value!r}.")
-            check_plain(name, value)
+            check_plain(name, value, _MOST_VALUES)
         if self.warm_start is not None and self.env_id == MOBILE_ENV:
             raise ValueError(
                 f"A warm start clones single decisions; got one with {MOBILE_ENV}. "
