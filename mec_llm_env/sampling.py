@@ -438,7 +438,7 @@ def _server_positions_m(config: ScenarioConfig) -> Array:
 
 
 def _cube(value: Any) -> Any:
-    """Returns the cube; NumPy's is another in the last digit, and users are to agree."""
+    """Returns the cube; NumPy's has another last digit, and users are to agree."""
     return value**3 if np.ndim(value) == 0 else np.array([float(v) ** 3 for v in value])
 
 
