@@ -219,7 +219,7 @@ class ScenarioSampler:
             "user_frequency_max_hz": 1e9
             * _uniform(frequency, of("device.frequency_max_ghz")),
             "user_power_coefficient": gpu_power_w
-            / (1e9 * of("device.power_reference_ghz")) ** 3,
+            / _cube(1e9 * of("device.power_reference_ghz")),
             "transmit_power_max_w": _uniform(
                 power_max, of("radio.transmit_power_max_w")
             ),
@@ -486,6 +486,11 @@ def _server_positions_m(config: ScenarioConfig) -> Array:
     ring_m = config.layout.server_ring_ratio * config.layout.cell_radius_m
     angle = 2 * math.pi * np.arange(m) / m
     return ring_m * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
+def _cube(value: Any) -> Any:
+    """Returns the cube; NumPy's has another last digit, and users are to agree."""
+    return value**3 if np.ndim(value) == 0 else np.array([float(v) ** 3 for v in value])
 
 
 def _uniform(u: Array, limits: tuple[float, float]) -> Array:

@@ -74,6 +74,7 @@ _NUMBER = _one_of("1", "2", "3", "8", "16", "64", "5e2", "1_000", "131072")
 _TASK: dict[str, Generate] = {
     "--preset": _one_of("tiny-4x2", "tiny-4x2", "paper-10x2", *PRESETS, "papr"),
     "--override": _one_of(*_OVERRIDES),
+    "--config": _one_of("none.toml", "my.yaml", "/dev/null", ".toml", "none.json"),
 }
 
 TRAIN: dict[str, Generate] = {

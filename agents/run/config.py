@@ -12,9 +12,12 @@ from agents.run.plain import check_integer, check_plain
 from agents.solvers import SEQUENTIAL
 from agents.tasks import MOBILE_ENV, environment, make_task
 from dashf.registry import check_solver
+from mec_llm_env.config import MOST_PAIRS
 from mec_llm_env.names import did_you_mean
 
 _ENV_ID = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+# A configuration may hold a gain of each user to each server, and rows of them.
+_MOST_VALUES = 2 * MOST_PAIRS + 100_000
 _MOST_TIMESTEPS = 10**12 - 1  # what the names of checkpoints have room for
 
 # Seeds of random streams, which must not overlap: environment i of run s has the seed s
@@ -140,7 +143,7 @@ class TrainingConfig:
             value = getattr(self, name)
             if not isinstance(value, dict):
                 raise ValueError(f"`{name}` must be a dictionary; got {value!r}.")
-            check_plain(name, value)
+            check_plain(name, value, _MOST_VALUES)
         if self.warm_start is not None:
             check_demonstrator(self.warm_start.solver, self.env_id)
             if self.env_id == MOBILE_ENV and not ALGORITHMS[self.agent].clones_episodes:

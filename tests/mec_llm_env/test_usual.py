@@ -92,8 +92,9 @@ def test_systems_that_are_odd_as_a_whole() -> None:
             "server.cores": [1, 1],
         },
         "device.power_w": {
-            "device.cores": [10**5],
-            "device.power_w": [[0.05, 0.05], [3, 4]],
+            "device.cores": [4],
+            "device.flop_per_cycle_per_core": 0.5,
+            "device.power_w": [[900, 1000], [3, 4]],
             "users": 2,
         },
         "layout.user_position_m": {
