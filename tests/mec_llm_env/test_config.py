@@ -19,6 +19,8 @@ from mec_llm_env.config import checked_objective
         ("medium-50x10", 50, 10),
         ("large-1000x50", 1000, 50),
         ("huge-10000x200", 10_000, 200),
+        ("6g-umi-10x2", 10, 2),
+        ("6g-subthz-10x2", 10, 2),
     ],
 )
 def test_presets(name: str, users: int, servers: int) -> None:
