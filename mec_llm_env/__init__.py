@@ -94,6 +94,8 @@ _IDS = {
     "MecLlm-medium-v0": "medium-50x10",
     "MecLlm-large-v0": "large-1000x50",
     "MecLlm-huge-v0": "huge-10000x200",
+    "MecLlm-6g-umi-v0": "6g-umi-10x2",
+    "MecLlm-6g-subthz-v0": "6g-subthz-10x2",
     "MecLlmMobile-v0": None,
     "MecLlmMobile-paper-v0": "mobile-10x2",
     "MecLlmMobile-medium-v0": "mobile-50x10",

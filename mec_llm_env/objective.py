@@ -105,7 +105,9 @@ def evaluate(
 
     # Upload of the data and the locally trained part of the adapter. [LZ24]
     # Servers hear interference, too, where it is given (assumption).
-    heard = noise if s.noise_rise is None else noise * xp.vecdot(x, s.noise_rise)
+    heard = noise
+    if s.noise_rise is not None:
+        heard = noise * xp.matmul(x, s.noise_rise[..., None])[..., 0]
     uplink_rate = uplink_rate_bit_per_s(z.bandwidth_hz, z.transmit_power_w, gain, heard)
     delay_uplink_s = (s.data_bit + local * s.adapter_bit) / uplink_rate
     energy_uplink_j = z.transmit_power_w * delay_uplink_s

@@ -242,3 +242,70 @@ def test_servers_of_very_different_kinds_fit_together() -> None:
         sample_scenario(
             ScenarioConfig(users=2).with_overrides(users), np.random.default_rng(0)
         )
+
+
+def drawn(overrides: dict[str, Any], count: int = 1000) -> tuple[Scenario, Any, Any]:
+    """Scenarios without fading, the laws' mean gains, and the residuals in dB."""
+    config = ScenarioConfig().with_overrides({"radio.fading": "none", **overrides})
+    s = sample_scenario(config, np.random.default_rng(1), (count,))
+    assert s.user_position_m is not None
+    mean = scenario_sampler(config).mean_gain(
+        s.user_position_m[..., 0], s.user_position_m[..., 1]
+    )
+    return s, mean, 10 / np.log(10) * (np.log(s.channel_gain) - mean.log_gain)
+
+
+@pytest.mark.parametrize(("law", "stds"), [("uma", (4, 6)), ("umi", (4, 7.82))])
+def test_states_of_sight_and_their_shadowing(law: str, stds: tuple[float, ...]) -> None:
+    # Without shadowing every gain is one of the two means, as often as it should be.
+    _, mean, residual = drawn(
+        {"radio.path_loss": law, "radio.state_shadowing_std_db": [0, 0]}
+    )
+    fall = 10 / np.log(10) * (mean.log_gain_blocked - mean.log_gain)
+    clear = np.isclose(residual, 0, atol=1e-9)
+    np.testing.assert_allclose(residual[~clear], fall[~clear], atol=1e-9)
+    apart = fall < -1
+    spread = np.sqrt(
+        (mean.sight_probability * (1 - mean.sight_probability))[apart].sum()
+    )
+    excess = clear[apart].sum() - mean.sight_probability[apart].sum()
+    assert abs(excess) < 4 * spread
+    # The same uniforms with shadowing: the states are the same ones.
+    _, _, shadowed = drawn({"radio.path_loss": law})
+    for state, std in zip((clear, ~clear), stds, strict=True):
+        noise = (shadowed - np.where(clear, 0, fall))[state]
+        assert stats.kstest(noise, stats.norm(0, std).cdf).pvalue > 1e-3
+
+
+def test_sub_thz_is_free_space_and_shadowing() -> None:
+    _, _, residual = drawn({"radio.path_loss": "sub-thz", "radio.antenna_gain_db": 20})
+    assert stats.kstest(residual.ravel(), stats.norm(0, 8).cdf).pvalue > 1e-3
+
+
+def test_antennas_raise_all_gains_alike() -> None:
+    one = sample_scenario(ScenarioConfig(), np.random.default_rng(2))
+    config = ScenarioConfig().with_overrides({"radio.antenna_gain_db": 10})
+    other = sample_scenario(config, np.random.default_rng(2))
+    np.testing.assert_allclose(other.channel_gain, 10 * one.channel_gain, rtol=1e-12)
+    assert one.noise_rise is None
+
+
+def test_noise_rises_go_in_turn() -> None:
+    config = ScenarioConfig(servers=3).with_overrides({"server.noise_rise_db": [0, 10]})
+    s = sample_scenario(config, np.random.default_rng(0), (4,))
+    np.testing.assert_allclose(s.noise_rise, np.tile([1, 10, 1], (4, 1)))
+    alike = config.with_overrides({"server.noise_rise_db": 20})
+    s = sample_scenario(alike, np.random.default_rng(0))
+    np.testing.assert_allclose(s.noise_rise, [100, 100, 100])
+    none = config.with_overrides({"server.noise_rise_db": [0, 0]})
+    assert sample_scenario(none, np.random.default_rng(0)).noise_rise is None
+
+
+def test_more_uniforms_only_for_laws_with_states() -> None:
+    sizes = {
+        law: scenario_sampler(
+            ScenarioConfig().with_overrides({"radio.path_loss": law})
+        ).block_size
+        for law in ("log-distance", "uma", "umi", "sub-thz")
+    }
+    assert sizes == {"log-distance": 120, "uma": 140, "umi": 140, "sub-thz": 120}
