@@ -1,0 +1,1 @@
+"""Whole layers in scenarios, violations and the decoder."""
