@@ -128,6 +128,11 @@ class WorkloadConfig(Checked):
         return decoder_of(self.model)
 
     @property
+    def whole_layers(self) -> int | None:
+        """Υ where the split is that of whole layers, else None."""
+        return self.decoder.layers if self.split == "whole_layers" else None
+
+    @property
     def adapters(self) -> Adapter:
         """The adapters of every layer."""
         if self.adapter == "lora":

@@ -110,6 +110,7 @@ class MobileObservationCodec(TokenCodec):
             encoding,
             user=_extended(user, [1.0] * m + [_SPREAD] * 2 + place + unit),
             server=_extended(server, [*place, 1.0, _SPREAD, _SPREAD]),
+            layers=config.workload.whole_layers,
         )
 
     def encode(self, observation: MobileObservation) -> Any:
@@ -184,7 +185,7 @@ class MobileObservationCodec(TokenCodec):
             "user_position_m": own_user[..., m + 2 : m + 4].copy(),
             "server_position_m": own_server[..., :2].copy(),
         }
-        scenario = read_scenario(first, second).to_dict()
+        scenario = read_scenario(first, second, self.layers).to_dict()
         return MobileObservation(
             slot=slot.astype(np.int64),
             scenario=Scenario.unchecked(**scenario | fields),

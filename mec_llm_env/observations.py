@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.ranges import Limits, shorten
 from mec_llm_env.record import checked_numpy, first_index
 from mec_llm_env.scenario import FIELD_LIMITS, Scenario
@@ -88,6 +89,8 @@ class TokenCodec:
         encoding: "flat" or "tokens".
         user: centres and spreads of the columns of a user token, [2, ·].
         server: likewise of a server token.
+        layers: Υ where the split is that of whole layers: not in the observation, as
+            all scenarios of an environment have it.
 
     Raises:
         ValueError: the encoding is unknown.
@@ -101,6 +104,7 @@ class TokenCodec:
         *,
         user: Any,
         server: Any,
+        layers: int | None = None,
     ) -> None:
         if not isinstance(encoding, str) or encoding not in ENCODINGS:
             raise ValueError(
@@ -108,6 +112,7 @@ class TokenCodec:
                 f"{shorten(encoding)}."
             )
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
+        self.layers = layers
         self.user_shape = (n_users, user.shape[-1])
         self.server_shape = (n_servers, server.shape[-1])
         self._size = math.prod(self.user_shape) + math.prod(self.server_shape)
@@ -179,6 +184,23 @@ class TokenCodec:
                 f"The scenario must have {self.n_users} users and {self.n_servers} "
                 f"servers; got {shape[0]} and {shape[1]}."
             )
+        self._check_layers(scenario.layers)
+
+    def _check_layers(self, layers: Any) -> None:
+        """Refuses a scenario with another number of layers than the observed ones."""
+        if self.layers is None and layers is None:
+            return
+        if self.layers is None:
+            raise ValueError(
+                "This encoding has no place for `layers`; got a scenario that has "
+                "them. Make the environment with `workload.split` = 'whole_layers'."
+            )
+        if layers is None or (layers != self.layers).any():
+            got = "a scenario without" if layers is None else f"{layers.ravel()[0]:g}"
+            raise ValueError(
+                f"The scenario must have `layers` = {self.layers}, as `workload.model` "
+                f"or `workload.layers` says; got {got}."
+            )
 
     def _check_shape(self, name: str, value: Any, wanted: tuple[int, ...]) -> None:
         if value.shape[-len(wanted) :] != wanted:
@@ -194,17 +216,31 @@ class ObservationCodec(TokenCodec):
     `flat` is one vector, user tokens then server tokens; `tokens` is a dictionary of
     the same numbers: `users` [..., N, M + 9] and `servers` [..., M, 7].
 
+    Args:
+        n_users: N.
+        n_servers: M.
+        encoding: "flat" or "tokens".
+        layers: Υ where the split is that of whole layers.
+
     Raises:
         ValueError: the encoding is unknown.
     """
 
-    def __init__(self, n_users: int, n_servers: int, encoding: str = "flat") -> None:
+    def __init__(
+        self,
+        n_users: int,
+        n_servers: int,
+        encoding: str = "flat",
+        *,
+        layers: int | None = None,
+    ) -> None:
         super().__init__(
             n_users,
             n_servers,
             encoding,
             user=user_columns(n_servers),
             server=server_columns(),
+            layers=layers,
         )
 
     def encode(self, scenario: Scenario) -> Any:
@@ -244,7 +280,7 @@ class ObservationCodec(TokenCodec):
         check_entries(users, servers)
         centres, spreads = self._split(self._centres), self._split(self._spreads)
         users = users * spreads[0] + centres[0]
-        return read_scenario(users, servers * spreads[1] + centres[1])
+        return read_scenario(users, servers * spreads[1] + centres[1], self.layers)
 
 
 def user_columns(n_servers: int) -> Any:
@@ -274,8 +310,8 @@ def write_scenario(scenario: Scenario, users: Any, servers: Any) -> None:
     servers[..., -1] = 2 * np.minimum(scenario.max_users, n) / n - 1
 
 
-def read_scenario(users: Any, servers: Any) -> Scenario:
-    """Rebuilds the scenario from raw tokens."""
+def read_scenario(users: Any, servers: Any, layers: int | None = None) -> Scenario:
+    """Rebuilds the scenario from raw tokens, with `layers` where they are given."""
     n, m = users.shape[-2], servers.shape[-2]
     slots = np.round((servers[..., -1] + 1) / 2 * n)
     users, servers = np.exp(users), np.exp(servers)
@@ -285,6 +321,9 @@ def read_scenario(users: Any, servers: Any) -> Scenario:
     # Rounding must not carry these over their ends, where equations end too.
     for name in ("local_fraction_min", "local_fraction_max"):
         np.minimum(fields[name], FIELD_LIMITS[name].highest, out=fields[name])
+        if layers is not None:
+            fields["layers"] = np.full(fields[name].shape, float(layers))
+            fields[name] = whole_layers(fields[name], fields["layers"])
     return Scenario.unchecked(
         channel_gain=np.minimum(users[..., :m], FIELD_LIMITS["channel_gain"].highest),
         noise_density_w_per_hz=np.asarray(noise),

@@ -327,7 +327,7 @@ def _constant_fields(config: ScenarioConfig) -> dict[str, Array]:
         "noise_density_w_per_hz": np.asarray(10 ** (noise_dbm / 10 - 3)),
         "server_position_m": _server_positions_m(config),
     }
-    if work.split == "whole_layers":
+    if work.whole_layers is not None:
         fields["layers"] = np.full(n, float(decoder.layers))
     return fields
 

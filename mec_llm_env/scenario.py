@@ -53,6 +53,8 @@ class Scenario(ArrayRecord):
             index, value and what to do.
     """
 
+    _needed = ("serving", "layers")
+
     channel_gain: Array = _given("NM", "", 1e-30, 1)  # [..., N, M] linear, of power
     workload_flop: Array = _given("N", "FLOP", 1, 1e24)  # [..., N] all layers: W_n
     data_bit: Array = _given("N", "bit", 1, 1e18)  # [..., N] training data: D_n

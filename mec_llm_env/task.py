@@ -253,7 +253,9 @@ class Task(DecisionTask):
         )
         self.sampler = scenario_sampler(config)
         size = config.users, config.servers
-        codec = ObservationCodec(*size, observation_encoding)
+        codec = ObservationCodec(
+            *size, observation_encoding, layers=config.workload.whole_layers
+        )
         super().__init__(config, action_encoding, codec, split, split_stride)
         self._bounds = _certified_bounds(preset, config) if split == "test" else None
 

@@ -48,6 +48,7 @@ from dashf.alternating.sdr import prepare_relaxation
 from dashf.alternating.search import Judge, Judged, climb, explore, likely, promising
 from dashf.common.arrays import Array
 from dashf.common.budget import Budget
+from dashf.common.clock import Clock
 from dashf.common.checks import (
     check_choice,
     check_count,
@@ -56,6 +57,7 @@ from dashf.common.checks import (
     check_objective,
     check_single,
 )
+from dashf.pricing.whole_layers import relaxed, whole_result
 from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import (
     balanced_association,
@@ -160,8 +162,9 @@ def solve_dashf(
         time_limit_s: when to stop, s; None for no limit.
 
     Returns:
-        A feasible allocation with the history of the SCR, which never decreases. Its
-        status is `TIME_LIMIT` where time ended the search, `SOLVER_FAILED` only if no
+        A feasible allocation with the history of the SCR, which never decreases but
+        where the scenario has `layers`: then the split is continuous up to the last
+        row, which rounds it. Its status is `TIME_LIMIT` where time ended the search, `SOLVER_FAILED` only if no
         convex program could be solved.
 
     Raises:
@@ -169,6 +172,10 @@ def solve_dashf(
     """
     s, o = check_single(scenario), check_objective(objective)
     c = DashfConfig() if config is None else check_kind("config", config, DashfConfig)
+    if s.layers is not None:
+        clock = Clock.limited(time_limit_s)
+        found = solve_dashf(relaxed(s), o, config=c, time_limit_s=time_limit_s)
+        return whole_result(s, o, found, clock)
     return _Run(s, o, c, Recorder(s, Budget(time_limit_s))).result()
 
 
