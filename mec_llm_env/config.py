@@ -73,8 +73,8 @@ class RadioConfig(Checked):
 class WorkloadConfig(Checked):
     """The decoder that is adapted, and the training job of each user.
 
-    Without `model` it is the GPT-style decoder of `layers` and `width`; a known or given
-    decoder has its own, and the two are to be left alone.
+    Without `model` it is the GPT-style decoder of `layers` and `width`; a known or
+    given decoder has its own, and the two are to be left alone.
 
     Raises:
         ValueError: a parameter is outside of its range, the model cannot be read, or
@@ -82,7 +82,7 @@ class WorkloadConfig(Checked):
     """
 
     # a name of `DECODERS`, or a Hugging Face `config.json`, which is read once
-    model: str | None = converted(None, model_text, "known decoder, `config.json`")
+    model: str | None = converted(None, model_text, "decoder or None")
     layers: int = integer(16, 2, 10_000)  # a 1 B-class decoder
     width: int = integer(2048, 1, 10**6)  # hidden size of a 1 B-class decoder
     adapter: str = choice("houlsby", "houlsby", "lora")  # kind; what follows is of one

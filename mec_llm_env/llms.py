@@ -261,7 +261,9 @@ def _from_hugging_face(content: Mapping[str, Any]) -> Decoder:
             f"{', '.join(field.name for field in dataclasses.fields(Decoder))}."
         )
     family = _FAMILIES[kind]
-    keys = {_GPT2_KEYS.get(k, k) if kind == "gpt2" else k: v for k, v in content.items()}
+    keys = {
+        _GPT2_KEYS.get(k, k) if kind == "gpt2" else k: v for k, v in content.items()
+    }
 
     def given(key: str, default: Any = None) -> Any:
         value = default if keys.get(key) is None else keys[key]

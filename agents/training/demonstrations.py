@@ -94,7 +94,8 @@ def _solve(task: Task, solver: str, first: int) -> Arrays:
     config = task.config
     size = config.users, config.servers
     scenario = demonstration_instances(config, first, CHUNK)
-    tokens = ObservationCodec(*size, "tokens").encode(scenario)
+    layers = config.workload.whole_layers
+    tokens = ObservationCodec(*size, "tokens", layers=layers).encode(scenario)
     allocation = dashf.solve_batch(scenario, config.objective, solver=solver).allocation
     codec = ActionCodec(*size, "dict")
     action, distance = codec.project(allocation, scenario)

@@ -48,7 +48,6 @@ from dashf.alternating.sdr import prepare_relaxation
 from dashf.alternating.search import Judge, Judged, climb, explore, likely, promising
 from dashf.common.arrays import Array
 from dashf.common.budget import Budget
-from dashf.common.clock import Clock
 from dashf.common.checks import (
     check_choice,
     check_count,
@@ -57,6 +56,7 @@ from dashf.common.checks import (
     check_objective,
     check_single,
 )
+from dashf.common.clock import Clock
 from dashf.pricing.whole_layers import relaxed, whole_result
 from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import (
@@ -164,8 +164,8 @@ def solve_dashf(
     Returns:
         A feasible allocation with the history of the SCR, which never decreases but
         where the scenario has `layers`: then the split is continuous up to the last
-        row, which rounds it. Its status is `TIME_LIMIT` where time ended the search, `SOLVER_FAILED` only if no
-        convex program could be solved.
+        row, which rounds it. Its status is `TIME_LIMIT` where time ended the search,
+        `SOLVER_FAILED` only if no convex program could be solved.
 
     Raises:
         ValueError: the scenario is a batch, or an argument is of another kind.

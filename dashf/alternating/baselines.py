@@ -6,9 +6,9 @@
 | gucro | greedy: strongest channel | optimised: block 2, φ and f |
 | local, edge | greedy | all work as local, as remote as allowed; the rest optimised |
 
-They take a single scenario. With `layers`, a split that is optimised is rounded to whole
-layers at the end, and the resources are shared again. With finite `max_users`, strongest channel means the
-Hungarian assignment of the log-gains.
+They take a single scenario. With `layers`, a split that is optimised is rounded to
+whole layers at the end, and the resources are shared again. With finite `max_users`,
+strongest channel means the Hungarian assignment of the log-gains.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from dashf.alternating.resource_program import prepare
 from dashf.alternating.resources import shadow_prices
 from dashf.common.arrays import Array
 from dashf.common.budget import Budget
-from dashf.common.clock import Clock
 from dashf.common.checks import (
     check_choice,
     check_count,
@@ -32,6 +31,7 @@ from dashf.common.checks import (
     check_single,
     check_tolerance,
 )
+from dashf.common.clock import Clock
 from dashf.pair.split import Offers
 from dashf.pricing.whole_layers import relaxed, whole_result
 from dashf.result import Recorder, SolveResult, Status

@@ -20,7 +20,6 @@ import numpy as np
 from dashf.common.arrays import Array, Numbers
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
-
 _WHOLE = 1e-9  # layers, by which a φ may be below that of whole ones
 
 
@@ -197,7 +196,10 @@ def whole_split(
     """
     s = scenario
     lower, upper = adjacent_splits(
-        allocation.local_fraction, s.local_fraction_min, s.local_fraction_max, s.layers
+        allocation.local_fraction,
+        s.local_fraction_min,
+        s.local_fraction_max,
+        np.asarray(s.layers),
     )
     terms, y = own_terms(s, allocation, objective), np.asarray(ratio)[..., None]
     better = terms.value(upper, y) > terms.value(lower, y)

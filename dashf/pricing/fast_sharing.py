@@ -46,9 +46,9 @@ def share_fast(
 ) -> Allocation:
     """Returns a good allocation for a given association, feasible where that is.
 
-    Its SCR is high, or, for a given ratio y, its surplus Σ v − y Σ c. Where the scenario
-    has `layers`, the best φ is rounded as is better for each user, and the rest shared
-    again.
+    Its SCR is high, or, for a given ratio y, its surplus Σ v − y Σ c. Where the
+    scenario has `layers`, the best φ is rounded as is better for each user, and the
+    rest shared again.
 
     Args:
         scenario: batch shape [S], NumPy.

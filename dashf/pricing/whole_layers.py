@@ -1,9 +1,10 @@
 """From a continuous split to one of whole layers.
 
-At the prices of an allocation every pair has a best φ. The whole layers below and above
-it are the two options of the user at that server, in place of the two parts of the range
-of φ. What is nearest, what the prices prefer, and then single moves, of a layer or to
-another server, are shared out for their given φ, where the problem is concave.
+At the prices of an allocation every pair has a best φ. The whole layers below and
+above it are the two options of the user at that server, in place of the two parts of
+the range of φ. What is nearest, what the prices prefer, and then single moves, of a
+layer or to another server, are shared out for their given φ, where the problem is
+concave.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dashf.common.clock import ENDLESS, Clock, OutOfTime
 from dashf.pair.split import adjacent_splits, whole_split
 from dashf.pricing.bound import PARTS, Problem
 from dashf.pricing.fast_sharing import share_fast
-from dashf.pricing.options import Options, Prices
+from dashf.pricing.options import Prices
 from dashf.pricing.rounding import Best, best_moves, share_options
 from dashf.result import Iteration, SolveResult, Status
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
@@ -69,8 +70,8 @@ def _first(problem: Problem, z: Allocation) -> Best:
     for phi in (_nearest(s, z), whole_split(s, z, o, scr)):
         found = share_fast(s, o, z.association, phi)
         value = evaluate(s, found, o, check=False).scr
-        for row in np.flatnonzero(value > best.scr):
-            best.put(row, found[int(row)], value[row])
+        for row in map(int, np.flatnonzero(value > best.scr)):
+            best.put(row, found[row], float(value[row]))
     return best
 
 
@@ -120,8 +121,8 @@ def _with_two_options(problem: Problem, phi: Array, allowed: Array | None) -> Pr
         np.broadcast_to(limit[..., None], phi.shape)
         for limit in (s.local_fraction_min, s.local_fraction_max)
     )
-    assert s.layers is not None
-    both = np.stack(adjacent_splits(phi, low, high, s.layers[..., None]), axis=-1)
+    layers = np.asarray(s.layers)[..., None]
+    both = np.stack(adjacent_splits(phi, low, high, layers), axis=-1)
     table[..., 0] = table[..., 1] = both.reshape(table.shape[:-1])
     mask = options.allowed
     if allowed is not None:
@@ -160,8 +161,8 @@ def whole_result(
     Users may be moved to other servers with `move`; without `split` every φ is that of
     whole layers already, and nothing is done.
 
-    Its history is that of the search with a continuous split; the last row is what whole
-    layers leave of it.
+    Its history is that of the search with a continuous split; the last row is what
+    whole layers leave of it.
     """
     if not split:
         return dataclasses.replace(result, scenario=scenario)

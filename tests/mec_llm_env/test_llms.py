@@ -205,7 +205,7 @@ def test_damaged_files(content: bytes, text: str, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(ValueError, match=text):
         WorkloadConfig(model=str(path))
-    with pytest.raises(ValueError, match="cannot be read: .*directory"):
+    with pytest.raises(ValueError, match=r"cannot be read: .*directory"):
         WorkloadConfig(model=str(tmp_path) + "/../" + tmp_path.name + "/.json")
 
 
