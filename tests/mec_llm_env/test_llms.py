@@ -11,6 +11,7 @@ import pytest
 from mec_llm_env import ScenarioConfig
 from mec_llm_env.config import WorkloadConfig
 from mec_llm_env.llms import DECODERS, Decoder, decoder_of, gpt, model_text
+from mec_llm_env.workload import Houlsby, training_flop
 
 #: Published numbers of parameters, and what a family has besides its matrices: a layer,
 #: and in all (norms, biases, positions).
@@ -256,3 +257,27 @@ def test_lists_become_tuples() -> None:
     again = ScenarioConfig.from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config
     assert hash(again) == hash(config)
+
+
+def test_the_documentation_lists_the_decoders() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "llms.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if line.startswith("| `") and line.count("|") == 9
+    ]
+    sequence = {"sequences": 1, "epochs": 1, "adapter": Houlsby(bottleneck=64)}
+    wanted = []
+    for name, d in DECODERS.items():
+        flop = training_flop(1024, decoder=d, **sequence)  # type: ignore[arg-type]
+        head = 4 * 1024 * d.width * d.vocabulary
+        wanted.append(
+            [
+                *(f"`{name}`", str(d.layers), str(d.width)),
+                f"{d.heads} / {d.kv_heads} × {d.head_size}",
+                f"{d.feed_forward_width}{' gated' if d.gated else ''}",
+                f"{d.vocabulary}{' tied' if d.tied_head else ''}",
+                *(f"{flop / 1e12:.2f}", f"{head / flop:.0%}"),
+            ]
+        )
+    assert rows == wanted

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from mec_llm_env import Scenario, ScenarioConfig
+from mec_llm_env import DECODERS, Scenario, ScenarioConfig
 from mec_llm_env.ranges import Rule
 from mec_llm_env.sampling import PARAMETERS, scenario_sampler
 from mec_llm_env.task import Task
@@ -36,6 +36,14 @@ def rules() -> dict[str, Rule | None]:
 
 
 RULES = rules()
+#: The values of what is no number.
+WORDS = {
+    "radio.fading": ["rayleigh", "none"],
+    "workload.model": [*DECODERS, "config.json", "{}"],
+    "workload.adapter": ["houlsby", "lora"],
+    "workload.lora_targets": ["q", "k", "v", "o", "gate", "up", "down"],
+    "workload.split": ["continuous", "whole_layers"],
+}
 
 
 def random_number(rng: np.random.Generator, rule: Rule, default: float) -> Any:
@@ -59,7 +67,10 @@ def random_value(rng: np.random.Generator, key: str) -> Any:
         return JUNK[rng.integers(len(JUNK))]
     rule, default = RULES[key], DEFAULTS[key]
     if rule is None:
-        return str(rng.choice(["rayleigh", "none"]))
+        words = WORDS[key]
+        many = isinstance(default, list)
+        some = rng.permutation(words)[: rng.integers(1, len(words) + 1)].tolist()
+        return some if many else str(rng.choice(words))
     if rule.entries == "one":
         return random_number(rng, rule, 5 if default is None else default)
     count = 2 if rule.entries == "pair" else int(rng.integers(1, 4))
