@@ -179,7 +179,7 @@ def _join(options: list[Options]) -> Options:
     )
 
 
-def _branch(node: Node, choice: Array, layers: Array | None) -> list[Node]:
+def _branch(node: Node, choice: Array, layers: Array | None = None) -> list[Node]:
     """Splits a node into two that together hold all its allocations, or into none.
 
     With `layers` [N], all of those in which every φ is that of whole layers.
