@@ -6,6 +6,7 @@ import gymnasium as _gymnasium
 
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.config import PRESETS, ObjectiveConfig, ScenarioConfig
+from mec_llm_env.llms import DECODERS, Decoder
 from mec_llm_env.mobile_config import (
     MOBILE_PRESETS,
     MigrationConfig,
@@ -24,9 +25,11 @@ if _typing.TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DECODERS",
     "MOBILE_PRESETS",
     "PRESETS",
     "Allocation",
+    "Decoder",
     "MigrationConfig",
     "MobileConfig",
     "MobilityConfig",

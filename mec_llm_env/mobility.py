@@ -196,9 +196,8 @@ def _migration(config: MobileConfig) -> dict[str, float]:
     """
     work, migration = config.workload, config.migration
     bit = adapter_size_bit(
-        layers=work.layers,
-        width=work.width,
-        bottleneck=work.bottleneck,
+        decoder=work.decoder,
+        adapter=work.adapters,
         parameter_bit=work.adapter_parameter_bit + migration.optimizer_bit,
     )
     amounts = {

@@ -16,6 +16,7 @@ from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.channel import downlink_rate_bit_per_s, uplink_rate_bit_per_s
 from mec_llm_env.config import ObjectiveConfig, checked_objective
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.record import (
     ArrayRecord,
     checked_record,
@@ -242,8 +243,11 @@ def _violated(s: Scenario, z: Allocation) -> dict[str, Any]:
         "association": np.maximum(np.abs(x.sum(axis=-1) - 1), binary),
         "max_users": (x.sum(axis=-2) - s.max_users) / slots,
         "local_fraction": np.maximum(
-            1 - z.local_fraction / s.local_fraction_min,
-            above(z.local_fraction, s.local_fraction_max),
+            np.maximum(
+                1 - z.local_fraction / s.local_fraction_min,
+                above(z.local_fraction, s.local_fraction_max),
+            ),
+            _off_layers(s, z.local_fraction),
         ),
         "bandwidth_hz": shared(z.bandwidth_hz, s.bandwidth_max_hz),
         "server_frequency_hz": shared(z.server_frequency_hz, s.server_frequency_max_hz),
@@ -260,10 +264,18 @@ def _violated(s: Scenario, z: Allocation) -> dict[str, Any]:
     }
 
 
+def _off_layers(s: Scenario, local_fraction: Any) -> Any:
+    """Returns how far φ is from that of whole layers, relative; 0 without `layers`."""
+    if s.layers is None:
+        return 0.0
+    return np.abs(local_fraction / whole_layers(local_fraction, s.layers) - 1)
+
+
 _REMEDIES = {
     "association": "Give each user exactly one server, with 0 and 1 only.",
     "max_users": "Move users to servers that have room.",
-    "local_fraction": "Keep it between `local_fraction_min` and `local_fraction_max`.",
+    "local_fraction": "Keep it between `local_fraction_min` and `local_fraction_max`, "
+    "and a multiple of 1 / `layers` where the scenario has them.",
     "transmit_power_w": "Keep it above 0 and at most `transmit_power_max_w`.",
     "user_frequency_hz": "Keep it above 0 and at most `user_frequency_max_hz`.",
     "bandwidth_hz": "Give each user a share above 0 of its server's "

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.ranges import Limits, shorten
 from mec_llm_env.record import checked_numpy, first_index
 from mec_llm_env.scenario import FIELD_LIMITS, Scenario
@@ -91,6 +92,8 @@ class TokenCodec:
         user: centres and spreads of the columns of a user token, [2, ·].
         server: likewise of a server token.
         noise_rise: [M], of all scenarios; None: they have none.
+        layers: Υ where the split is that of whole layers: not in the observation, as
+            all scenarios of an environment have it.
 
     Raises:
         ValueError: the encoding is unknown.
@@ -105,6 +108,7 @@ class TokenCodec:
         user: Any,
         server: Any,
         noise_rise: Any = None,
+        layers: int | None = None,
     ) -> None:
         if not isinstance(encoding, str) or encoding not in ENCODINGS:
             raise ValueError(
@@ -113,6 +117,7 @@ class TokenCodec:
             )
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
         self.noise_rise = noise_rise
+        self.layers = layers
         self.user_shape = (n_users, user.shape[-1])
         self.server_shape = (n_servers, server.shape[-1])
         self._size = math.prod(self.user_shape) + math.prod(self.server_shape)
@@ -185,6 +190,7 @@ class TokenCodec:
                 f"servers; got {shape[0]} and {shape[1]}."
             )
         self._check_noise_rise(scenario.noise_rise)
+        self._check_layers(scenario.layers)
 
     def _check_noise_rise(self, given: Any) -> None:
         """Refuses a scenario with another noise rise than the observed ones."""
@@ -200,6 +206,22 @@ class TokenCodec:
                 f"{other[index]:g} instead of {own[index]:g} for server {index[-1]}. "
                 "Make the environment with the scenario's `server.noise_rise_db`, "
                 f"there {10 * math.log10(other[index]):g}."
+            )
+
+    def _check_layers(self, layers: Any) -> None:
+        """Refuses a scenario with another number of layers than the observed ones."""
+        if self.layers is None and layers is None:
+            return
+        if self.layers is None:
+            raise ValueError(
+                "This encoding has no place for `layers`; got a scenario that has "
+                "them. Make the environment with `workload.split` = 'whole_layers'."
+            )
+        if layers is None or (layers != self.layers).any():
+            got = "a scenario without" if layers is None else f"{layers.ravel()[0]:g}"
+            raise ValueError(
+                f"The scenario must have `layers` = {self.layers}, as `workload.model` "
+                f"or `workload.layers` says; got {got}."
             )
 
     def _check_shape(self, name: str, value: Any, wanted: tuple[int, ...]) -> None:
@@ -221,6 +243,7 @@ class ObservationCodec(TokenCodec):
         n_servers: M.
         encoding: "flat" or "tokens".
         noise_rise: [M], of all scenarios; None: they have none.
+        layers: Υ where the split is that of whole layers.
 
     Raises:
         ValueError: the encoding is unknown.
@@ -233,6 +256,7 @@ class ObservationCodec(TokenCodec):
         encoding: str = "flat",
         *,
         noise_rise: Any = None,
+        layers: int | None = None,
     ) -> None:
         super().__init__(
             n_users,
@@ -241,6 +265,7 @@ class ObservationCodec(TokenCodec):
             user=user_columns(n_servers),
             server=server_columns(),
             noise_rise=noise_rise,
+            layers=layers,
         )
 
     def encode(self, scenario: Scenario) -> Any:
@@ -280,8 +305,12 @@ class ObservationCodec(TokenCodec):
         check_entries(users, servers)
         centres, spreads = self._split(self._centres), self._split(self._spreads)
         users = users * spreads[0] + centres[0]
-        servers = servers * spreads[1] + centres[1]
-        return read_scenario(users, servers, noise_rise=self.noise_rise)
+        return read_scenario(
+            users,
+            servers * spreads[1] + centres[1],
+            noise_rise=self.noise_rise,
+            layers=self.layers,
+        )
 
 
 def user_columns(n_servers: int) -> Any:
@@ -311,8 +340,13 @@ def write_scenario(scenario: Scenario, users: Any, servers: Any) -> None:
     servers[..., -1] = 2 * np.minimum(scenario.max_users, n) / n - 1
 
 
-def read_scenario(users: Any, servers: Any, *, noise_rise: Any = None) -> Scenario:
-    """Rebuilds the scenario from raw tokens, with a noise rise [M] where there is."""
+def read_scenario(
+    users: Any, servers: Any, *, noise_rise: Any = None, layers: int | None = None
+) -> Scenario:
+    """Rebuilds the scenario from raw tokens.
+
+    With a noise rise [M] and a number of layers where scenarios have them.
+    """
     n, m = users.shape[-2], servers.shape[-2]
     slots = np.round((servers[..., -1] + 1) / 2 * n)
     users, servers = np.exp(users), np.exp(servers)
@@ -325,6 +359,9 @@ def read_scenario(users: Any, servers: Any, *, noise_rise: Any = None) -> Scenar
     # Rounding must not carry these over their ends, where equations end too.
     for name in ("local_fraction_min", "local_fraction_max"):
         np.minimum(fields[name], FIELD_LIMITS[name].highest, out=fields[name])
+        if layers is not None:
+            fields["layers"] = np.full(fields[name].shape, float(layers))
+            fields[name] = whole_layers(fields[name], fields["layers"])
     return Scenario.unchecked(
         channel_gain=np.minimum(users[..., :m], FIELD_LIMITS["channel_gain"].highest),
         noise_density_w_per_hz=np.asarray(noise),

@@ -7,6 +7,7 @@ the unit rather than a system. `docs/ranges.md` lists all of them; a test compar
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -152,6 +153,22 @@ def choice(default: str, *choices: str) -> Any:
     return field(default=default, metadata={"choices": choices})
 
 
+def choices_of(default: tuple[str, ...], *choices: str) -> Any:
+    """Returns a dataclass field for some of some words, each at most once."""
+    metadata = {"choices": choices, "several": True}
+    return field(default=default, metadata=metadata)
+
+
+def flag(default: bool) -> Any:
+    """Returns a dataclass field for a truth value."""
+    return field(default=default, metadata={"flag": True})
+
+
+def converted(default: Any, convert: Callable[[Any], Any], kind: str) -> Any:
+    """Returns a dataclass field whose value a function checks and converts."""
+    return field(default=default, metadata={"convert": convert, "kind": kind})
+
+
 class Checked:
     """Base of configurations: checks every field by the rule that stands at it."""
 
@@ -161,15 +178,31 @@ class Checked:
         for spec in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, spec.name)
             if choices := spec.metadata.get("choices"):
-                if not isinstance(value, str) or value not in choices:
-                    allowed = ", ".join(map(repr, choices))
-                    raise self._error(spec.name, f"one of {allowed}")
+                self._choose(spec.name, choices, "several" in spec.metadata)
+            elif convert := spec.metadata.get("convert"):
+                object.__setattr__(self, spec.name, convert(value))
+            elif spec.metadata.get("flag"):
+                if not isinstance(value, bool | np.bool_):
+                    raise self._error(spec.name, "true or false")
+                object.__setattr__(self, spec.name, bool(value))
             elif rule := spec.metadata.get("rule"):
                 try:
                     cleaned = rule.clean(value)
                 except ValueError:
                     raise self._error(spec.name, str(rule), rule) from None
                 object.__setattr__(self, spec.name, cleaned)
+
+    def _choose(self, name: str, choices: tuple[str, ...], several: bool) -> None:
+        value, allowed = getattr(self, name), ", ".join(map(repr, choices))
+        if not several:
+            if not isinstance(value, str) or value not in choices:
+                raise self._error(name, f"one of {allowed}")
+            return
+        words = tuple(value) if isinstance(value, list | tuple) else ()
+        known = all(isinstance(word, str) and word in choices for word in words)
+        if not words or not known or len(set(words)) < len(words):
+            raise self._error(name, f"a tuple of some of {allowed}, each at most once")
+        object.__setattr__(self, name, words)
 
     def _error(self, name: str, text: str, rule: Rule | None = None) -> ValueError:
         value, where = getattr(self, name), ""

@@ -207,9 +207,8 @@ class ScenarioSampler:
                 n_tokens,
                 sequences=n_sequences,
                 epochs=of("workload.epochs"),
-                layers=work.layers,
-                width=work.width,
-                bottleneck=work.bottleneck,
+                decoder=work.decoder,
+                adapter=work.adapters,
             ),
             "data_bit": dataset_size_bit(
                 n_tokens, sequences=n_sequences, token_bit=work.token_bit
@@ -294,9 +293,13 @@ class ScenarioSampler:
 
     def explain(self, field: str, value: float) -> str:
         """Returns what gives a field of the scenario such a value, to tell the user."""
-        parameters = self.config.to_dict()
+        parameters, work = self.config.to_dict(), self.config.workload
+        lora = ("workload.lora_rank", "workload.lora_targets")
+        unused = {*(("workload.bottleneck",) if work.adapter == "lora" else lora)}
+        unused |= {"workload.model"} if work.model is None else {*_GPT}
         keys = PARAMETERS.get(field, ("radio.channel_gain_db",))
-        sources = (f"`{k}` = {shorten(parameters[k])}" for k in keys)
+        used = (k for k in keys if k not in unused)
+        sources = (f"`{k}` = {shorten(parameters[k])}" for k in used)
         return f"`{field}` = {value:g} from {', '.join(sources)}"
 
     def _extremes(self) -> dict[str, Array]:
@@ -344,7 +347,12 @@ class ScenarioSampler:
                 )
 
 
-_ADAPTER = ("workload.layers", "workload.width", "workload.bottleneck")
+_GPT = ("workload.layers", "workload.width")
+_ADAPTER = (
+    *("workload.model", *_GPT, "workload.bottleneck"),
+    *("workload.lora_rank", "workload.lora_targets"),
+)
+_LAYERS = ("workload.model", "workload.layers")
 _DATA = ("workload.tokens", "workload.sequences")
 
 #: The parameters of the configuration that each field of a scenario comes from.
@@ -356,8 +364,8 @@ PARAMETERS = {
     "user_frequency_max_hz": ("device.frequency_max_ghz",),
     "user_power_coefficient": ("device.power_w", "device.power_reference_ghz"),
     "transmit_power_max_w": ("radio.transmit_power_max_w",),
-    "local_fraction_min": ("workload.layers",),
-    "local_fraction_max": ("workload.layers",),
+    "local_fraction_min": _LAYERS,
+    "local_fraction_max": _LAYERS,
     "server_flop_per_cycle": ("server.cores", "server.flop_per_cycle_per_core"),
     "server_frequency_max_hz": ("server.frequency_ghz",),
     "server_power_coefficient": ("server.power_w", "server.frequency_ghz"),
@@ -395,16 +403,16 @@ def _constant_fields(config: ScenarioConfig) -> dict[str, Array]:
     n, m = config.users, config.servers
     frequency_hz = 1e9 * _in_turn(server.frequency_ghz, m)
     noise_dbm = radio.noise_density_dbm_per_hz + radio.noise_figure_db
+    decoder = work.decoder
     adapter_bit = adapter_size_bit(
-        layers=work.layers,
-        width=work.width,
-        bottleneck=work.bottleneck,
+        decoder=decoder,
+        adapter=work.adapters,
         parameter_bit=work.adapter_parameter_bit,
     )
     fields = {
         "adapter_bit": np.full(n, float(adapter_bit)),
-        "local_fraction_min": np.full(n, 1 / work.layers),
-        "local_fraction_max": np.full(n, 1 - 1 / work.layers),
+        "local_fraction_min": np.full(n, 1 / decoder.layers),
+        "local_fraction_max": np.full(n, 1 - 1 / decoder.layers),
         "server_flop_per_cycle": _in_turn(server.flop_per_cycle_per_core, m)
         * _in_turn(server.cores, m),
         "server_frequency_max_hz": frequency_hz,
@@ -417,6 +425,8 @@ def _constant_fields(config: ScenarioConfig) -> dict[str, Array]:
     noise_rise = noise_rises(config)
     if noise_rise is not None:
         fields["noise_rise"] = noise_rise
+    if work.whole_layers is not None:
+        fields["layers"] = np.full(n, float(decoder.layers))
     return fields | _places(config)
 
 

@@ -12,12 +12,16 @@ import numpy as np
 
 from mec_llm_env._array import Array
 from mec_llm_env.files import read_arrays, write_arrays
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.names import by_name
 from mec_llm_env.ranges import Limits, shorten
 from mec_llm_env.record import ArrayRecord, as_floats, describe_index, first_index
 
 #: Of a GPU at full speed, κ f³: a coefficient in another unit is far outside.
 GPU_POWER_W = Limits(1e-9, 1e9)
+
+
+_WHOLE = 1e-6  # relative, to which a fraction is that of whole layers
 
 
 def _given(axes: str, unit: str, lowest: float, highest: float, **default: Any) -> Any:
@@ -41,7 +45,8 @@ class Scenario(ArrayRecord):
 
     With `serving` a user that is not served where its training state is pays for the
     migration; the two amounts must be given then. With `noise_rise` each server hears
-    interference on top of the noise; users do not.
+    interference on top of the noise; users do not. With `layers` every φ is that of
+    whole layers, k / Υ, and so must be its lowest and highest.
 
     Raises:
         ValueError: a field is unknown or missing, has a wrong shape or a value outside
@@ -49,7 +54,7 @@ class Scenario(ArrayRecord):
             index, value and what to do.
     """
 
-    _needed = ("noise_rise",)
+    _needed = ("serving", "noise_rise", "layers")
 
     channel_gain: Array = _given("NM", "", 1e-30, 1)  # [..., N, M] linear, of power
     workload_flop: Array = _given("N", "FLOP", 1, 1e24)  # [..., N] all layers: W_n
@@ -80,6 +85,8 @@ class Scenario(ArrayRecord):
     migration_energy_j: Array | None = _given("N", "J", 0, 1e12, default=None)
     # [..., M] noise and interference in the uplink over noise alone; None: 1
     noise_rise: Array | None = _given("M", "", 1, 1e4, default=None)
+    # [..., N] whole numbers: Υ, of which the user trains some; None: φ is continuous
+    layers: Array | None = _given("N", "", 2, 1e4, default=None)
     # [..., N, 2] for drawing only
     user_position_m: Array | None = _given("N2", "m", -1e12, 1e12, default=None)
     # [..., M, 2] for drawing only
@@ -224,7 +231,7 @@ def _check_values(spec: dataclasses.Field[Any], value: Array) -> None:
     array = value if isinstance(value, np.ndarray) else value.detach().cpu().numpy()
     valid = limits.hold(array)
     kind = ""
-    if name in ("max_users", "serving"):
+    if name in ("max_users", "serving", "layers"):
         valid &= array == np.floor(array)
         kind = "a whole number "
     if not valid.all():
@@ -261,6 +268,7 @@ _REMEDIES = {
     "local_fraction_min": " It is one layer's share, 1 / layers.",
     "local_fraction_max": " It is that of all layers but one, 1 - 1 / layers.",
     "max_users": " Leave it out for no limit.",
+    "layers": " Leave it out for a continuous split.",
     "serving": " Give 1 for the server that holds the user's training state, else 0.",
     "migration_delay_s": " Give 0 where moving is free.",
     "migration_energy_j": " Give 0 where moving is free.",
@@ -302,6 +310,21 @@ def _check_serving(fields: Scenario) -> None:
         )
 
 
+def _check_layers(fields: Scenario) -> None:
+    for name in ("local_fraction_min", "local_fraction_max"):
+        fraction, layers = getattr(fields, name), np.asarray(fields.layers)
+        nearest = whole_layers(fraction, layers)
+        wrong = np.abs(fraction - nearest) > _WHOLE * nearest
+        if wrong.any():
+            index = first_index(wrong)
+            raise ValueError(
+                f"`{name}` must be that of whole layers where `layers` is given, k / "
+                f"{layers[index]:.0f} with k from 1 to {layers[index] - 1:.0f}; got "
+                f"{fraction[index]:g} for {describe_index(index, 'N')}. Give the "
+                f"nearest, {nearest[index]:.9g}."
+            )
+
+
 def _check_relations(scenario: Scenario) -> None:
     fields = scenario.to_numpy()
     _check_gpu_power(fields, "user", "N")
@@ -316,6 +339,8 @@ def _check_relations(scenario: Scenario) -> None:
         )
     if fields.serving is not None:
         _check_serving(fields)
+    if fields.layers is not None:
+        _check_layers(fields)
     served = np.minimum(fields.max_users, scenario.n_users).sum(axis=-1)
     if (served < scenario.n_users).any():
         index = first_index(served < scenario.n_users)

@@ -262,7 +262,9 @@ class Task(DecisionTask):
         self.sampler = scenario_sampler(config)
         size = config.users, config.servers
         codec = ObservationCodec(
-            *size, observation_encoding, noise_rise=noise_rises(config)
+            *(*size, observation_encoding),
+            noise_rise=noise_rises(config),
+            layers=config.workload.whole_layers,
         )
         super().__init__(config, action_encoding, codec, split, split_stride)
         self._bounds = _certified_bounds(config) if split == "test" else None

@@ -138,7 +138,11 @@ def _solve(task: Task, solver: str, first: int) -> Arrays:
     config = task.config
     size = config.users, config.servers
     scenario = demonstration_instances(config, first, CHUNK)
-    seen = ObservationCodec(*size, "tokens", noise_rise=noise_rises(config))
+    seen = ObservationCodec(
+        *(*size, "tokens"),
+        noise_rise=noise_rises(config),
+        layers=config.workload.whole_layers,
+    )
     tokens = seen.encode(scenario)
     allocation = dashf.solve_batch(scenario, config.objective, solver=solver).allocation
     codec = ActionCodec(*size, "dict")

@@ -206,6 +206,18 @@ def _migrations(s: Scenario, objective: ObjectiveConfig) -> Array:
     return elsewhere * migration_cost(s, objective)[..., None]
 
 
+def layer_parts(low: Array, high: Array, layers: Array) -> tuple[Array, Array]:
+    """Cuts ranges of φ [...] in two between whole layers: from and to, [..., 2].
+
+    No φ of whole layers is lost. Where a range holds a single one, both are that.
+    """
+    first, last = np.round(low * layers), np.round(high * layers)
+    middle = np.floor((first + last) / 2)
+    begins = np.stack([first, np.minimum(middle + 1, last)], axis=-1)
+    ends = np.stack([middle, last], axis=-1)
+    return begins / layers[..., None], ends / layers[..., None]
+
+
 def part_edges(low: Array, high: Array, parts: int) -> Array:
     """Cuts ranges of φ [..., 1] evenly in sqrt(1 − φ), [..., parts + 1]."""
     first, last = np.sqrt(1 - low), np.sqrt(1 - high)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mec_llm_env import ObjectiveConfig, Scenario, ScenarioConfig, sample_scenario
+from mec_llm_env.llms import DECODERS
 from mec_llm_env.path_loss import LAWS
 
 
@@ -71,6 +72,40 @@ def with_serving(scenario: Scenario, rng: np.random.Generator) -> Scenario:
             "migration_energy_j": 150 * scale * rng.uniform(0, 2, (*batch, n)),
         }
     )
+
+
+def with_layers(scenario: Scenario, rng: np.random.Generator) -> Scenario:
+    """Whole layers, 2 to 40 of each user or of all; often a narrower range of φ."""
+    s = scenario
+    shape = s.workload_flop.shape
+    layers = np.full(shape, float(rng.choice([2, 3, 4, 16, 24, 32])))
+    if rng.random() < 0.5:
+        layers = np.floor(rng.uniform(2, 41, shape))
+    low, high = np.ones(shape), layers - 1
+    if rng.random() < 0.4:
+        low = np.floor(rng.uniform(1, layers))
+        high = np.floor(rng.uniform(low, layers))
+    limits = {"local_fraction_min": low / layers, "local_fraction_max": high / layers}
+    return Scenario(**s.to_dict() | limits | {"layers": layers})
+
+
+def random_workload(rng: np.random.Generator) -> dict[str, Any]:
+    """A decoder, known or not, adapters of a kind, and sometimes whole layers."""
+    changes: dict[str, Any] = {}
+    if rng.random() < 0.7:
+        changes["workload.model"] = str(rng.choice(list(DECODERS)))
+    else:
+        changes["workload.layers"] = int(rng.integers(2, 60))
+        changes["workload.width"] = int(rng.choice([512, 2048, 4096]))
+    changes["workload.bottleneck"] = int(rng.choice([8, 64, 256]))
+    if rng.random() < 0.5:
+        names = rng.permutation(["q", "k", "v", "o", "up", "down"])
+        changes["workload.adapter"] = "lora"
+        changes["workload.lora_rank"] = int(rng.choice([1, 8, 64]))
+        changes["workload.lora_targets"] = names[: rng.integers(1, 7)].tolist()
+    if rng.random() < 0.5:
+        changes["workload.split"] = "whole_layers"
+    return changes
 
 
 def random_channel(rng: np.random.Generator) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from mec_llm_env import (
     violations,
 )
 from mec_llm_env.actions import ActionCodec
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.scenario import GPU_POWER_W
 from tests.mec_llm_env.cases import equal_allocation, golden_cases, golden_scenario
 from tests.mec_llm_env.conftest import UNIT
@@ -341,6 +342,11 @@ def corner_scenarios(
     low, high = fields["local_fraction_min"], fields["local_fraction_max"]
     fields["local_fraction_min"] = np.minimum(low, high)
     fields["local_fraction_max"] = np.maximum(low, high)
+    layers = fields.pop("layers")
+    if rng.random() < 0.5:
+        fields["layers"] = layers
+        for name in ("local_fraction_min", "local_fraction_max"):
+            fields[name] = whole_layers(fields[name], layers)
     for owner in ("user", "server"):
         frequency = fields[f"{owner}_frequency_max_hz"]
         power = rng.choice(np.array(GPU_POWER_W) * [1.001, 0.999], frequency.shape)

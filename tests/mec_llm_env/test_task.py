@@ -10,7 +10,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from mec_llm_env import Scenario, ScenarioConfig
+from mec_llm_env import DECODERS, Scenario, ScenarioConfig
+from mec_llm_env.path_loss import LAWS
 from mec_llm_env.ranges import Rule
 from mec_llm_env.sampling import PARAMETERS, scenario_sampler
 from mec_llm_env.task import Task
@@ -37,6 +38,15 @@ def rules() -> dict[str, Rule | None]:
 
 RULES = rules()
 EACH = {"user": 3, "server": 2}
+#: The values of what is no number.
+WORDS = {
+    "radio.fading": ["rayleigh", "none"],
+    "radio.path_loss": [*LAWS],
+    "workload.model": [*DECODERS, "config.json", "{}"],
+    "workload.adapter": ["houlsby", "lora"],
+    "workload.lora_targets": ["q", "k", "v", "o", "gate", "up", "down"],
+    "workload.split": ["continuous", "whole_layers"],
+}
 
 
 def random_number(rng: np.random.Generator, rule: Rule, default: float) -> Any:
@@ -60,7 +70,10 @@ def random_value(rng: np.random.Generator, key: str) -> Any:
         return JUNK[rng.integers(len(JUNK))]
     rule, default = RULES[key], DEFAULTS[key]
     if rule is None:
-        return str(rng.choice(["rayleigh", "none"]))
+        words = WORDS[key]
+        many = isinstance(default, list)
+        some = rng.permutation(words)[: rng.integers(1, len(words) + 1)].tolist()
+        return some if many else str(rng.choice(words))
     if rule.per and (rule.always_each or rng.random() < 0.3):
         # Mostly as many as there are: the size is 3 × 2 half the time.
         return [random_entry(rng, rule, default) for _ in range(EACH[rule.per])]
