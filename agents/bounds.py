@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -187,3 +187,12 @@ def certified_bound(scenario: Scenario, objective: ObjectiveConfig) -> dashf.Bou
     stored = cached_arrays(CACHE / f"{key}-prices.npz", bound)
     fields: Any = {name: array[()] for name, array in stored.items()}
     return dashf.Bound(**fields)
+
+
+def loose_bounds(bounds: Sequence[dashf.Bound]) -> str | None:
+    """Returns a note if a bound of some scenarios may be loose, else None."""
+    value, gap = (
+        np.array([float(getattr(bound, name)) for bound in bounds])
+        for name in ("value", "gap")
+    )
+    return InstanceBounds(value=value, gap=gap).warning()

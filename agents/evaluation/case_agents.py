@@ -35,6 +35,7 @@ ALL = "all"
 #: without a proof.
 _MOST_EXACT_PAIRS = 60
 _COMPILED_S = 20.0  # a first decision that took less is timed again: it may compile
+_REPEATS, _REPEATED_S = 5, 0.2  # how often, and how long at most, one is repeated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,15 +184,22 @@ def decide_all(
 def _timed(
     deciders: Deciders, name: str, case: Case, seed: int, is_new: bool
 ) -> tuple[Allocation, Status, float]:
-    """Returns a decision and its seconds on one thread; the first may compile."""
+    """Returns a decision and its seconds on one thread.
+
+    The first of a size may compile, and is made again; quick ones are made a few
+    times, and the median counts.
+    """
+    times: list[float] = []
     with one_thread():
-        for attempt in range(2):
+        while not times or (len(times) < _REPEATS and sum(times) < _REPEATED_S):
             begun = time.perf_counter()
             allocation, status = deciders.decide(name, case, seed)
             seconds = time.perf_counter() - begun
-            if not is_new or attempt or seconds > _COMPILED_S:
-                break
-    return allocation, status, seconds
+            if is_new and seconds < _COMPILED_S:
+                is_new = False
+                continue
+            times.append(seconds)
+    return allocation, status, float(np.median(times))
 
 
 def _judged(
@@ -217,7 +225,7 @@ def _judged(
     )
 
 
-def results(
+def results_of(
     rows: Sequence[Entry],
     decided: Sequence[Sequence[Sequence[Decision]]],
     bounds: Sequence[dashf.Bound] | None,

@@ -23,7 +23,7 @@ _OUTCOME = (
 
 
 def file_names(decisions: Sequence[Decision]) -> list[str]:
-    """Returns a name for each decision on one case: its agent's, and the run's number."""
+    """Returns a name for each decision on one case: its agent's, and its number."""
     labels = [decision.label for decision in decisions]
     names: list[str] = []
     for label in labels:
@@ -72,7 +72,8 @@ def decision_json(decision: Decision, bound: dashf.Bound | None) -> str:
         "explanation": _lists(decision.explanation.to_dict()),
         "certificate": None if bound is None else certificate(bound),
     }
-    return json.dumps(content, indent=1) + "\n"
+    lines = (f"{json.dumps(k)}: {json.dumps(v)}" for k, v in content.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def certificate(bound: dashf.Bound) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -94,7 +95,21 @@ def read_cases(
             "`--instances` says how often a configuration is drawn; `--scenario` names "
             "scenarios alone, which are as they are. Leave it out."
         )
-    return cases
+    return _named_apart(cases)
+
+
+def _named_apart(cases: Sequence[Case]) -> list[Case]:
+    """Returns the cases with a number added to names that stand twice."""
+    taken: set[str] = set()
+    named = []
+    for case in cases:
+        name, k = case.name, 1
+        while name in taken:
+            k += 1
+            name = f"{case.name}_{k}"
+        taken.add(name)
+        named.append(dataclasses.replace(case, name=name))
+    return named
 
 
 def _files_of(path: Path) -> list[Path]:
