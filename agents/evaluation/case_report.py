@@ -11,6 +11,7 @@ import numpy as np
 import dashf
 from agents.evaluation.case_agents import Decision
 from agents.evaluation.case_words import (
+    count,
     phase_costs,
     what_binds,
     what_more_gives,
@@ -170,8 +171,8 @@ def _case(
     best = decisions[0]
     s = best.case.scenario
     parts = [
-        f"<h2>{html.escape(best.case.name)}: {_count(s.n_users, 'user')}, "
-        f"{_count(s.n_servers, 'server')}</h2>",
+        f"<h2>{html.escape(best.case.name)}: {count(s.n_users, 'user')}, "
+        f"{count(s.n_servers, 'server')}</h2>",
         _p(where_it_stands(decisions, bound)),
     ]
     sentences = [*what_binds(best), *what_more_gives(best), who_costs_most(best)]
@@ -273,7 +274,3 @@ def _signed(value: float, scr: float) -> str:
 
 def _percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

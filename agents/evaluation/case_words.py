@@ -88,21 +88,20 @@ def what_binds(decision: Decision) -> list[str]:
 
 def _limits(decision: Decision) -> str:
     s, e = decision.case.scenario, decision.explanation
-    n_users = s.n_users
     text = (
-        f"Of {n_users} users, {_of(e.power_binds)} send at full power and "
-        f"{_of(e.frequency_binds)} run the own GPU at its maximum"
+        f"{_of(e.power_binds).capitalize()} of {count(s.n_users, 'user')} at full "
+        f"transmit power, {_of(e.frequency_binds)} with the own GPU at its maximum"
     )
     free = s.local_fraction_max > s.local_fraction_min * (1 + 1e-4)
     if free.any():
         text += (
-            f"; {_of(e.least_local & free)} train as few layers themselves as they "
-            f"may, {_of(e.most_local & free)} as many"
+            f"; {_of(e.least_local & free)} with as few layers of their own as they "
+            f"may have, {_of(e.most_local & free)} with as many"
         )
-    away = decision.allocation.server != s.channel_gain.argmax(axis=-1)
-    return (
-        f"{text}. {_of(away).capitalize()} have a stronger channel to another server."
-    )
+    if s.n_servers > 1:
+        away = decision.allocation.server != s.channel_gain.argmax(axis=-1)
+        text += f"; {_of(away)} away from the server of the strongest channel"
+    return f"{text}."
 
 
 def _of(mask: Any) -> str:
@@ -137,21 +136,26 @@ def what_more_gives(decision: Decision) -> list[str]:
     return sentences
 
 
-def who_costs_most(decision: Decision, count: int = 3) -> str:
+def who_costs_most(decision: Decision, most: int = 3) -> str:
     """Returns a sentence on the users with the highest cost, and what it is made of."""
     e, costs = decision.explanation, phase_costs(decision)
-    count = min(count, len(e.cost_share))
-    top = (-e.cost_share).argsort(kind="stable")[:count]
+    most = min(most, len(e.cost_share))
+    top = (-e.cost_share).argsort(kind="stable")[:most]
     total = {phase: float(cost.sum()) for phase, cost in costs.items()}
     whole = sum(total.values())
     made_of = sorted(total, key=lambda phase: -total[phase])[:2]
     phases = " and ".join(f"{p} {100 * total[p] / whole:.0f} %" for p in made_of)
     named = ", ".join(f"{n} ({100 * e.cost_share[n]:.0f} %)" for n in top)
-    below = int((e.contribution < 0).sum())
+    users = len(e.contribution)
+    below = int((e.contribution < -1e-9 * decision.outcome.score).sum())
     return (
-        f"Most cost: user{'s' if count > 1 else ''} {named}. Of the total cost, "
-        f"{phases}. {below} of {len(e.contribution)} users bring less score than "
-        "their cost takes at this SCR: serving them lowers the ratio."
+        f"Most cost: user{'s' if most > 1 else ''} {named}. Of the total cost, "
+        f"{phases}."
+    ) + (
+        f" {below} of {count(users, 'user')} bring less score than their cost takes at "
+        "this SCR: without them the ratio of the others would be higher."
+        if below
+        else ""
     )
 
 
@@ -166,6 +170,11 @@ def _servers(numbers: Any, s: Scenario, used: Any = None) -> str:
     if len(numbers) > _MOST_NAMED:
         return f"{', '.join(named)} and {len(numbers) - _MOST_NAMED} more"
     return ", ".join(named)
+
+
+def count(number: int, noun: str) -> str:
+    """Returns a number with its noun, such as "1 user" or "3 users"."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _percent_down(share: float) -> str:
