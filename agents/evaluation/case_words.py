@@ -118,13 +118,12 @@ def what_more_gives(decision: Decision) -> list[str]:
         ("GHz", e.price_per_ghz, e.scr_per_ghz, "GPU frequency"),
     ):
         m = int(price.argmax())
-        if price[m] <= _LITTLE * decision.scr:
-            sentences.append(f"One more {unit} to share would give nothing anywhere.")
-            continue
         sentences.append(
             f"One more {unit} pays most at S{m}: to share, {price[m]:+.3g} of SCR "
             f"({100 * price[m] / decision.scr:+.2g} %); as a larger {noun} of the "
             f"server, {whole[m]:+.3g}."
+            if price[m] > _LITTLE * decision.scr
+            else f"One more {unit} to share would give nothing anywhere."
         )
         lost = np.flatnonzero(whole < -_LITTLE * decision.scr)
         if len(lost):
