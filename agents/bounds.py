@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -165,3 +166,33 @@ def _fields(instances: Scenario | Trajectory) -> dict[str, Array]:
 @functools.cache
 def _code() -> str:
     return source_hash(dashf, mec_llm_env)
+
+
+def certified_bound(scenario: Scenario, objective: ObjectiveConfig) -> dashf.Bound:
+    """Returns the certified upper bound of one scenario, with its prices; cached.
+
+    Args:
+        scenario: batch shape ().
+        objective: weights and references.
+    """
+
+    def bound() -> Arrays:
+        found = dashf.upper_bound(scenario, objective)
+        return {
+            spec.name: np.asarray(getattr(found, spec.name))
+            for spec in dataclasses.fields(dashf.Bound)
+        }
+
+    key = instances_key(scenario, objective)
+    stored = cached_arrays(CACHE / f"{key}-prices.npz", bound)
+    fields: Any = {name: array[()] for name, array in stored.items()}
+    return dashf.Bound(**fields)
+
+
+def loose_bounds(bounds: Sequence[dashf.Bound]) -> str | None:
+    """Returns a note if a bound of some scenarios may be loose, else None."""
+    value, gap = (
+        np.array([float(getattr(bound, name)) for bound in bounds])
+        for name in ("value", "gap")
+    )
+    return InstanceBounds(value=value, gap=gap).warning()

@@ -29,6 +29,8 @@ except ImportError as error:
         'Rendering needs matplotlib; install it with: pip install "mec-llm-env[render]"'
     ) from error
 
+from mec_llm_env.gain_matrix import draw_gains  # needs Matplotlib
+
 #: Height and width of a picture; multiples of 16, as video encoders want.
 SIZE = (720, 1280)
 
@@ -80,10 +82,10 @@ def draw_decision(
 ) -> np.ndarray[Any, Any]:
     """Draws one decision, or the scenario before it.
 
-    A map of users and servers (left out where positions are absent), the shares of
-    bandwidth and compute of each server with what is idle, and each user's delay and
-    energy by phase. Where the scenario says who holds training states (`serving`),
-    migrations are marked. Equal arguments give equal pixels.
+    A map of users and servers, or the channel gains where positions are absent, the
+    shares of bandwidth and compute of each server with what is idle, and each user's
+    delay and energy by phase. Where the scenario says who holds training states
+    (`serving`), migrations are marked. Equal arguments give equal pixels.
 
     Args:
         scenario: a single scenario, without batch axes.
@@ -109,11 +111,13 @@ def draw_decision(
         figure = Figure(figsize=(SIZE[1] / 100, SIZE[0] / 100), dpi=100)
         canvas = FigureCanvasAgg(figure)
         _draw_title(figure, decision)
-        left = 0.075
+        axes = figure.add_axes((0.056, 0.08, 0.4275, 0.76))
         if _has_map(decision.scenario):
-            _draw_map(figure.add_axes((0.056, 0.08, 0.4275, 0.76)), decision)
-            left = 0.555
-        _draw_panels(figure, left, decision)
+            _draw_map(axes, decision)
+        else:
+            gain, server = decision.scenario.channel_gain, decision.server
+            draw_gains(axes, gain, server, decision.order, _color)
+        _draw_panels(figure, 0.555, decision)
         canvas.draw()
         return np.array(canvas.buffer_rgba())[..., :3].copy()
 
@@ -197,8 +201,6 @@ def _draw_title(figure: Any, decision: _Decision) -> None:
             f"mean energy {_number(outcome.energy_j.mean())} J",
             f"mean score {_number(outcome.score.mean())} of 100",
         ]
-    if not _has_map(s):
-        words.append("no map: the scenario has no positions")
     figure.text(0.022, 0.91, "  ·  ".join(words), fontsize=10, color=_FAINT)
 
 

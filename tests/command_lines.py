@@ -124,6 +124,7 @@ EVALUATE: dict[str, Generate] = {
     "--output": _one_of("results", "elsewhere"),
     "--jobs": _one_of("1"),  # others start processes
     "--env": _one_of("MecLlm-v0", "MecLlmMobile-v0", "MecLlm", "CartPole-v1"),
+    "--scenario": _one_of("nowhere.json", ".", "/dev/null", "a.toml", "runs", "x.npz"),
 }
 
 #: What an episode can be changed to, and a small one.

@@ -1,0 +1,92 @@
+"""Figures of decisions on cases of one's own, as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from agents.evaluation.figures import add_legend, new_figure
+from agents.evaluation.results import AgentResult, by_scr
+from agents.evaluation.style import STYLE, looks_of, share_axis, to_png
+
+_MOST_WRITTEN = 1  # cases whose SCR is written beside the marker
+
+
+def draw_cases(results: Sequence[AgentResult]) -> dict[str, bytes]:
+    """Returns all figures, PNG by file name."""
+    ordered = by_scr(results)
+    draws = {"quality.png": _draw_quality, "time.png": _draw_times}
+    with matplotlib.rc_context(STYLE):
+        return {name: to_png(draw(ordered)) for name, draw in draws.items()}
+
+
+def _draw_quality(results: list[AgentResult]) -> Figure:
+    """A row an agent, a marker a case: the share of the bound, or the SCR."""
+    figure, axes = new_figure(height=1.2 + 0.36 * len(results), width=7.6)
+    look = looks_of(results)
+    bounded = results[0].optimality is not None
+    for row, result in enumerate(results):
+        quality = result.scr if result.optimality is None else result.optimality
+        own = look[result.label]
+        runs, count = quality.shape
+        spread = np.linspace(-0.2, 0.2, runs * count) if runs * count > 1 else 0.0
+        axes.plot(
+            *(quality.ravel(), row + spread, own.marker),
+            color=own.colour,
+            markersize=7 if count <= 10 else 4,
+            alpha=1.0 if count <= 10 else 0.5,
+        )
+        if count <= _MOST_WRITTEN:
+            axes.annotate(
+                f"{result.scr.mean():.5g}",
+                (quality.max(), row),
+                (8, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8.5,
+            )
+    axes.set_yticks(range(len(results)), [result.label for result in results])
+    axes.invert_yaxis()
+    if bounded:
+        least = min(
+            float(r.optimality.min()) for r in results if r.optimality is not None
+        )
+        best = max(
+            float(r.optimality.max()) for r in results if r.optimality is not None
+        )
+        share_axis(axes.xaxis, least, best)
+        label = "share of the certified bound"
+    else:
+        axes.set_xlim(left=0)
+        label = "service-cost ratio (SCR)"
+    written = results[0].scr.shape[1] <= _MOST_WRITTEN
+    axes.set_xlabel(label + ("; number: SCR" if written and bounded else ""))
+    return figure
+
+
+def _draw_times(results: list[AgentResult]) -> Figure:
+    """Quality against the time of a decision."""
+    figure, axes = new_figure(height=4.2, width=7.6)
+    look = looks_of(results)
+    qualities = []
+    for result in results:
+        f, own = result.summary, look[result.label]
+        qualities.append(f.get("optimality_mean", f["scr_mean"]))
+        axes.plot(
+            *(1e3 * f["decision_time_s_median"], qualities[-1], own.marker),
+            color=own.colour,
+            markersize=7,
+            label=result.label,
+        )
+    axes.set_xscale("log")
+    axes.margins(x=0.08, y=0.08)
+    bounded = results[0].bound is not None
+    if bounded:
+        share_axis(axes.yaxis, min(qualities), max(qualities))
+    axes.set_xlabel("decision time, ms, median over cases")
+    axes.set_ylabel("share of the certified bound" if bounded else "mean SCR")
+    add_legend(figure)
+    return figure
