@@ -183,8 +183,9 @@ def _check_alone(options: argparse.Namespace) -> None:
     for name in ("preset", "config"):
         if getattr(options, name) is not None:
             raise ValueError(
-                f"`--scenario` has the parameters of its own files; leave out --{name}, "
-                "or leave out --scenario to compare on the test scenarios of it."
+                "`--scenario` has the parameters of its own files; leave out "
+                f"--{name}, or leave out --scenario to compare on the test scenarios "
+                f"of the {name}."
             )
     if options.env not in (None, DEFAULT_ENV):
         raise ValueError(
