@@ -38,6 +38,7 @@ from agents.command_line import (
 )
 from agents.display import Display
 from agents.evaluation.comparison import compare
+from agents.evaluation.figure_options import SCREEN_IN, add_figure_options
 from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table
 from agents.evaluation.selection import common_environment, select
@@ -105,7 +106,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(about["bound"])
     name = arguments_of_task["preset"]
     with one_line_errors(parser.prog):
-        report = write_results(Path(options.output), name, results, about)
+        report = write_results(
+            *(Path(options.output), name, results, about),
+            kind=options.format,
+            width=options.width,
+        )
     print(f"Report: {os.path.relpath(report)}")
     return 0
 
@@ -151,6 +156,7 @@ def build_parser() -> argparse.ArgumentParser:
         "are computed, which takes long for large scenarios, and cached",
     )
     add("--output", default="results", help="where a new folder is made (%(default)s)")
+    add_figure_options(parser, f"{SCREEN_IN:g}in")
     add(
         "--jobs",
         type=positive_integer,
