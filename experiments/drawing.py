@@ -9,9 +9,9 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from agents.evaluation.style import STYLE, Look, add_legend, is_narrow, to_file
-from experiments.options import Asked
 from experiments.tables import KINDS, Block, interval, to_table
 from mec_llm_env.files import write_whole
 
@@ -20,7 +20,7 @@ Array = Any
 _PANEL_IN = 2.1  # height of a panel, its axis included
 _LOW_IN = 1.25  # of one with differences
 _LEGEND_ROW_IN = 0.16
-_LEAST_PERCENT = 0.01  # differences below are drawn on a linear scale
+_ASIDE_IN = 0.04  # from one interval to the next
 
 
 def panels(width: float, agents: int, heights: Sequence[float]) -> tuple[Figure, Any]:
@@ -48,10 +48,12 @@ def side_by_side(width: float, agents: int, count: int) -> tuple[Figure, Any]:
     return figure, figure.subplots(1, count)
 
 
-def draw_band(axes: Any, block: Block, label: str, look: Look) -> None:
+def draw_band(
+    axes: Any, block: Block, label: str, look: Look, markevery: Any = None
+) -> None:
     """Draws the mean of an agent over the values with its 95 % band."""
     mean, half = interval(block.samples[label])
-    axes.plot(block.values, mean, label=label, **look.curve)
+    axes.plot(block.values, mean, label=label, markevery=markevery, **look.curve)
     axes.fill_between(
         *(block.values, mean - half, mean + half), color=look.colour, alpha=0.13, lw=0
     )
@@ -60,35 +62,28 @@ def draw_band(axes: Any, block: Block, label: str, look: Look) -> None:
 def draw_differences(
     axes: Any, block: Block, labels: Sequence[str], looks: Mapping[str, Look]
 ) -> None:
-    """Draws paired differences to the reference, with their 95 % intervals.
-
-    The axis is linear up to 1 %, and logarithmic beyond.
-    """
+    """Draws paired differences to the reference, with their 95 % intervals."""
     differences = block.differences()
     axes.axhline(0, **_reference_line(looks[block.reference]))
     lowest = highest = 0.0
-    for label in labels:
+    for i, label in enumerate(labels):
         mean, half = interval(differences[label])
+        # Beside one another, so that no interval hides another.
+        aside = ((i - (len(labels) - 1) / 2) * _ASIDE_IN, 0)
+        place = axes.transData + ScaledTranslation(*aside, axes.figure.dpi_scale_trans)
         axes.errorbar(
             *(block.values, mean),
             yerr=half,
             **looks[label].curve,
             elinewidth=0.8,
-            capsize=1.8,
+            capsize=1.6,
+            transform=place,
         )
         lowest = min(lowest, np.nanmin(mean - half))
         highest = max(highest, np.nanmax(mean + half))
-    if max(-lowest, highest) > 5:
-        axes.set_yscale("symlog", linthresh=1, linscale=0.8)
-        ticks = [t for t in _SYMLOG_TICKS if 1.4 * lowest <= t <= 1.4 * highest]
-        axes.set_yticks(ticks, [f"{t:g}".replace("-", "−") for t in ticks])
-        axes.set_yticks([], minor=True)
+    margin = 0.06 * (highest - lowest) or 0.01  # what is moved is not scaled for
+    axes.set_ylim(lowest - margin, highest + margin)
     axes.set_ylabel(f"difference to\n{block.reference}, %")
-
-
-_SYMLOG_TICKS = (
-    *(-90, -50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
-)
 
 
 def _reference_line(look: Look) -> dict[str, Any]:
@@ -115,9 +110,16 @@ def two_panels(
 
 
 def write_figure(
-    figure: Figure, name: str, blocks: Sequence[Block], asked: Asked, caption: str
+    figure: Figure, name: str, blocks: Sequence[Block], asked: Any, caption: str
 ) -> None:
     """Adds the legend, writes figure and table, and prints a caption for them.
+
+    Args:
+        figure: without a legend.
+        name: of the files.
+        blocks: the numbers.
+        asked: what `figure_parser` has read, or an `Asked` made of it.
+        caption: what is shown.
 
     Raises:
         ValueError: other files of these names are there, and may not be replaced.

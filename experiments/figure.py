@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,6 @@ import numpy as np
 from agents.command_line import one_line_errors
 from agents.display import Display
 from agents.evaluation.style import looks_of
-from agents.folders import check_writable
 from agents.terminal import run_script
 from experiments.drawing import styled, two_panels, write_figure
 from experiments.drawn import DrawnAgent, check_sizes
@@ -116,7 +117,7 @@ def draw_sweep(sweep: Sweep, request: Asked, points: Points) -> None:
             panel.minorticks_off()
     elif sweep.whole or len(block.values) <= 8:
         axes[-1].set_xticks(block.values, [f"{value:g}" for value in block.values])
-    text = "Service-cost ratio against the " + sweep.label + ": " + about(request)
+    text = f"Service-cost ratio over {sweep.label.partition('; ')[0]}; {about(request)}"
     if len(axes) > 1:
         text += f" Below: paired differences to {block.reference}, where bands overlap."
     write_figure(figure, sweep.name, [block], request, text)
@@ -148,11 +149,19 @@ def checked_configs(
         except ValueError as error:
             raise ValueError(f"--values: at {value:g}: {error}") from None
     check_sizes(request.agents, configs)
-    existed = request.output.is_dir()
-    check_writable(request.output)
-    if not existed:
-        request.output.rmdir()
+    check_output(request.output)
     return configs
+
+
+def check_output(folder: Path) -> None:
+    """Checks, before long work begins, that files can be written, and leaves nothing.
+
+    Raises:
+        OSError: they cannot.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    with tempfile.TemporaryFile(dir=there):
+        pass
 
 
 def decided_points(

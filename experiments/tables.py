@@ -23,7 +23,11 @@ KINDS = {"csv": "csv", "latex": "tex"}
 #: Characters that LaTeX takes for something else, and those that few of its fonts have.
 _LATEX = {
     **{c: f"\\{c}" for c in "&%$#_{}"},
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+    },
     **{"κ": r"$\kappa$", "−": "--", "±": r"$\pm$", "<": "$<$", ">": "$>$"},
 }
 
@@ -36,10 +40,19 @@ class Block:
     values: Array  # [V]
     quantity: str  # with its unit
     samples: Mapping[str, Array]  # [V, I] by label; NaN where there is none
-    reference: str  # label of the agent that differences are to
+    reference: str | None = None  # label of whom differences are to; None: no one
+    names: Sequence[str] | None = None  # of the values, where they are no numbers
+
+    def shown_values(self) -> list[str]:
+        """Returns the values as text."""
+        if self.names is not None:
+            return list(self.names)
+        return [f"{value:.6g}" for value in self.values]
 
     def differences(self) -> dict[str, Array]:
         """Returns by how much others differ from the reference, %, [V, I] by label."""
+        if self.reference is None:
+            return {}
         base = self.samples[self.reference]
         return {
             label: 100 * (own / base - 1)
@@ -49,6 +62,8 @@ class Block:
 
     def overlapping(self) -> list[str]:
         """Returns whose band meets that of the reference at any value."""
+        if self.reference is None:
+            return []
         mean, half = interval(self.samples[self.reference])
         found = []
         for label in self.differences():
@@ -92,10 +107,10 @@ def _to_csv(blocks: Sequence[Block]) -> str:
         for label, own in block.samples.items():
             mean, half = interval(own)
             difference = differences.get(label)
-            for i, value in enumerate(block.values):
+            for i, value in enumerate(block.shown_values()):
                 if np.isnan(mean[i]):
                     continue
-                rows.append([block.axis, f"{value:.6g}", label, block.quantity])
+                rows.append([block.axis, value, label, block.quantity])
                 rows[-1] += [f"{mean[i]:.6g}", f"{half[i]:.3g}", own.shape[-1]]
                 rows[-1].append(block.reference)
                 if difference is None:
@@ -124,12 +139,12 @@ def _to_latex(blocks: Sequence[Block], about: str) -> str:
             lines.append(f" & \\multicolumn{{{columns}}}{{c}}{{{_escaped(text)}}} \\\\")
             lines.append(f"{_escaped(block.axis)} & {heading} \\\\")
             lines.append("\\midrule")
-            for k, value in enumerate(block.values):
+            for k, value in enumerate(block.shown_values()):
                 cells = [
                     _cell(samples[label][k]) if label in samples else ""
                     for label in labels
                 ]
-                lines.append(" & ".join([f"{value:.6g}", *cells]) + " \\\\")
+                lines.append(" & ".join([_escaped(value), *cells]) + " \\\\")
     lines += ["\\bottomrule", "\\end{tabular}"]
     return "\n".join(lines) + "\n"
 
