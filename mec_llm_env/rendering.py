@@ -7,6 +7,8 @@ the extra `render` (matplotlib); draws on an Agg canvas, without pyplot and its 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +37,7 @@ from mec_llm_env.gain_matrix import draw_gains  # needs Matplotlib
 SIZE = (720, 1280)
 
 # Okabe and Ito's palette, safe for colour-blind readers (without black and yellow);
-# from the seventh server on it repeats with another marker.
+# from the seventh server on it repeats with other markers.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "^", "D", "v", "P", "s", "X", "<", "p", ">")
 _INK, _FAINT, _IDLE, _NEUTRAL = "#222222", "#6B7280", "#ECEEF1", "#8A94A3"
@@ -99,27 +101,105 @@ def draw_decision(
     Raises:
         ValueError: the scenario is a batch.
     """
-    if scenario.batch_shape:
-        raise ValueError(
-            "One scenario is drawn at a time; got batch shape "
-            f"{scenario.batch_shape}. Draw scenario[i], allocation[i], outcome[i]."
-        )
     decision = _as_decision(scenario, allocation, outcome, episode)
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+    with _styled():
         figure = Figure(figsize=(SIZE[1] / 100, SIZE[0] / 100), dpi=100)
         canvas = FigureCanvasAgg(figure)
         _draw_title(figure, decision)
-        axes = figure.add_axes((0.056, 0.08, 0.4275, 0.76))
-        if _has_map(decision.scenario):
-            _draw_map(axes, decision)
-        else:
-            gain, server = decision.scenario.channel_gain, decision.server
-            draw_gains(axes, gain, server, decision.order, _color)
-        _draw_panels(figure, 0.555, decision)
+        _draw_places(figure.add_axes((0.056, 0.08, 0.4275, 0.76)), decision)
+        _draw_panels(_screen_panels(figure, 0.555), decision)
         canvas.draw()
         return np.array(canvas.buffer_rgba())[..., :3].copy()
+
+
+def decision_figure(
+    scenario: Scenario,
+    allocation: Allocation | None = None,
+    outcome: Outcome | None = None,
+    episode: Episode | None = None,
+    *,
+    width_in: float = 7.16,
+) -> Figure:
+    """Draws one decision for print, as vectors: `decision_figure(…).savefig("x.pdf")`.
+
+    It shows what `draw_decision` does, without a title, at its printed size: letters
+    are of 7 to 9 points. From 5 inches on the map is beside the other panels, below
+    that above them. Fonts are embedded into PDF (TrueType), and text in SVG stays text.
+    Servers differ in marker, too, so that they are told apart in grey.
+
+    Args:
+        scenario: a single scenario, without batch axes.
+        allocation: the decision on it, if there is one.
+        outcome: of the allocation, if there is one.
+        episode: where in an episode of slots it is; None: it stands alone.
+        width_in: of the figure, inches; a column of most journals has 3.5, a page 7.16.
+
+    Returns:
+        A figure of Matplotlib, not known to pyplot. Axes can be changed before it is
+        saved.
+
+    Raises:
+        ValueError: the scenario is a batch, or the width is not from 3 to 20 inches.
+    """
+    if not _NARROWEST_IN <= width_in <= _WIDEST_IN:  # also NaN
+        raise ValueError(
+            f"`width_in` must be from {_NARROWEST_IN:g} to {_WIDEST_IN:g} inches; got "
+            f"{width_in}. A column of most journals has 3.5, a page 7.16."
+        )
+    decision = _as_decision(scenario, allocation, outcome, episode)
+    with _styled():
+        wide = width_in >= _WIDE_IN
+        size = (width_in, 5.2 if wide else min(width_in, 4.0) + 5.0)
+        figure = _PrintedFigure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        ratios = None if wide else [min(width_in, 4.0), 5.0]
+        parts = figure.add_gridspec(*((1, 2) if wide else (2, 1)), height_ratios=ratios)
+        places = figure.add_subplot(parts[0])
+        _draw_places(places, decision)
+        places.set_title(places.get_title(loc="left").partition(";")[0])
+        rows = parts[1].subgridspec(4, 1)
+        panels = [figure.add_subplot(rows[i]) for i in range(4)]
+        _draw_panels(panels, decision)
+        _arrange_for_print(figure, panels)
+    return figure
+
+
+class _PrintedFigure(Figure):
+    """A figure that is saved in the style in which it was drawn."""
+
+    def savefig(self, *arguments: Any, **options: Any) -> None:
+        """Saves the figure, as Matplotlib does."""
+        with _styled():  # ticks are made when they are first needed
+            matplotlib.rcParams.update(_PRINT)
+            super().savefig(*arguments, **options)
+
+
+_PRINT: Any = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "decision"}
+_NARROWEST_IN, _WIDE_IN, _WIDEST_IN = 3.0, 5.0, 20.0
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    """Sets Matplotlib's settings to ours, whatever the user has set."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def _arrange_for_print(figure: Figure, panels: Sequence[Any]) -> None:
+    """Says once what panels share, and puts the legend of phases below all."""
+    panels[0].set_xlabel("")
+    legend = panels[2].get_legend()
+    figure.legend(
+        handles=legend.legend_handles,
+        labels=[text.get_text() for text in legend.get_texts()],
+        loc="outside lower right",
+        ncols=3 if figure.get_figwidth() < _WIDE_IN else 5,
+        handlelength=1.1,
+        columnspacing=1.2,
+    )
+    legend.remove()
 
 
 _STYLE: Any = {
@@ -155,6 +235,11 @@ def _as_decision(
     outcome: Outcome | None,
     episode: Episode | None,
 ) -> _Decision:
+    if scenario.batch_shape:
+        raise ValueError(
+            "One scenario is drawn at a time; got batch shape "
+            f"{scenario.batch_shape}. Draw scenario[i], allocation[i], outcome[i]."
+        )
     order = turn = np.arange(scenario.n_users)
     scenario = scenario.to_numpy()
     left = np.full(scenario.n_users, -1)
@@ -207,6 +292,15 @@ def _draw_title(figure: Any, decision: _Decision) -> None:
 def _has_map(scenario: Scenario) -> bool:
     positions = scenario.user_position_m, scenario.server_position_m
     return all(position is not None for position in positions)
+
+
+def _draw_places(axes: Any, decision: _Decision) -> None:
+    """Draws the map, or the channel gains where there are no positions."""
+    if _has_map(decision.scenario):
+        _draw_map(axes, decision)
+    else:
+        gain, server = decision.scenario.channel_gain, decision.server
+        draw_gains(axes, gain, server, decision.order, _color)
 
 
 def _draw_map(axes: Any, decision: _Decision) -> None:
@@ -328,21 +422,27 @@ def _frame_map(axes: Any, points: Any, episode: Episode | None) -> None:
     axes.yaxis.set_label_coords(-0.09, 0.5)
 
 
-def _draw_panels(figure: Any, left: float, decision: _Decision) -> None:
-    """Draws the shares of the servers above the delays and energies of the users."""
-    s, z = decision.scenario, decision.allocation
+def _screen_panels(figure: Figure, left: float) -> list[Any]:
+    """Returns the axes of the shares, above those of delays and energies."""
     width, gap = 0.98 - left, 0.08
     half = (width - gap) / 2
-    axes = figure.add_axes((left, 0.60, half, 0.24))
+    places = (
+        *((left, 0.60, half, 0.24), (left + half + gap, 0.60, half, 0.24)),
+        *((left, 0.325, width, 0.165), (left, 0.08, width, 0.165)),
+    )
+    return [figure.add_axes(place) for place in places]
+
+
+def _draw_panels(panels: Sequence[Any], decision: _Decision) -> None:
+    """Draws the shares of the servers, and the delays and energies of the users."""
+    s, z = decision.scenario, decision.allocation
+    bandwidth, compute, delay, energy = panels
     granted = None if z is None else z.bandwidth_hz
-    _draw_shares(axes, "Bandwidth", granted, s.bandwidth_max_hz, 1e6, "MHz", decision)
-    axes = figure.add_axes((left + half + gap, 0.60, half, 0.24))
+    limit = s.bandwidth_max_hz
+    _draw_shares(bandwidth, "Bandwidth", granted, limit, 1e6, "MHz", decision)
     granted = None if z is None else z.server_frequency_hz
     limit = s.server_frequency_max_hz
-    _draw_shares(axes, "Compute", granted, limit, 1e9, "GHz", decision)
-
-    delay = figure.add_axes((left, 0.325, width, 0.165))
-    energy = figure.add_axes((left, 0.08, width, 0.165))
+    _draw_shares(compute, "Compute", granted, limit, 1e9, "GHz", decision)
     _draw_phases(delay, "Delay per user (s)", "delay", "s", decision)
     _draw_phases(energy, "Energy per user (J)", "energy", "J", decision)
     energy.set_xlabel("user" if z is None else "user, in the order of the servers")
@@ -393,7 +493,8 @@ def _draw_shares(
         _fill(axes, start, server - height / 2, width, height, colors)
         if few:
             _name_segments(axes, start, width, colors, decision)
-        idle = 1 - granted.sum() / capacity.sum()
+        # Rounding may leave less than nothing.
+        idle = max(0.0, 1 - granted.sum() / capacity.sum())
     axes.set_title(title)
     axes.set_title(f"{100 * idle:.0f} % idle", loc="right", fontsize=8, color=_FAINT)
     axes.set_xlim(0, 100)
@@ -533,7 +634,9 @@ def _color(server: int) -> str:
 
 
 def _marker(server: int) -> str:
-    return _MARKERS[server // len(_PALETTE) % len(_MARKERS)]
+    # No two of the first 60 servers have the same colour and marker.
+    turns = server // 30  # lcm of 6 colours and 10 markers
+    return _MARKERS[(server + turns) % len(_MARKERS)]
 
 
 def _shade(color: str, amount: float) -> Any:

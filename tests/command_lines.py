@@ -122,6 +122,8 @@ EVALUATE: dict[str, Generate] = {
     "--no-bound": lambda rng: "",
     "--output": _one_of("results", "elsewhere"),
     "--jobs": _one_of("1"),  # others start processes
+    "--format": _one_of("pdf", "svg", "png", "eps"),
+    "--width": _one_of("3.5in", "88mm", "1in", "3.5", "252pt"),
     "--env": _one_of("MecLlm-v0", "MecLlmMobile-v0", "MecLlm", "CartPole-v1"),
 }
 
