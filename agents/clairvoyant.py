@@ -64,7 +64,7 @@ class Clairvoyant:
         }
 
     def servers(self, trajectory: Trajectory) -> Array:
-        """Returns the servers [T, N] of a trajectory's plan: known, or made and kept."""
+        """Returns the servers [T, N] of an episode's plan, known or made and kept."""
         key = _content(trajectory)
         if key in self._known:
             return self._known[key]

@@ -181,7 +181,9 @@ def decided_points(
     found = {}
     with Display(name, len(tasks)) as display:
         # Each is independent of the others.
-        for task, point in zip(tasks, map(solved_point, *zip(*tasks)), strict=True):
+        for task, point in zip(
+            tasks, map(solved_point, *zip(*tasks, strict=True)), strict=True
+        ):
             found[task] = point
             display.update(len(found))
 

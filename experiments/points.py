@@ -1,4 +1,4 @@
-"""Decided scenarios, cached on disk, so that a figure is redrawn without deciding again.
+"""Decided scenarios, cached on disk, so that figures are redrawn without deciding.
 
 A point is what one agent makes of one scenario. Its file is named by the hash of
 configuration, number, agent and source code; of a trained agent its weights are part.

@@ -99,8 +99,11 @@ def to_table(blocks: Sequence[Block], kind: str, about: str) -> str:
 
 def _to_csv(blocks: Sequence[Block]) -> str:
     rows: list[list[Any]] = [
-        ["axis", "value", "agent", "quantity", "mean", "95 % half width", "instances"]
-        + ["reference", "difference %", "95 % half width of difference"]
+        [
+            *("axis", "value", "agent", "quantity", "mean", "95 % half width"),
+            *("instances", "reference", "difference %"),
+            "95 % half width of difference",
+        ]
     ]
     for block in blocks:
         differences = block.differences()

@@ -123,7 +123,7 @@ def test_files_do_not_depend_on_what_the_user_has_set(kind: str) -> None:
 )
 def test_widths(text: str, inches: float | None) -> None:
     if inches is None:
-        with pytest.raises(argparse.ArgumentTypeError, match="such as 3.5in; got"):
+        with pytest.raises(argparse.ArgumentTypeError, match=r"such as 3\.5in; got"):
             width_in(text)
     else:
         assert width_in(text) == pytest.approx(inches)
