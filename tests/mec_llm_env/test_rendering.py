@@ -14,13 +14,8 @@ from mec_llm_env.actions import ActionCodec
 
 matplotlib = pytest.importorskip("matplotlib")
 
-from mec_llm_env.rendering import (  # noqa: E402
-    SIZE,
-    _color,
-    _marker,
-    decision_figure,
-    draw_decision,
-)
+from mec_llm_env.decision_panels import color_of, marker_of  # noqa: E402
+from mec_llm_env.rendering import SIZE, decision_figure, draw_decision  # noqa: E402
 
 SHAPE = (*SIZE, 3)
 ENV = "mec_llm_env:MecLlm-v0"
@@ -269,5 +264,5 @@ def test_nothing_is_less_than_idle(seed):
 
 
 def test_servers_differ_in_colour_and_marker():
-    assert len({(_color(m), _marker(m)) for m in range(60)}) == 60
-    assert len({_marker(m) for m in range(10)}) == 10  # in grey
+    assert len({(color_of(m), marker_of(m)) for m in range(60)}) == 60
+    assert len({marker_of(m) for m in range(10)}) == 10  # in grey
