@@ -61,14 +61,15 @@ class Decision(NamedTuple):
     episode: Episode | None
 
 
-def _has_map(scenario: Scenario) -> bool:
+def has_map(scenario: Scenario) -> bool:
+    """Whether users and servers have positions."""
     positions = scenario.user_position_m, scenario.server_position_m
     return all(position is not None for position in positions)
 
 
 def draw_places(axes: Any, decision: Decision) -> None:
     """Draws the map, or the channel gains where there are no positions."""
-    if _has_map(decision.scenario):
+    if has_map(decision.scenario):
         _draw_map(axes, decision)
     else:
         gain, server = decision.scenario.channel_gain, decision.server
@@ -78,7 +79,7 @@ def draw_places(axes: Any, decision: Decision) -> None:
 def _draw_map(axes: Any, decision: Decision) -> None:
     s, server = decision.scenario, decision.server
     users, servers = s.user_position_m, s.server_position_m
-    assert users is not None  # `_has_map`
+    assert users is not None  # `has_map`
     assert servers is not None
     size = float(np.clip(1500 / s.n_users, 7, 60))
     _draw_paths(axes, decision)
@@ -137,7 +138,7 @@ def _draw_paths(axes: Any, decision: Decision) -> None:
     """Draws trails of users, and dashes to the servers that they have left."""
     s, episode, left = decision.scenario, decision.episode, decision.left
     users, servers = s.user_position_m, s.server_position_m
-    assert users is not None  # `_has_map`
+    assert users is not None  # `has_map`
     assert servers is not None
     keys, look = [], dict[str, Any]()
     if episode is not None:

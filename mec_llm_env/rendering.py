@@ -36,6 +36,7 @@ from mec_llm_env.decision_panels import (
     counted,
     draw_panels,
     draw_places,
+    has_map,
     short,
 )
 
@@ -116,15 +117,20 @@ def decision_figure(
     decision = _as_decision(scenario, allocation, outcome, episode)
     with _styled():
         wide = width_in >= _WIDE_IN
-        size = (width_in, 5.2 if wide else min(width_in, 4.0) + 5.0)
+        map_in = min(width_in, 4.0)
+        size = (width_in, 4.7 if wide else map_in + 5.0)
         figure = _PrintedFigure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        ratios = None if wide else [min(width_in, 4.0), 5.0]
-        parts = figure.add_gridspec(*((1, 2) if wide else (2, 1)), height_ratios=ratios)
+        if wide:
+            parts = figure.add_gridspec(1, 2, width_ratios=(1.15, 1))
+        else:
+            parts = figure.add_gridspec(2, 1, height_ratios=(map_in, 5.0))
         places = figure.add_subplot(parts[0])
         draw_places(places, decision)
         places.set_title(places.get_title(loc="left").partition(";")[0])
-        rows = parts[1].subgridspec(4, 1)
+        if has_map(decision.scenario):
+            places.yaxis.set_label_coords(-0.16, 0.5)
+        rows = parts[1].subgridspec(4, 1, height_ratios=(4, 4, 5, 5))
         panels = [figure.add_subplot(rows[i]) for i in range(4)]
         draw_panels(panels, decision)
         _arrange_for_print(figure, panels)
