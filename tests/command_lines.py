@@ -155,6 +155,33 @@ EVALUATE_EPISODES: dict[str, Generate] = {
 }
 
 
+#: Of figures; rules decide fast.
+FIGURE: dict[str, Generate] = {
+    "--values": _one_of("1", "3", "2.5", "0", "1e-3", "40", "1e9"),
+    "--preset": _one_of("tiny-4x2", "tiny-4x2", "mobile-10x2", "papr"),
+    "--config": _one_of("nowhere.json", ".", "own.json"),
+    "--override": _one_of(*_OVERRIDES[:16]),
+    "--agents": _one_of("gucaa", "rucaa", "random", "dual", "lookahead", "nobody"),
+    "--reference": _one_of("gucaa", "rucaa", "nobody"),
+    "--instances": _one_of("2", "3", "1"),
+    "--format": _one_of("pdf", "svg", "png", "eps"),
+    "--width": _one_of("3.5in", "18cm", "252pt", "1in"),
+    "--table": _one_of("csv", "latex", "md"),
+    "--output": _one_of("figures", "/dev/null"),
+    "--overwrite": lambda rng: "",
+    "--quick": lambda rng: "",
+}
+
+
+def figure_words(rng: np.random.Generator) -> list[str]:
+    """Returns a command line of a figure of experiments."""
+    words = _words(rng, FIGURE, ["--values", "--agents"], at_most=3)
+    small = {"--preset": "tiny-4x2", "--instances": "2"}
+    small = {} if "--config" in words else small
+    words += [w for k, v in small.items() if k not in words for w in (k, v)]
+    return _mutated(rng, words, tuple(FIGURE))
+
+
 def train_words(rng: np.random.Generator) -> list[str]:
     """Returns a command line of `train.py` that has `--dry-run` in it."""
     if rng.random() < 0.25:
