@@ -40,6 +40,8 @@ from mec_llm_env.decision_panels import (
     short,
 )
 
+__all__ = ["SIZE", "Episode", "decision_figure", "draw_decision"]
+
 #: Height and width of a picture; multiples of 16, as video encoders want.
 SIZE = (720, 1280)
 

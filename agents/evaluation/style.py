@@ -265,8 +265,12 @@ def to_file(figure: Figure, kind: str = "png", dpi: float | None = None) -> byte
     """
     buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE):
-        options = {} if dpi is None else {"dpi": dpi}
-        figure.savefig(buffer, format=kind, metadata=_METADATA[kind], **options)
+        figure.savefig(
+            buffer,
+            format=kind,
+            metadata=_METADATA[kind],
+            dpi=dpi or STYLE["savefig.dpi"],
+        )
     return buffer.getvalue()
 
 
