@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
-from agents.evaluation.style import STYLE, Look, add_legend, is_narrow, to_file
+from agents.evaluation.style import STYLE, Look, add_legend, folded, is_narrow, to_file
 from experiments.tables import KINDS, Block, interval, to_table
 from mec_llm_env.files import write_whole
 
@@ -20,7 +20,7 @@ Array = Any
 _PANEL_IN = 2.1  # height of a panel, its axis included
 _LOW_IN = 1.25  # of one with differences
 _LEGEND_ROW_IN = 0.16
-_ASIDE_IN = 0.04  # from one interval to the next
+_ASIDE_IN = 0.03  # from one interval to the next
 
 
 def panels(width: float, agents: int, heights: Sequence[float]) -> tuple[Figure, Any]:
@@ -104,7 +104,7 @@ def two_panels(
         draw_differences(axes[1], block, close, looks)
         axes[1].sharex(axes[0])
         axes[0].tick_params(labelbottom=False)
-    axes[-1].set_xlabel(block.axis)
+    axes[-1].set_xlabel(folded(block.axis, figure))
     figure.align_ylabels(list(axes))
     return figure, list(axes)
 
