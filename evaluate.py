@@ -53,6 +53,7 @@ from agents.evaluation.case_output import by_case, write_cases
 from agents.evaluation.case_report import agent_table
 from agents.evaluation.cases import Case, as_name, read_cases
 from agents.evaluation.comparison import compare
+from agents.evaluation.figure_options import SCREEN_IN, add_figure_options
 from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table
 from agents.evaluation.selection import common_environment, select
@@ -124,7 +125,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if warning is not None:
         print(about["bound"])
     with one_line_errors(parser.prog):
-        report = write_results(Path(options.output), name, results, about)
+        report = write_results(
+            *(Path(options.output), name, results, about),
+            kind=options.format,
+            width=options.width,
+        )
     print(f"Report: {os.path.relpath(report)}")
     return 0
 
@@ -259,6 +264,7 @@ def build_parser() -> argparse.ArgumentParser:
         "are computed, which takes long for large scenarios, and cached",
     )
     add("--output", default="results", help="where a new folder is made (%(default)s)")
+    add_figure_options(parser, f"{SCREEN_IN:g}in")
     add(
         "--jobs",
         type=positive_integer,

@@ -29,6 +29,7 @@ from agents.command_line import (
     positive_integer,
 )
 from agents.display import Display
+from agents.evaluation.figure_options import add_figure_options
 from agents.terminal import run_script
 from agents.training.validation import LARGEST_BOUNDED
 from experiments.comparison.document import check_page
@@ -63,7 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results = measure_all(
                 runs, options.output, task, options.instances, display
             )
-        path = write_outputs(options.output, runs, results, options.docs, command)
+        printed = {"kind": options.format, "width": options.width}
+        path = write_outputs(
+            options.output, runs, results, options.docs, command, **printed
+        )
     except (KeyboardInterrupt, ComparisonInterrupted):
         print(f"Interrupted; what is done is kept. Go on with: {command}")
         return 130
@@ -96,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="update results.md and figures there (docs)",
     )
+    add_figure_options(parser, "3.5in")
     add(
         "--quick",
         action="store_true",

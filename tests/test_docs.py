@@ -98,7 +98,7 @@ def test_all_pages_are_in_the_navigation() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["quickstart", "environment", "llms", "mobile", "solvers"]
+    "page", ["quickstart", "environment", "llms", "mobile", "solvers", "figures"]
 )
 def test_python_blocks_run(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,7 +15,7 @@ _CAPTIONS = {
     "profile.png": "Performance profile: on which share of the instances an agent is "
     "above a threshold. Further right is better.",
     "latency.png": "Quality against decision time on one thread. Further up and left "
-    "is better.",
+    "is better; trained agents are hollow.",
 }
 
 _PAGE = """<!doctype html>
