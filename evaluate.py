@@ -174,6 +174,8 @@ def _on_cases(program: str, options: argparse.Namespace) -> int:
             *(Path(options.output), as_name(only.resolve().stem), by_case(decided)),
             *(bounds, results, about),
             advance=display.update,
+            kind=options.format,
+            width=options.width,
         )
     print(f"Report: {os.path.relpath(report)}")
     return 0

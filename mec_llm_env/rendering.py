@@ -111,9 +111,9 @@ def decision_figure(
     Raises:
         ValueError: the scenario is a batch, or the width is not from 3 to 20 inches.
     """
-    if not _NARROWEST_IN <= width_in <= _WIDEST_IN:  # also NaN
+    if not NARROWEST_IN <= width_in <= _WIDEST_IN:  # also NaN
         raise ValueError(
-            f"`width_in` must be from {_NARROWEST_IN:g} to {_WIDEST_IN:g} inches; got "
+            f"`width_in` must be from {NARROWEST_IN:g} to {_WIDEST_IN:g} inches; got "
             f"{width_in}. A column of most journals has 3.5, a page 7.16."
         )
     decision = _as_decision(scenario, allocation, outcome, episode)
@@ -150,7 +150,7 @@ class _PrintedFigure(Figure):
 
 
 _PRINT: Any = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "decision"}
-_NARROWEST_IN, _WIDE_IN, _WIDEST_IN = 3.0, 5.0, 20.0
+NARROWEST_IN, _WIDE_IN, _WIDEST_IN = 3.0, 5.0, 20.0
 
 
 @contextmanager

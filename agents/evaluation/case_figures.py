@@ -1,4 +1,4 @@
-"""Figures of decisions on cases of one's own, as PNG."""
+"""Figures of decisions on cases of one's own."""
 
 from __future__ import annotations
 
@@ -8,24 +8,44 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from agents.evaluation.figures import add_legend, new_figure
+from agents.evaluation.figure_options import SCREEN_IN
+from agents.evaluation.figures import with_legend
 from agents.evaluation.results import AgentResult, by_scr
-from agents.evaluation.style import STYLE, looks_of, share_axis, to_png
+from agents.evaluation.style import (
+    STYLE,
+    add_legend,
+    folded,
+    looks_of,
+    new_figure,
+    share_axis,
+    to_file,
+)
 
 _MOST_WRITTEN = 1  # cases whose SCR is written beside the marker
 
 
-def draw_cases(results: Sequence[AgentResult]) -> dict[str, bytes]:
-    """Returns all figures, PNG by file name."""
+def draw_cases(
+    results: Sequence[AgentResult], kind: str = "png", width: float = SCREEN_IN
+) -> dict[str, bytes]:
+    """Returns the content of all figures by file name.
+
+    Args:
+        results: of all agents.
+        kind: "pdf", "svg" or "png".
+        width: inches.
+    """
     ordered = by_scr(results)
-    draws = {"quality.png": _draw_quality, "time.png": _draw_times}
+    draws = {"quality": _draw_quality, "time": _draw_times}
     with matplotlib.rc_context(STYLE):
-        return {name: to_png(draw(ordered)) for name, draw in draws.items()}
+        return {
+            f"{name}.{kind}": to_file(draw(ordered, width), kind)
+            for name, draw in draws.items()
+        }
 
 
-def _draw_quality(results: list[AgentResult]) -> Figure:
+def _draw_quality(results: list[AgentResult], width: float) -> Figure:
     """A row an agent, a marker a case: the share of the bound, or the SCR."""
-    figure, axes = new_figure(height=1.2 + 0.36 * len(results), width=7.6)
+    figure, axes = new_figure(height=0.8 + 0.26 * len(results), width=width)
     look = looks_of(results)
     bounded = results[0].optimality is not None
     for row, result in enumerate(results):
@@ -34,10 +54,10 @@ def _draw_quality(results: list[AgentResult]) -> Figure:
         runs, count = quality.shape
         spread = np.linspace(-0.2, 0.2, runs * count) if runs * count > 1 else 0.0
         axes.plot(
-            *(quality.ravel(), row + spread, own.marker),
-            color=own.colour,
-            markersize=7 if count <= 10 else 4,
+            *(quality.ravel(), row + spread),
+            markersize=5.5 if count <= 10 else 3,
             alpha=1.0 if count <= 10 else 0.5,
+            **own.markers,
         )
         if count <= _MOST_WRITTEN:
             axes.annotate(
@@ -46,7 +66,6 @@ def _draw_quality(results: list[AgentResult]) -> Figure:
                 (8, 0),
                 textcoords="offset points",
                 va="center",
-                fontsize=8.5,
             )
     axes.set_yticks(range(len(results)), [result.label for result in results])
     axes.invert_yaxis()
@@ -63,23 +82,24 @@ def _draw_quality(results: list[AgentResult]) -> Figure:
         axes.set_xlim(left=0)
         label = "service-cost ratio (SCR)"
     written = results[0].scr.shape[1] <= _MOST_WRITTEN
-    axes.set_xlabel(label + ("; number: SCR" if written and bounded else ""))
+    text = label + ("; number: SCR" if written and bounded else "")
+    axes.set_xlabel(folded(text, figure))
     return figure
 
 
-def _draw_times(results: list[AgentResult]) -> Figure:
+def _draw_times(results: list[AgentResult], width: float) -> Figure:
     """Quality against the time of a decision."""
-    figure, axes = new_figure(height=4.2, width=7.6)
+    figure, axes = with_legend(len(results), width)
     look = looks_of(results)
     qualities = []
     for result in results:
         f, own = result.summary, look[result.label]
         qualities.append(f.get("optimality_mean", f["scr_mean"]))
         axes.plot(
-            *(1e3 * f["decision_time_s_median"], qualities[-1], own.marker),
-            color=own.colour,
-            markersize=7,
+            *(1e3 * f["decision_time_s_median"], qualities[-1]),
+            markersize=5.5,
             label=result.label,
+            **own.markers,
         )
     axes.set_xscale("log")
     axes.margins(x=0.08, y=0.08)

@@ -88,8 +88,22 @@ def certificate(bound: dashf.Bound) -> dict[str, Any]:
     }
 
 
+def drawing(decision: Decision, kind: str, width: float) -> bytes:
+    """Returns the figure of a decision for print, "pdf", "svg" or "png"."""
+    from agents.evaluation.style import to_file
+    from mec_llm_env.rendering import NARROWEST_IN, decision_figure
+
+    figure = decision_figure(
+        decision.case.scenario,
+        decision.allocation,
+        decision.outcome,
+        width_in=max(width, NARROWEST_IN),
+    )
+    return to_file(figure, kind)
+
+
 def picture(decision: Decision) -> bytes:
-    """Returns the picture of a decision, PNG."""
+    """Returns the picture of a decision for a screen, PNG."""
     from matplotlib.image import imsave
 
     from mec_llm_env.rendering import draw_decision

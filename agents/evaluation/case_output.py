@@ -16,11 +16,13 @@ from agents.evaluation.case_files import (
     case_rows,
     certificate,
     decision_json,
+    drawing,
     file_names,
     picture,
 )
 from agents.evaluation.case_report import MOST_SHOWN, report
-from agents.evaluation.output import REPORT
+from agents.evaluation.figure_options import SCREEN_IN
+from agents.evaluation.output import IN_REPORT, REPORT
 from agents.evaluation.results import AgentResult, by_scr, to_csv
 from agents.folders import new_folder
 from mec_llm_env.files import write_whole
@@ -52,6 +54,9 @@ def write_cases(
     results: Sequence[AgentResult],
     about: Mapping[str, Any],
     advance: Callable[[int], None] = lambda done: None,
+    *,
+    kind: str = "png",
+    width: float = SCREEN_IN,
 ) -> Path:
     """Writes report.html, results, figures, and each decision in cases/, all or none.
 
@@ -63,6 +68,8 @@ def write_cases(
         results: of all agents.
         about: what made them.
         advance: called with the number of decisions that are drawn.
+        kind: of the figures' files, "pdf", "svg" or "png"; those in the report are PNG.
+        width: of these files, inches.
 
     Returns:
         The path of the report.
@@ -74,6 +81,7 @@ def write_cases(
 
     files: dict[str, str | bytes] = {}
     pictures: list[bytes] = []  # of the best decisions
+    printed = (kind, width) != IN_REPORT
     count = sum(map(len, cases))
     for i, decisions in enumerate(cases):
         bound = None if bounds is None else bounds[i]
@@ -82,14 +90,17 @@ def write_cases(
             path = f"cases/{decision.case.name}/{stem}"
             files[f"{path}.csv"] = allocation_csv(decision)
             files[f"{path}.json"] = decision_json(decision, bound)
+            if k == 0:
+                pictures.append(picture(decision))
             if k == 0 or count <= MOST_PICTURES:
-                files[f"{path}.png"] = drawn = picture(decision)
-                pictures += [drawn] if k == 0 else []
+                files[f"{path}.{kind}"] = (
+                    drawing(decision, kind, width) if printed else picture(decision)
+                )
         advance(sum(map(len, cases[: i + 1])))
     values = {} if bounds is None else _values(cases, bounds)
     every = [decision for decisions in cases for decision in decisions]
     figures = draw_cases(results)
-    files |= figures
+    files |= draw_cases(results, kind, width) if printed else figures
     files["results.csv"] = to_csv(case_rows(every, values))
     files["results.json"] = _json(cases, bounds, results, about)
     shown = pictures[:MOST_SHOWN]

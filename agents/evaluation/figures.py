@@ -75,7 +75,7 @@ def draw_scr(results: Sequence[AgentResult], width: float = SCREEN_IN) -> Figure
 
 def draw_profiles(results: Sequence[AgentResult], width: float = SCREEN_IN) -> Figure:
     """Share of runs and instances above each score, with its 95 % band."""
-    figure, axes = _with_legend(len(results), width)
+    figure, axes = with_legend(len(results), width)
     look = looks_of(results)
     bounded = results[0].bound is not None
     scores = [r.scr if r.optimality is None else r.optimality for r in results]
@@ -103,7 +103,7 @@ def draw_profiles(results: Sequence[AgentResult], width: float = SCREEN_IN) -> F
     return figure
 
 
-def _with_legend(count: int, width: float) -> tuple[Figure, Any]:
+def with_legend(count: int, width: float) -> tuple[Figure, Any]:
     """Returns a figure with room for a legend of so many names, above or beside."""
     rows = -(-count // 3) if width < NARROW_IN else 0
     return new_figure(height=min(2.1 + 0.16 * width, 3.6) + 0.17 * rows, width=width)
@@ -118,7 +118,7 @@ def _thresholds(scores: Sequence[Array], bounded: bool) -> Array:
 
 def draw_latency(results: Sequence[AgentResult], width: float = SCREEN_IN) -> Figure:
     """Quality against decision time."""
-    figure, axes = _with_legend(len(results), width)
+    figure, axes = with_legend(len(results), width)
     look = looks_of(results)
     bounded = results[0].bound is not None
     qualities = []

@@ -13,7 +13,7 @@ from agents.folders import new_folder
 from mec_llm_env.files import write_whole
 
 REPORT = "report.html"
-_IN_REPORT = ("png", SCREEN_IN)  # kind and width of the figures there
+IN_REPORT = ("png", SCREEN_IN)  # kind and width of the figures there
 
 
 def write_results(
@@ -44,7 +44,7 @@ def write_results(
     from agents.evaluation.figures import draw_all  # Matplotlib
 
     figures = draw_all(results)
-    drawn = draw_all(results, kind, width) if (kind, width) != _IN_REPORT else figures
+    drawn = draw_all(results, kind, width) if (kind, width) != IN_REPORT else figures
     files: dict[str, str | bytes] = {
         **drawn,
         "results.csv": to_csv(instance_rows(results)),
