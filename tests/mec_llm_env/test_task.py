@@ -88,7 +88,8 @@ def random_entry(rng: np.random.Generator, rule: Rule, default: Any) -> Any:
         ends = rule.limits if rng.random() < 0.2 else usual
         return rng.uniform(*ends, 2).tolist()
     count = 2 if rule.entries == "pair" else int(rng.integers(1, 4))
-    numbers = [random_number(rng, rule, default[0]) for _ in range(count)]
+    about = 5 if default is None else default[0]
+    numbers = [random_number(rng, rule, about) for _ in range(count)]
     return sorted(numbers) if rule.entries == "pair" else numbers
 
 
@@ -182,7 +183,9 @@ def test_rare_scenarios_can_be_observed(overrides: dict[str, Any]) -> None:
 
 
 def test_field_limits_are_reached_and_never_left() -> None:
-    config = ScenarioConfig().with_overrides({"device.cores": [6, 4, 5]})
+    config = ScenarioConfig().with_overrides(
+        {"device.cores": [6, 4, 5], "server.noise_rise_db": [3, 7]}
+    )
     sampler = scenario_sampler(config)
     limits = sampler.field_limits()
     rng = np.random.default_rng(0)
@@ -216,3 +219,33 @@ def test_parameters_that_do_not_fit_together(
 ) -> None:
     with pytest.raises(ValueError, match=text):
         gym.make("MecLlm-v0", overrides=overrides)
+
+
+@pytest.mark.parametrize("kind", ["MecLlm-v0", "MecLlmMobile-v0"])
+@pytest.mark.parametrize("law", LAWS)
+def test_any_law_of_path_loss_is_stepped(kind: str, law: str) -> None:
+    overrides: dict[str, Any] = {
+        "users": 4,
+        "radio.path_loss": law,
+        "server.noise_rise_db": [0.0, 12.0],
+        "objective.downlink_energy_share": 1.0,
+    }
+    if kind == "MecLlmMobile-v0":
+        overrides["mobility.slots"] = 5
+    one = gym.make(kind, overrides=overrides)
+    many = gym.make_vec(kind, 3, overrides=overrides)
+    first, _ = one.reset(seed=7)
+    batch, _ = many.reset(seed=7)
+    np.testing.assert_array_equal(first, batch[0])
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        action = rng.uniform(-1, 1, many.action_space.shape).astype(np.float32)
+        first, reward, ended, *_ = one.step(action[0])
+        batch, rewards, *_ = many.step(action)
+        assert reward == rewards[0]
+        assert np.isfinite(batch).all()
+        scenario = one.unwrapped.situation.scenario  # type: ignore[attr-defined]
+        np.testing.assert_allclose(scenario.noise_rise, [1, 10**1.2])
+        if ended:
+            break
+        np.testing.assert_array_equal(first, batch[0])
