@@ -173,7 +173,7 @@ def test_files_are_written_all_or_none(tmp_path: Path) -> None:
 def test_learned_agents_and_own_configurations_are_drawn(
     folder: Path, capsys: Any
 ) -> None:
-    own = {"users": 3, "servers": 3, "server.max_users": [2, 3, 1]}
+    own = {"users": 3, "servers": 3, "server.max_users": 2}
     Path("own.json").write_text(json.dumps(own))
     words = ["--config", "own.json", "--override", "radio.bandwidth_mhz=3"]
     words += ["--instances", "2", "--values", "0.2", "0.8"]
