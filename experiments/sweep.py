@@ -57,7 +57,7 @@ def sweep_of(
         entry = int(value) if whole or _is_whole(present) else value
         if not isinstance(present, list):
             return {key: entry}
-        return {key: (entry,) * (1 if key.startswith("server.") else 2)}
+        return {key: (entry,) * len(present)}
 
     return Sweep(
         name=key,

@@ -100,7 +100,7 @@ _KNOWN = {
         ("aauco", "#332288", _LINES[0], "v"),
         ("gucaa", "#009988", _LINES[1], "<"),
         ("rucaa", "#882255", _LINES[2], ">"),
-        ("local", "#777777", _LINES[3], "P"),
+        ("local", "#777777", _LINES[0], "P"),
         ("random", "#AA4499", _LINES[4], "X"),
         ("exact", "#555555", _LINES[4], "*"),
         ("hysteresis", "#CC3311", _LINES[3], "d"),

@@ -33,7 +33,9 @@ def test_the_interval_by_hand() -> None:
 
 def test_differences_are_paired() -> None:
     # Means that differ by less than their bands, and never by other than 1 %.
-    one = block(x=[[100.0, 200.0, 300.0]], y=[[101.0, 202.0, 303.0]], z=[[1, 2, 3]])
+    one = block(
+        x=[[100.0, 200.0, 300.0]], y=[[101.0, 202.0, 303.0]], z=[[1000, 1001, 1002]]
+    )
     mean, half = interval(one.differences()["y"])
     assert mean == pytest.approx([1.0])
     assert half == pytest.approx([0.0], abs=1e-12)

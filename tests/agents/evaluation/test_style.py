@@ -36,7 +36,9 @@ def lightness(colour: str) -> float:
     rgb = np.array(to_rgb(colour))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     luminance = linear @ (0.2126, 0.7152, 0.0722)
-    return float(116 * np.cbrt(luminance) - 16 if luminance > 0.008856 else 903.3)
+    return float(
+        116 * np.cbrt(luminance) - 16 if luminance > 0.008856 else 903.3 * luminance
+    )
 
 
 EVERYBODY = [
