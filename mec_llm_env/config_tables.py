@@ -14,7 +14,7 @@ from typing import Any
 from mec_llm_env.documents import ConfigFileError, LineOf, Problem, read_text
 from mec_llm_env.gain_file import MOST_BYTES, GainsError, parse_gains
 from mec_llm_env.names import did_you_mean, nearest
-from mec_llm_env.ranges import Rule, shorten
+from mec_llm_env.ranges import Rule, cleaned_words, shorten, word_rule
 from mec_llm_env.toml_lines import Path
 from mec_llm_env.usual import USUAL, renamed, unit_remedy, unusual
 
@@ -303,16 +303,9 @@ class Tables:
             whole: `name` is whole.
         """
         name = name if whole else f"{name}`{path[-1]}`"
-        metadata = self._fields[key].metadata
-        rule: Rule | None = metadata.get("rule")
+        rule: Rule | None = self._fields[key].metadata.get("rule")
         if rule is None:
-            choices = metadata.get("choices")
-            if choices and value not in choices:
-                text = f"must be one of {', '.join(map(repr, choices))}; got "
-                hint = did_you_mean(str(value), choices)
-                self._problem(path, name, f"{text}{shorten(value)}.{hint}")
-                return None
-            return value
+            return self._cleaned_word(key, value, path, name)
         in_turn = one and not rule.per
         value = _fixed(rule, [value] if in_turn else value)
         try:
@@ -326,6 +319,29 @@ class Tables:
             meant = f' If it is meant: unusual = ["{key}"] at the top.'
             self._problem(path, name, f"{odd}{meant}")
         return cleaned[0] if in_turn else cleaned
+
+    def _cleaned_word(self, key: str, value: Any, path: Path, name: str) -> Any:
+        """Returns a value that is no number, or None."""
+        spec = self._fields[key]
+        if "choices" in spec.metadata:
+            try:
+                return cleaned_words(spec, value)
+            except ValueError:
+                hint = did_you_mean(str(value), spec.metadata["choices"])
+                text = f"must be {word_rule(spec)}; got {shorten(value)}.{hint}"
+        elif spec.metadata.get("flag"):
+            if isinstance(value, bool):
+                return value
+            text = f"must be true or false; got {shorten(value)}."
+        else:
+            if isinstance(value, str) and value.endswith(".json"):
+                value = os.path.join(os.path.dirname(self._source), value)
+            try:
+                return spec.metadata["convert"](value)
+            except ValueError as error:
+                text = str(error).removeprefix(f"`{key}` ")
+        self._problem(path, name, text)
+        return None
 
     def _read_gains(self, given: Any, path: Path) -> None:
         """Reads the file of gains, which lies beside this one unless it says where."""

@@ -39,18 +39,31 @@ power_reference_ghz = 1.3
 [workload] # the decoder whose adapters are trained
 layers = 16
 width = 2048
+# model = "llama-3.2-1b" # in place of the two; or the path of its config.json
 bottleneck = 256 # of an adapter
+# adapter = "lora" # in place of Houlsby's
+# lora_rank = 16
+# lora_targets = ["q", "v"]
+# split = "whole_layers"
 adapter_parameter_bit = 16
 token_bit = 32
 
 [radio]
 noise_density_dbm_per_hz = -174.0 # thermal
 noise_figure_db = 5.0
-# Of gains that are drawn:
+# Of gains that are drawn; "uma", "umi" and "sub-thz" have other parameters:
+path_loss = "log-distance"
 path_loss_intercept_db = 128.1 # at 1 km
 path_loss_slope_db = 37.6 # a decade of distance
 shadowing_std_db = 8.0
 fading = "rayleigh" # or "none"
+antenna_gain_db = 0.0 # of both ends together
+# Of the other laws of path loss alone:
+# carrier_ghz = 3.5
+# server_height_m = 10.0
+# user_height_m = 1.5
+# state_shadowing_std_db = [4.0, 7.82] # in line of sight and out of it
+# water_vapour_g_per_m3 = 7.5
 
 [layout] # a disc with servers on a ring, unless they have positions
 cell_radius_m = 500.0
@@ -67,6 +80,7 @@ frequency_ghz = 1.59
 power_w = 70.0 # at that frequency
 flop_per_cycle_per_core = 2.0 # 2 for CUDA cores; more with tensor cores
 # max_users = 6 # no limit without
+# noise_rise_db = 3.0 # by interference, of the uplink; none without
 # position_m = [250.0, 0.0] # x and y, from the centre
 
 [[server]] # NVIDIA Jetson AGX Orin
@@ -82,6 +96,7 @@ delay_weight = 0.5
 energy_weight = 0.5
 delay_reference_s = 100.0
 energy_reference_j = 200.0
+downlink_energy_share = 0.0 # 1 charges servers' transmitters, too
 score_sensitivity = 10.0
 score_weight_power = 0.0 # the four sum to 1
 score_weight_bandwidth = 0.3

@@ -169,6 +169,31 @@ def converted(default: Any, convert: Callable[[Any], Any], kind: str) -> Any:
     return field(default=default, metadata={"convert": convert, "kind": kind})
 
 
+def word_rule(spec: dataclasses.Field[Any]) -> str:
+    """Returns what a field of one word, or of some, must be."""
+    allowed = ", ".join(map(repr, spec.metadata["choices"]))
+    if "several" in spec.metadata:
+        return f"a tuple of some of {allowed}, each at most once"
+    return f"one of {allowed}"
+
+
+def cleaned_words(spec: dataclasses.Field[Any], value: Any) -> Any:
+    """Returns the value of a field of one word, or of some.
+
+    Raises:
+        ValueError: it is none; without a text.
+    """
+    choices = spec.metadata["choices"]
+    several = "several" in spec.metadata
+    words = value if several and isinstance(value, list | tuple) else (value,)
+    known = all(isinstance(word, str) and word in choices for word in words)
+    if not words or not known or len(set(words)) < len(words):
+        raise ValueError
+    if several and words is not value:  # one word alone
+        raise ValueError
+    return tuple(words) if several else value
+
+
 class Checked:
     """Base of configurations: checks every field by the rule that stands at it."""
 
@@ -177,8 +202,12 @@ class Checked:
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, spec.name)
-            if choices := spec.metadata.get("choices"):
-                self._choose(spec.name, choices, "several" in spec.metadata)
+            if "choices" in spec.metadata:
+                try:
+                    words = cleaned_words(spec, value)
+                except ValueError:
+                    raise self._error(spec.name, word_rule(spec)) from None
+                object.__setattr__(self, spec.name, words)
             elif convert := spec.metadata.get("convert"):
                 object.__setattr__(self, spec.name, convert(value))
             elif spec.metadata.get("flag"):
@@ -191,18 +220,6 @@ class Checked:
                 except ValueError:
                     raise self._error(spec.name, str(rule), rule) from None
                 object.__setattr__(self, spec.name, cleaned)
-
-    def _choose(self, name: str, choices: tuple[str, ...], several: bool) -> None:
-        value, allowed = getattr(self, name), ", ".join(map(repr, choices))
-        if not several:
-            if not isinstance(value, str) or value not in choices:
-                raise self._error(name, f"one of {allowed}")
-            return
-        words = tuple(value) if isinstance(value, list | tuple) else ()
-        known = all(isinstance(word, str) and word in choices for word in words)
-        if not words or not known or len(set(words)) < len(words):
-            raise self._error(name, f"a tuple of some of {allowed}, each at most once")
-        object.__setattr__(self, name, words)
 
     def _error(self, name: str, text: str, rule: Rule | None = None) -> ValueError:
         value, where = getattr(self, name), ""

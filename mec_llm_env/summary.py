@@ -16,7 +16,10 @@ from mec_llm_env.scenario import Scenario
 _MOST_LISTED = 20
 
 # Without effect where gains are given.
-_OF_DRAWN_GAINS = ("path_loss", "shadowing", "fading")
+_OF_DRAWN_GAINS = (
+    *("path_loss", "shadowing", "state_shadowing", "fading", "antenna_gain"),
+    *("carrier", "server_height", "user_height", "water_vapour"),
+)
 
 
 def describe(config: ScenarioConfig) -> list[str]:
@@ -86,7 +89,7 @@ def _channels(s: Scenario) -> list[str]:
     gain_db = 10 * np.log10(s.channel_gain)
     best = s.channel_gain.argmax(axis=-1)
     row = np.arange(s.n_users)
-    noise_w = s.noise_density_w_per_hz * s.bandwidth_max_hz[best]
+    noise_w = (s.uplink_noise_w_per_hz * s.bandwidth_max_hz)[best]
     snr = s.channel_gain[row, best] * s.transmit_power_max_w / noise_w
     noise_dbm = _dbm(s.noise_density_w_per_hz)
     return [

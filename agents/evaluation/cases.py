@@ -171,8 +171,6 @@ def _contents(file: Path) -> list[Scenario | ScenarioConfig]:
 
 
 def _configuration_of(file: Path) -> ScenarioConfig:
-    if not hasattr(ScenarioConfig, "from_file"):
-        raise ValueError(f"{os.fspath(file)!r}: this version reads no TOML files.")
     config: ScenarioConfig = ScenarioConfig.from_file(file)
     return config
 

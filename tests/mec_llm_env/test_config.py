@@ -77,9 +77,9 @@ def test_derived_objective_values() -> None:
         ({"server.max_users": 0}, "`server.max_users` must be None or an integer from"),
         (
             {"server.noise_rise_db": -3},
-            "`server.noise_rise_db` must be a number, or one for each server, from 0",
+            "`server.noise_rise_db` must be a number from 0 to 40; got -3",
         ),
-        ({"server.noise_rise_db": [3, 41]}, r"from 0 to 40; got \[3, 41\]"),
+        ({"server.noise_rise_db": [3, 41]}, "from 0 to 40; got 41 for server 1"),
         ({"server.noise_rise_db": []}, r"`server.noise_rise_db` .*; got \[\]"),
         ({"radio.path_loss": "rma"}, "one of 'log-distance', 'uma', 'umi', 'sub-thz'"),
         (
