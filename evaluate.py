@@ -30,11 +30,13 @@ from agents.bounds import InstanceBounds, certified_bounds
 from agents.command_line import (
     OneLineParser,
     add_task_options,
+    add_worker_options,
     check_memory,
     one_line_errors,
     positive_integer,
     seed_number,
     task_arguments,
+    workers_from,
 )
 from agents.display import Display
 from agents.evaluation.comparison import compare
@@ -47,6 +49,7 @@ from agents.provenance import provenance
 from agents.registry import agent_names
 from agents.tasks import DEFAULT_ENV, ENVIRONMENTS, AnyTask, make_task
 from agents.terminal import loading, run_script
+from agents.work import Workers
 from mec_llm_env.names import did_you_mean
 
 
@@ -67,15 +70,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_memory(task.config, situations, "situations of the instances")
         instances = held_out_instances(task.config, options.instances)
         check_writable(Path(options.output))
+        workers = workers_from(options)
 
-    bounds = None if options.no_bound else _bounds(instances, task, arguments_of_task)
+    bounds = None
+    if not options.no_bound:
+        bounds = _bounds(instances, task, arguments_of_task, workers)
     names = [name for entry in entries for name in entry.names]
     with Display("deciding", 1.0) as display:
         measured = iter(
             compare(
                 *(names, task, instances),
                 seed=options.seed,
-                jobs=options.jobs,
+                workers=workers,
                 advance=display.update,
             )
         )
@@ -151,13 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
         "are computed, which takes long for large scenarios, and cached",
     )
     add("--output", default="results", help="where a new folder is made (%(default)s)")
-    add(
-        "--jobs",
-        type=positive_integer,
-        default=1,
-        metavar="J",
-        help="processes, at most (%(default)s); decisions are timed serially",
-    )
+    add_worker_options(parser, "; decisions are timed serially")
     return parser
 
 
@@ -176,7 +176,7 @@ def _known(env_id: str | None) -> str | None:
 
 
 def _bounds(
-    instances: Instances, task: AnyTask, kwargs: Mapping[str, Any]
+    instances: Instances, task: AnyTask, kwargs: Mapping[str, Any], workers: Workers
 ) -> InstanceBounds:
     with Display("certified bounds", instances.batch_shape[0]) as display:
         return certified_bounds(
@@ -184,6 +184,7 @@ def _bounds(
             task.config.objective,
             None if "overrides" in kwargs else kwargs["preset"],
             advance=display.update,
+            workers=workers,
         )
 
 
