@@ -7,6 +7,7 @@ is gone, and the others go on.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -45,6 +46,7 @@ def connect(address: str | None = None) -> None:
     """
     if ray.is_initialized():
         return
+    logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tells nobody
     try:
         ray.init(

@@ -86,6 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--study", metavar="FILE", help="(results/tuning/<agent>_<policy>.log)")
     parser.set_defaults(seed=SEED)
     parser.set_defaults(env=None, eval_freq=None, checkpoint_freq=None)
+    parser.set_defaults(engine=None, num_env_runners=None)
     parser.set_defaults(warm_start=None, warm_start_scenarios=None)
     return parser
 
