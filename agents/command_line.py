@@ -150,14 +150,17 @@ def task_arguments(options: argparse.Namespace) -> dict[str, Any]:
     return kwargs | ({"overrides": overrides} if overrides else {})
 
 
-def add_worker_options(parser: argparse.ArgumentParser, note: str = "") -> None:
+def add_worker_options(
+    parser: argparse.ArgumentParser, note: str = "", default: int = 1
+) -> None:
     """Adds `--jobs`, whose help the note ends, `--backend` and `--ray-address`."""
     add = parser.add_argument
     add(
         "--jobs",
         type=positive_integer,
         metavar="J",
-        help="processes, at most (1; with Ray all processors of the cluster)" + note,
+        help=f"processes, at most ({default}; with Ray all processors of the cluster)"
+        + note,
     )
     add(
         "--backend",
@@ -173,15 +176,22 @@ def add_worker_options(parser: argparse.ArgumentParser, note: str = "") -> None:
     )
 
 
-def workers_from(options: argparse.Namespace) -> Workers:
+def workers_from(options: argparse.Namespace, default: int = 1) -> Workers:
     """Returns the workers that `add_worker_options` asked for, connected.
+
+    Args:
+        options: of the command line.
+        default: processes on this machine, if no number is given.
 
     Raises:
         ValueError: the options do not go together, or Ray is not installed.
         OSError: no cluster answers.
     """
+    jobs = options.jobs
+    if jobs is None and options.backend == PROCESSES:
+        jobs = default
     workers = Workers(
-        jobs=options.jobs, backend=options.backend, ray_address=options.ray_address
+        jobs=jobs, backend=options.backend, ray_address=options.ray_address
     )
     workers.connect()
     return workers

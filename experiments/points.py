@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import dashf
 import mec_llm_env
 from agents.cache import source_hash
+from agents.work import HERE, Workers
 from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env.files import write_whole
 
@@ -42,10 +44,50 @@ def solved_point(
         SCR, the convex programs solved and the seconds passed at the start and after
         each iteration. Compiling the programs of a size is not counted in.
     """
+    return solved_points([(config, number)], names)[0]
+
+
+def solved_points(
+    wanted: Sequence[tuple[ScenarioConfig, int]],
+    names: tuple[str, ...] = NAMES,
+    *,
+    workers: Workers = HERE,
+    advance: Callable[[int], None] = lambda done: None,
+) -> list[dict[str, dict[str, Any]]]:
+    """Returns what `solved_point` does, of many, in their order.
+
+    The files of the cache are written here, wherever points are solved.
+
+    Args:
+        wanted: configurations and numbers of test scenarios.
+        names: solvers.
+        workers: where points are solved.
+        advance: called with the number of points that are there.
+
+    Raises:
+        dashf.common.parallel.WorkersLostError: workers were killed again and again.
+    """
+    paths = [_path(config, number, names) for config, number in wanted]
+    missing = [i for i, path in enumerate(paths) if not path.exists()]
+    advance(done := len(paths) - len(missing))
+    CACHE.mkdir(parents=True, exist_ok=True)
+    solve = functools.partial(_solve, names)
+    for k, point in workers.completed(solve, [wanted[i] for i in missing]):
+        write_whole(paths[missing[k]], json.dumps(point))
+        advance(done := done + 1)
+    return [dict(json.loads(path.read_text())) for path in paths]
+
+
+def _path(config: ScenarioConfig, number: int, names: tuple[str, ...]) -> Path:
     key = json.dumps([config.to_dict(), number, names, _source()], sort_keys=True)
-    path = CACHE / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
-    if path.exists():
-        return dict(json.loads(path.read_text()))
+    return CACHE / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+
+
+def _solve(
+    names: tuple[str, ...], wanted: tuple[ScenarioConfig, int]
+) -> dict[str, dict[str, Any]]:
+    """Solves one point."""
+    config, number = wanted
     rng = np.random.default_rng(FIRST_SEED + number)
     scenario = sample_scenario(config, rng)
     point = {}
@@ -60,8 +102,6 @@ def solved_point(
             "energy_j": float(outcome.energy_j.mean()),
             "history": [[row.scr, row.programs, row.time_s] for row in result.history],
         }
-    CACHE.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(point))
     return point
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import gymnasium as gym
 import torch
 from gymnasium.vector import AutoresetMode, VectorWrapper
+from ray.rllib.algorithms.ppo.torch.ppo_torch_learner import PPOTorchLearner
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.distribution.distribution import Distribution
 from ray.rllib.core.rl_module.apis.value_function_api import ValueFunctionAPI
 from ray.rllib.core.rl_module.torch import TorchRLModule
+from ray.rllib.evaluation.postprocessing import Postprocessing
 from torch import Tensor
 
 from agents.run.config import ENVIRONMENTS_PER_RUN, TrainingConfig
@@ -99,6 +101,43 @@ class PolicyModule(TorchRLModule, ValueFunctionAPI):  # type: ignore[misc]  # un
         """Returns the critic's values, [B]."""
         values: Tensor = self.policy.predict_values(batch[Columns.OBS])
         return values.squeeze(-1)
+
+
+class DecisionLearner(PPOTorchLearner):  # type: ignore[misc]  # untyped
+    """PPO whose advantages are standardised over decisions, in every minibatch.
+
+    RLlib adds a step to every episode, for the value at its end, and standardises over
+    those too. Where an episode is one decision, half of the steps are such, whose
+    advantage is no advantage at all: as long as the critic is wrong, all decisions then
+    seem better than the mean.
+    """
+
+    def compute_loss_for_module(
+        self, *, module_id: str, config: Any, batch: dict[str, Any], fwd_out: Any
+    ) -> Tensor:
+        """Returns RLlib's loss."""
+        advantage = batch[Postprocessing.ADVANTAGES]
+        valid = advantage[batch[Columns.LOSS_MASK]]
+        standard = (advantage - valid.mean()) / (valid.std() + 1e-8)
+        loss: Tensor = super().compute_loss_for_module(
+            module_id=module_id,
+            config=config,
+            batch={**batch, Postprocessing.ADVANTAGES: standard},
+            fwd_out=fwd_out,
+        )
+        return loss
+
+    def configure_optimizers_for_module(
+        self, module_id: str, config: Any = None
+    ) -> None:
+        """Registers Adam with the constant that Stable-Baselines3 has."""
+        parameters = self.get_parameters(self.module[module_id])
+        self.register_optimizer(
+            module_id=module_id,
+            optimizer=torch.optim.Adam(parameters, eps=1e-5),
+            params=parameters,
+            lr_or_lr_schedule=config.lr,
+        )
 
 
 class OwnSeeds(VectorWrapper):

@@ -22,7 +22,12 @@ from agents.ray_tasks import connect
 from agents.run.config import TrainingConfig
 from agents.run.folder import BEST_WEIGHTS
 from agents.run.sb3_policy import untrained_policy, write_policy
-from agents.training.rllib_module import PolicyModule, first_seed, make_envs
+from agents.training.rllib_module import (
+    DecisionLearner,
+    PolicyModule,
+    first_seed,
+    make_envs,
+)
 from agents.training.trainer import Trainer
 from mec_llm_env.files import write_whole
 
@@ -191,6 +196,8 @@ def _settings(
     )
     ppo.learners(num_learners=0)
     ppo.training(
+        learner_class=DecisionLearner,
+        shuffle_batch_per_epoch=True,
         lr=_learning_rate(given["learning_rate"], config.timesteps),
         train_batch_size_per_learner=steps,
         minibatch_size=min(padded, steps * (length + 1) // length),
