@@ -31,7 +31,7 @@ def test_figures_are_those_of_the_model() -> None:
 
 def test_jobs_change_nothing_but_the_time() -> None:
     scenario = held_out_instances(TASK.config, 60)
-    names = ["rucaa", "gucaa", "random"]
+    names = ["rucaa", "gucaa", "random", "apg:pretrained"]
     serial = compare(names, TASK, scenario, seed=3)
     parallel = compare(names, TASK, scenario, seed=3, workers=Workers(jobs=2))
     for one, other in zip(serial, parallel, strict=True):
