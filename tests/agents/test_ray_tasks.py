@@ -152,3 +152,17 @@ def test_nothing_at_the_address_is_one_line(tmp_path):
     assert line.startswith("evaluate.py: error: ")
     assert "127.0.0.1:1" in line
     assert not list((tmp_path / "none").glob("results/*_1"))
+
+
+def test_a_comparison_is_trained_on_the_cluster(nodes, tmp_path):
+    words = ("--agents", "apg", "ppo", "--quick", "--seeds", "1")
+    words += ("--preset", "tiny-4x2", "--timesteps", "2048", "--output", "out")
+    far = ("--backend", "ray", "--ray-address", nodes[1])
+    output_of(start("-m", "experiments.compare_agents", *words, *far, folder=tmp_path))
+    runs = list((tmp_path / "out" / "runs").glob("*/*/MecLlm-v0_1"))
+    assert {run.parent.name for run in runs} == {"apg", "ppo"}
+    for run in runs:
+        assert list(run.glob("best_*"))
+        assert not (run / "checkpoints").exists()
+    assert len(list((tmp_path / "out" / "logs").glob("*.log"))) == 2
+    assert (tmp_path / "out" / "results.md").is_file()
