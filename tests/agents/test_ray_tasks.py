@@ -49,8 +49,7 @@ def cluster():
         assert ":" in address, address
         yield process, address
     finally:
-        process.stdin.close()
-        process.wait(timeout=60)
+        process.communicate(timeout=60)  # which closes its input
 
 
 @pytest.fixture(scope="module")
