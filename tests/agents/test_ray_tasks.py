@@ -119,7 +119,7 @@ def test_a_killed_worker_costs_its_task(nodes, tmp_path):
 
 def test_the_bank_survives_the_loss_of_a_node(tmp_path):
     script = ROOT / "benchmarks" / "make_bank.py"
-    words = ("mobile-10x2", "--instances", "4", "--work", "work")
+    words = ("mobile-10x2", "--instances", "6", "--work", "work")
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
     output_of(start(script, *words, "--output", "bank", folder=tmp_path / "here"))
@@ -134,7 +134,7 @@ def test_the_bank_survives_the_loss_of_a_node(tmp_path):
         assert process.stdout.readline() == "removed\n"
         assert run.poll() is None  # there was something left
         printed = output_of(run)
-    assert printed.count(" scr ") == 4
+    assert printed.count(" scr ") == 6
     banks = [
         (tmp_path / name / "bank" / "mobile-10x2.npz").read_bytes()
         for name in ("here", "there")
