@@ -58,14 +58,15 @@ def history(folder):
 
 
 @pytest.mark.parametrize(
-    "more",
+    ("more", "gain"),
     [
-        ("--num-env-runners", "2"),
-        ("--policy", "set"),
-        ("--action-encoding", "association", "--policy", "set"),
+        (("--num-env-runners", "2"), 1.2),
+        (("--policy", "set"), 1.2),
+        # Random servers with the best resources are good already.
+        (("--action-encoding", "association", "--policy", "set"), 1.05),
     ],
 )
-def test_a_run_is_like_any_other(tmp_path, more):
+def test_a_run_is_like_any_other(tmp_path, more, gain):
     printed = train(tmp_path, *WORDS, *SMALL, *more)
     assert "× rucaa" in printed
     names = {path.name for path in (tmp_path / RUN).iterdir()}
@@ -76,7 +77,7 @@ def test_a_run_is_like_any_other(tmp_path, more):
     assert found["timesteps"][0] == 0
     assert found["timesteps"][-1] >= 12288
     means = found["results"].mean(axis=1)
-    assert means[-1] > 1.2 * means[0]  # it learns
+    assert means[-1] > gain * means[0]  # it learns
     agents = ("--agents", RUN, "random", "--instances", "20", "--jobs", "2")
     process = start(tmp_path, "-c", WITHOUT_RAY, ROOT, *agents)
     printed, errors = process.communicate(timeout=600)
