@@ -40,12 +40,14 @@ from agents.bounds import (
 from agents.command_line import (
     OneLineParser,
     add_task_options,
+    add_worker_options,
     check_memory,
     one_line_errors,
     parse_overrides,
     positive_integer,
     seed_number,
     task_arguments,
+    workers_from,
 )
 from agents.display import Display
 from agents.evaluation.case_agents import ALL, Deciders, decide_all, results_of
@@ -63,6 +65,7 @@ from agents.provenance import provenance
 from agents.registry import agent_names
 from agents.tasks import DEFAULT_ENV, ENVIRONMENTS, AnyTask, make_task
 from agents.terminal import loading, run_script
+from agents.work import Workers
 from mec_llm_env.names import did_you_mean
 
 
@@ -87,15 +90,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_memory(task.config, situations, "situations of the instances")
         instances = held_out_instances(task.config, count)
         check_writable(Path(options.output))
+        workers = workers_from(options)
 
-    bounds = None if options.no_bound else _bounds(instances, task, arguments_of_task)
+    bounds = None
+    if not options.no_bound:
+        bounds = _bounds(instances, task, arguments_of_task, workers)
     names = [name for entry in entries for name in entry.names]
     with Display("deciding", 1.0) as display:
         measured = iter(
             compare(
                 *(names, task, instances),
                 seed=options.seed,
-                jobs=options.jobs,
+                workers=workers,
                 advance=display.update,
             )
         )
@@ -267,13 +273,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--output", default="results", help="where a new folder is made (%(default)s)")
     add_figure_options(parser, f"{SCREEN_IN:g}in")
-    add(
-        "--jobs",
-        type=positive_integer,
-        default=1,
-        metavar="J",
-        help="processes, at most (%(default)s); decisions are timed serially",
-    )
+    add_worker_options(parser, "; decisions are timed serially")
     return parser
 
 
@@ -303,7 +303,7 @@ def _origin(
 
 
 def _bounds(
-    instances: Instances, task: AnyTask, kwargs: Mapping[str, Any]
+    instances: Instances, task: AnyTask, kwargs: Mapping[str, Any], workers: Workers
 ) -> InstanceBounds:
     with Display("certified bounds", instances.batch_shape[0]) as display:
         return certified_bounds(
@@ -311,6 +311,7 @@ def _bounds(
             task.config.objective,
             None if "overrides" in kwargs else kwargs.get("preset"),
             advance=display.update,
+            workers=workers,
         )
 
 

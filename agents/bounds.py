@@ -14,7 +14,8 @@ import numpy as np
 import dashf
 import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
-from agents.cache import cached_arrays, source_hash
+from agents.cache import cached_arrays, source_hash, store_arrays, stored_arrays
+from agents.work import HERE, Workers
 from dashf.result import NEAR
 from mec_llm_env import ObjectiveConfig, Scenario, Trajectory
 from mec_llm_env.bank import bank_presets, load_bank
@@ -91,25 +92,66 @@ def certified_bounds(
     preset: str | None = None,
     *,
     advance: Callable[[int], None] = lambda done: None,
+    workers: Workers = HERE,
 ) -> InstanceBounds:
     """Returns certified upper bounds of the SCR of every instance.
+
+    Bounds that are computed are kept in files by this process, whoever computes them.
 
     Args:
         instances: scenarios, or the trajectories of episodes.
         objective: weights and references.
         preset: whose bank holds the first of these instances, in order; None: none.
         advance: called with the number of instances that are bounded.
+        workers: where bounds are computed.
+
+    Raises:
+        dashf.common.parallel.WorkersLostError: workers were killed again and again.
     """
     kind = _EPISODES if isinstance(instances, Trajectory) else _SCENARIOS
     count = instances.batch_shape[0]
-    parts = [_banked(kind, instances, preset)]
-    first = len(parts[0].value)
+    banked = _banked(kind, instances, preset)
+    first = len(banked.value)
     advance(first)
-    for i in range(first, count, kind.chunk):
-        end = min(i + kind.chunk, count)
-        parts.append(_cached(kind, instances[i:end], objective))
-        advance(end)
-    return kind.result.joined(parts)
+    chunks = [
+        instances[i : min(i + kind.chunk, count)]
+        for i in range(first, count, kind.chunk)
+    ]
+    parts = _bounded(
+        kind, chunks, objective, lambda done: advance(first + done), workers
+    )
+    return kind.result.joined([banked, *parts])
+
+
+def _bounded(
+    kind: _Kind,
+    chunks: list[Any],
+    objective: ObjectiveConfig,
+    advance: Callable[[int], None],
+    workers: Workers,
+) -> list[InstanceBounds]:
+    """Returns the bounds of chunks, from files or computed and kept in files."""
+    paths = [CACHE / f"{instances_key(c, objective)}.npz" for c in chunks]
+    parts = [stored_arrays(path) for path in paths]
+    missing = [k for k, part in enumerate(parts) if part is None]
+    done = sum(len(part["value"]) for part in parts if part is not None)
+    if done:
+        advance(done)
+    bound = functools.partial(_bound, kind.bound, objective)
+    for i, arrays in workers.completed(bound, [chunks[k] for k in missing]):
+        k = missing[i]
+        store_arrays(paths[k], arrays)
+        parts[k] = arrays
+        done += len(arrays["value"])
+        advance(done)
+    return [kind.result(**part) for part in parts if part is not None]
+
+
+def _bound(
+    function: str, objective: ObjectiveConfig, chunk: Scenario | Trajectory
+) -> Arrays:
+    found = getattr(dashf, function)(chunk, objective)
+    return {"value": np.asarray(found.value), "gap": np.asarray(found.gap)}
 
 
 def _banked(
@@ -133,17 +175,6 @@ def _banked(
         )
     value = np.asarray(bank.bound)
     return kind.result(value=value[:common], gap=bank.gap[:common])
-
-
-def _cached(
-    kind: _Kind, instances: Scenario | Trajectory, objective: ObjectiveConfig
-) -> InstanceBounds:
-    def bound() -> Arrays:
-        found = getattr(dashf, kind.bound)(instances, objective)
-        return {"value": np.asarray(found.value), "gap": np.asarray(found.gap)}
-
-    path = CACHE / f"{instances_key(instances, objective)}.npz"
-    return kind.result(**cached_arrays(path, bound))
 
 
 def instances_key(instances: Scenario | Trajectory, objective: ObjectiveConfig) -> str:

@@ -18,7 +18,7 @@ from agents.terminal import run_script
 from experiments.drawing import styled, two_panels, write_figure
 from experiments.drawn import DrawnAgent, check_sizes
 from experiments.options import Asked, add_scenario_options, asked, figure_parser
-from experiments.points import solved_point
+from experiments.points import solved_points
 from experiments.tables import Block
 from mec_llm_env import ScenarioConfig
 
@@ -178,14 +178,9 @@ def decided_points(
         for agent in request.agents
         for path in agent.given
     ]
-    found = {}
     with Display(name, len(tasks)) as display:
-        # Each is independent of the others.
-        for task, point in zip(
-            tasks, map(solved_point, *zip(*tasks, strict=True)), strict=True
-        ):
-            found[task] = point
-            display.update(len(found))
+        points = solved_points(tasks, workers=request.workers, advance=display.update)
+    found = dict(zip(tasks, points, strict=True))
 
     def runs(agent: DrawnAgent) -> list[list[list[dict[str, Any]]]]:
         return [

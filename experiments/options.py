@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,13 @@ from pathlib import Path
 from agents.command_line import (
     DEFAULT_PRESET,
     OneLineParser,
+    add_worker_options,
     parse_overrides,
     positive_integer,
+    workers_from,
 )
 from agents.evaluation.figure_options import add_figure_options
+from agents.work import Workers
 from experiments.drawn import DEFAULT_AGENTS, DrawnAgent, drawn_agents
 from experiments.tables import KINDS
 from mec_llm_env import ScenarioConfig
@@ -36,6 +38,7 @@ class Asked:
     agents: tuple[DrawnAgent, ...]
     reference: DrawnAgent  # whom the others are compared with
     instances: int  # test scenarios per value
+    workers: Workers  # where they are decided
     quick: bool
     format: str  # of the figure: pdf, svg or png
     width: float  # inches
@@ -116,6 +119,7 @@ def add_scenario_options(parser: argparse.ArgumentParser, *, swept: bool) -> Non
         metavar="I",
         help="test scenarios per value (%(default)s)",
     )
+    add_worker_options(parser)
     add(
         "--quick",
         action="store_true",
@@ -152,6 +156,7 @@ def asked(
         instances=min(options.instances, _QUICK_INSTANCES)
         if options.quick
         else options.instances,
+        workers=workers_from(options),
         quick=options.quick,
         format=options.format,
         width=options.width,
@@ -176,24 +181,6 @@ def number(text: str) -> float:
     return value
 
 
-def read_configuration(path: Path) -> ScenarioConfig:
-    """Reads a configuration: whatever `ScenarioConfig.from_file` reads, if there is it.
-
-    Without it, JSON with dotted keys, as `ScenarioConfig.to_dict` has them.
-
-    Raises:
-        ValueError: it is no configuration.
-        OSError: it cannot be read.
-    """
-    if (from_file := getattr(ScenarioConfig, "from_file", None)) is not None:
-        return from_file(path)
-    try:
-        parameters = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"--config: {str(path)!r} is no JSON: {error}") from None
-    return ScenarioConfig.from_dict(parameters)
-
-
 def _configuration(
     options: argparse.Namespace, fixed: Callable[[ScenarioConfig], Sequence[str]]
 ) -> tuple[ScenarioConfig, str]:
@@ -202,7 +189,7 @@ def _configuration(
         config = ScenarioConfig.preset(system)
     else:
         system = options.config.name
-        config = read_configuration(options.config)
+        config = ScenarioConfig.from_file(options.config)
     overrides = parse_overrides(options.override, "--override")
     config = config.with_overrides(overrides)
     for key in fixed(config):

@@ -10,11 +10,11 @@ import functools
 import hashlib
 import json
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 import agents
 import dashf
@@ -22,6 +22,7 @@ import mec_llm_env
 from agents.cache import source_hash
 from agents.learned import find_model
 from agents.registry import make_agent, run_config, run_folder
+from agents.work import HERE, Workers
 from dashf.registry import RANDOM
 from experiments.drawn import task_of
 from mec_llm_env import Scenario, ScenarioConfig, evaluate, sample_scenario
@@ -30,33 +31,56 @@ from mec_llm_env.files import write_whole
 CACHE = Path(".cache/experiments")
 FIRST_SEED = 20_000_000  # test scenarios
 
+#: A configuration, the number of a test scenario, an agent as `make_agent` takes it.
+Wanted = tuple[ScenarioConfig, int, str]
+
 
 def solved_point(config: ScenarioConfig, number: int, name: str) -> dict[str, Any]:
-    """Returns what an agent makes of a test scenario, cached.
+    """Returns what an agent makes of a test scenario: see `solved_points`."""
+    return solved_points([(config, number, name)])[0]
+
+
+def solved_points(
+    wanted: Sequence[Wanted],
+    *,
+    workers: Workers = HERE,
+    advance: Callable[[int], None] = lambda done: None,
+) -> list[dict[str, Any]]:
+    """Returns what agents make of test scenarios, cached, in the order wanted.
+
+    The files of the cache are written here, wherever points are solved.
 
     Args:
-        config: what the scenario is drawn from.
-        number: of the test scenario.
-        name: of the agent, as `make_agent` takes it.
+        wanted: the points.
+        workers: where they are solved.
+        advance: called with the number of points that are there.
 
     Returns:
         `scr`, means over users `delay_s` and `energy_j`, and `history`: the SCR, the
         convex programs solved and the seconds passed at the start and after each
         iteration, or at the end where there are none. Compiling the programs of a size
         and loading a policy are not counted in.
+
+    Raises:
+        dashf.common.parallel.WorkersLostError: workers were killed again and again.
     """
-    key = json.dumps([config.to_dict(), number, name, _version(name)], sort_keys=True)
-    path = CACHE / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
-    if path.exists():
-        return dict(json.loads(path.read_text()))
-    with threadpool_limits(1):
-        point = _decided(config, number, name)
+    paths = [_path(*point) for point in wanted]
+    missing = [i for i, path in enumerate(paths) if not path.exists()]
+    advance(done := len(paths) - len(missing))
     CACHE.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(point))
-    return point
+    for k, point in workers.completed(_decided, [wanted[i] for i in missing]):
+        write_whole(paths[missing[k]], json.dumps(point))
+        advance(done := done + 1)
+    return [dict(json.loads(path.read_text())) for path in paths]
 
 
-def _decided(config: ScenarioConfig, number: int, name: str) -> dict[str, Any]:
+def _path(config: ScenarioConfig, number: int, name: str) -> Path:
+    key = json.dumps([config.to_dict(), number, name, _version(name)], sort_keys=True)
+    return CACHE / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+
+
+def _decided(wanted: Wanted) -> dict[str, Any]:
+    config, number, name = wanted
     # The generator goes on where the scenario ends, for each agent alike.
     rng = np.random.default_rng(FIRST_SEED + number)
     scenario = sample_scenario(config, rng)

@@ -76,8 +76,8 @@ def common_environment(
 def run_label(config: TrainingConfig) -> str:
     """Returns the label of a run, such as "ppo set".
 
-    It has the algorithm, the policy and the action encoding if they are not the default
-    ones, and "warm" after a warm start.
+    It has the algorithm, the policy, the action encoding and the engine if they are not
+    the default ones, and "warm" after a warm start.
     """
     words = [config.agent]
     if config.policy != next(iter(ALGORITHMS[config.agent].policies)):
@@ -85,6 +85,8 @@ def run_label(config: TrainingConfig) -> str:
     encoding = config.env_kwargs.get("action_encoding", "box")
     if encoding != "box":
         words.append(encoding)
+    if config.engine is not None:
+        words.append(config.engine)
     if config.warm_start:
         words.append("warm")
     return " ".join(words)

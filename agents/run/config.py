@@ -108,6 +108,8 @@ class TrainingConfig:
     checkpoint_freq: int  # decisions between checkpoints
     hyperparameters: dict[str, Any] = field(default_factory=dict)  # resolved
     warm_start: WarmStart | None = None  # before the first decision
+    engine: str | None = None  # of `Algorithm.engines`; None: the algorithm's own
+    num_env_runners: int = 0  # processes that step environments; 0: none of their own
 
     def __post_init__(self) -> None:
         if not isinstance(self.agent, str) or self.agent not in ALGORITHMS:
@@ -144,6 +146,7 @@ class TrainingConfig:
             if not isinstance(value, dict):
                 raise ValueError(f"`{name}` must be a dictionary; got {value!r}.")
             check_plain(name, value, _MOST_VALUES)
+        self._check_engine()
         if self.warm_start is not None:
             check_demonstrator(self.warm_start.solver, self.env_id)
             if self.env_id == MOBILE_ENV and not ALGORITHMS[self.agent].clones_episodes:
@@ -161,14 +164,38 @@ class TrainingConfig:
                 f"{unknown[0]!r}."
             )
 
+    def _check_engine(self) -> None:
+        """Raises a ValueError if the algorithm cannot be trained so."""
+        engines = ALGORITHMS[self.agent].engines
+        check_integer("num_env_runners", self.num_env_runners, 0, self.n_envs)
+        if self.engine is None:
+            if self.num_env_runners:
+                raise ValueError("--num-env-runners needs --engine rllib.")
+            return
+        if not isinstance(self.engine, str) or self.engine not in engines:
+            able = [k for k, v in ALGORITHMS.items() if self.engine in v.engines]
+            raise ValueError(
+                f"`engine` {self.engine!r} does not train {self.agent}, only "
+                f"{', '.join(able) or 'nothing'}. Leave --engine out, or take rllib "
+                "with ppo."
+            )
+        if self.warm_start is not None:
+            raise ValueError(
+                f"--engine {self.engine} begins from new weights; leave --warm-start "
+                "out."
+            )
+
     @property
     def first_seed(self) -> int:
         """Seed of the first environment; the others count up."""
         return self.seed * ENVIRONMENTS_PER_RUN
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns JSON values."""
-        return dataclasses.asdict(self)
+        """Returns JSON values; those of an engine are there if it is not the own."""
+        values = dataclasses.asdict(self)
+        if self.engine is None:
+            del values["engine"], values["num_env_runners"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -178,7 +205,7 @@ class TrainingConfig:
             ValueError: keys are missing or unknown.
         """
         names = {spec.name for spec in dataclasses.fields(cls)}
-        optional = {"warm_start"}  # runs of earlier versions lack it
+        optional = {"warm_start", "engine", "num_env_runners"}  # some runs lack them
         if not isinstance(values, dict) or not names - optional <= set(values) <= names:
             raise ValueError(
                 f"The configuration must have the keys {sorted(names)}; got "
