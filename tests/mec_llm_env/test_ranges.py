@@ -45,6 +45,7 @@ def config_rows(config: ScenarioConfig) -> list[Row]:
             kind += {"pair": " pair", "tuple": " tuple", "one": ""}[rule.entries]
             kind += " or None" if rule.optional else ""
             kind += " or 0" if rule.or_zero else ""
+            kind += f", or one for each {rule.per}" if rule.per else ""
             rows.append((key, kind, *map(show, rule.limits)))
     return rows
 
