@@ -106,12 +106,16 @@ def random_overrides(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def fitting(rng: np.random.Generator, overrides: dict[str, Any]) -> dict[str, Any]:
-    """What several parameters must have in common: a sum of 1, a number of models."""
+    """What several parameters must have in common: a sum, a number of models, a law."""
     weights = [key for key in DEFAULTS if key.startswith("objective.score_weight")]
     models = ["server.cores", "server.frequency_ghz", "server.power_w"]
     fit: dict[str, Any] = {}
+    of_laws = {name for law in LAWS.values() for name in law.takes}
+    if taken := {key.rpartition(".")[2] for key in overrides} & of_laws:
+        suited = [name for name, law in LAWS.items() if taken <= {*law.takes}]
+        fit["radio.path_loss"] = str(rng.choice(suited or [*LAWS]))
     if set(overrides) & set(weights):
-        fit = dict(zip(weights, rng.dirichlet([0.3] * 4).tolist(), strict=True))
+        fit |= dict(zip(weights, rng.dirichlet([0.3] * 4).tolist(), strict=True))
     if set(overrides) & set(models):
         count = int(rng.integers(1, 4))
         fit |= {
