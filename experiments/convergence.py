@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from agents.command_line import one_line_errors
 from agents.evaluation.style import Look, looks_of
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         axes[0].set_ylabel(SCR)
         if axes[1].get_subplotspec().colspan.start == 0:  # below the other
             axes[1].set_ylabel(SCR)
+        axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[1].set_xscale("log")
         text = f"Service-cost ratio over convex programs and time; {about(request)}"
         write_figure(figure, NAME, blocks, request, text)
