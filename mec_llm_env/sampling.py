@@ -12,9 +12,8 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
-from mec_llm_env._array import Array
+from mec_llm_env._array import Array, like, namespace, ndtri
 from mec_llm_env.channel import mean_log_gain, shadowing_nepers
 from mec_llm_env.config import ScenarioConfig
 from mec_llm_env.ranges import Limits, integer_argument, shorten
@@ -115,7 +114,10 @@ class ScenarioSampler:
         self._check_fields()
 
     def from_uniforms(self, uniforms: Array) -> Scenario:
-        """Maps uniforms in [0, 1), `[..., block_size]`, to scenarios `[...]`."""
+        """Maps uniforms in [0, 1), `[..., block_size]`, to scenarios `[...]`.
+
+        They are NumPy's or, as in `jax_env`, of another library, and so is the result.
+        """
         batch = uniforms.shape[:-1]
         per_user, shadowing, fading = self.split(uniforms)
         x_m, y_m = self.places(*per_user[:2])
@@ -123,9 +125,9 @@ class ScenarioSampler:
             channel_gain=self.channel_gain(
                 x_m, y_m, self.shadowing_db(shadowing), fading
             ),
-            user_position_m=np.stack([x_m, y_m], axis=-1),
+            user_position_m=namespace(x_m).stack([x_m, y_m], axis=-1),
             **self.user_fields(*per_user[2:]),
-            **self.constants(batch),
+            **self.constants(batch, uniforms),
         )
 
     def split(self, uniforms: Array) -> tuple[list[Array], Array, Array]:
@@ -134,7 +136,7 @@ class ScenarioSampler:
         The users' are radius and angle, then the arguments of `user_fields`; those of
         shadowing and fading are [..., N, M]. They are kept from 0 and 1.
         """
-        per_user, shadowing, fading = self.views(np.clip(uniforms, EDGE, 1 - EDGE))
+        per_user, shadowing, fading = self.views(_inside(uniforms))
         return [part.copy() for part in per_user], shadowing.copy(), fading.copy()
 
     def views(self, blocks: Array) -> tuple[list[Array], Array, Array]:
@@ -147,15 +149,25 @@ class ScenarioSampler:
     def places(self, radius: Array, angle: Array) -> tuple[Array, Array]:
         """Returns x and y, m, from uniforms: uniform in the disc."""
         # The square of the distance from the centre is uniform.
-        distance_m = self.config.layout.cell_radius_m * np.sqrt(radius)
+        xp = namespace(radius)
+        distance_m = self.config.layout.cell_radius_m * xp.sqrt(radius)
         turn = 2 * math.pi * angle
-        return distance_m * np.cos(turn), distance_m * np.sin(turn)
+        return distance_m * xp.cos(turn), distance_m * xp.sin(turn)
 
-    def constants(self, batch: tuple[int, ...]) -> dict[str, Array]:
-        """Returns the fields that all scenarios share; they cannot be written to."""
+    def constants(
+        self, batch: tuple[int, ...], uniforms: Array | None = None
+    ) -> dict[str, Array]:
+        """Returns the fields that all scenarios share; they cannot be written to.
+
+        They are NumPy's, or of the library that the uniforms are of.
+        """
+        constants, xp = self._constants, np
+        if uniforms is not None and type(uniforms) is not np.ndarray:
+            constants = {k: like(uniforms, v) for k, v in constants.items()}
+            xp = namespace(uniforms)
         return {
-            name: np.broadcast_to(value, (*batch, *value.shape)) if batch else value
-            for name, value in self._constants.items()
+            name: xp.broadcast_to(value, (*batch, *value.shape)) if batch else value
+            for name, value in constants.items()
         }
 
     def shadowing_db(self, uniforms: Array) -> Array:
@@ -183,7 +195,7 @@ class ScenarioSampler:
         n_tokens = _uniform_integer(tokens, work.tokens)
         n_sequences = _uniform_integer(sequences, work.sequences)
         core_choices = np.asarray(device.cores, dtype=np.float64)
-        n_cores = core_choices[(cores * len(core_choices)).astype(np.int64)]
+        n_cores = _picked(like(cores, core_choices), cores * len(core_choices))
         gpu_power_w = _uniform(power, device.power_w)
         return {
             "workload_flop": training_flop(
@@ -210,19 +222,20 @@ class ScenarioSampler:
     ) -> Array:
         """Returns gains [..., N, M] of places, shadowing and uniforms of fading."""
         layout, radio = self.config.layout, self.config.radio
-        server_x_m, server_y_m = self._constants["server_position_m"].T
-        distance_m = np.sqrt(  # a tenth of the time of np.hypot
+        xp = namespace(x_m)
+        server_x_m, server_y_m = like(x_m, self._constants["server_position_m"].T)
+        distance_m = xp.sqrt(  # a tenth of the time of np.hypot
             (x_m[..., None] - server_x_m) ** 2 + (y_m[..., None] - server_y_m) ** 2
         )
         log_gain = mean_log_gain(
-            np.maximum(distance_m, layout.distance_min_m),
+            xp.maximum(distance_m, layout.distance_min_m),
             path_loss_intercept_db=radio.path_loss_intercept_db,
             path_loss_slope_db=radio.path_loss_slope_db,
         )
-        gain = np.exp(log_gain + shadowing_nepers(shadowing_db))
+        gain = xp.exp(log_gain + shadowing_nepers(shadowing_db))
         if radio.fading == "rayleigh":  # unit-mean exponential power
-            gain = gain * -np.log1p(-np.clip(fading, EDGE, 1 - EDGE))
-        return np.clip(gain, *GAIN_LIMITS, out=gain)
+            gain = gain * -xp.log1p(-_inside(fading))
+        return xp.minimum(xp.maximum(gain, GAIN_LIMITS.lowest), GAIN_LIMITS.highest)
 
     def field_limits(self) -> dict[str, Limits]:
         """Returns the lowest and highest value that each field is ever drawn with."""
@@ -337,4 +350,23 @@ def _uniform(u: Array, limits: tuple[float, float]) -> Array:
 
 def _uniform_integer(u: Array, limits: tuple[int, int]) -> Array:
     """Maps uniforms to whole numbers from lowest to highest, both included."""
-    return np.floor(limits[0] + (limits[1] - limits[0] + 1) * u)
+    xp = namespace(u)
+    number = xp.floor(limits[0] + (limits[1] - limits[0] + 1) * u)
+    return xp.minimum(number, float(limits[1]))  # float32 rounds up to one more
+
+
+def _picked(choices: Array, place: Array) -> Array:
+    """Returns the choices at places from 0 to their number, rounded down."""
+    xp = namespace(place)
+    index = xp.astype(place, xp.int32)
+    return choices[xp.minimum(index, len(choices) - 1)]  # as in `_uniform_integer`
+
+
+def _inside(uniforms: Array) -> Array:
+    """Returns uniforms that are kept from 0 and 1."""
+    if type(uniforms) is np.ndarray:
+        return np.clip(uniforms, EDGE, 1 - EDGE)
+    xp = namespace(uniforms)
+    # The greatest number below 1 is further from it in float32.
+    below_1 = 1 - max(EDGE, float(xp.finfo(uniforms.dtype).eps))
+    return xp.minimum(xp.maximum(uniforms, EDGE), below_1)
