@@ -43,8 +43,8 @@ def decode_resources(
 ) -> Allocation:
     """Maps an association and unit resources to an allocation.
 
-    NumPy, PyTorch and JAX alike, differentiable in both arguments. Always feasible for a
-    feasible association: bandwidth is shared by weights, compute by requests that are
+    NumPy, PyTorch and JAX alike, differentiable in both arguments. Always feasible for
+    a feasible association: bandwidth is shared by weights, compute by requests that are
     scaled down only if they exceed the server, so that it can be left idle.
     """
     s = scenario

@@ -1,4 +1,4 @@
-"""`JaxEnv`: `MecLlm-v0` as pure functions, for `jax.jit`, `jax.vmap` and `jax.lax.scan`.
+"""`JaxEnv`: `MecLlm-v0` as pure functions for `jit`, `vmap` and `scan` of JAX.
 
 The sampler, the decoder, `evaluate` and the observation are those of the Gymnasium
 environments, which run on arrays of JAX. Needs the extra `jax`.
@@ -25,8 +25,6 @@ from mec_llm_env.task import Task
 
 #: Fields of a scenario that no equation has.
 _FOR_DRAWING = ("user_position_m", "server_position_m")
-#: Its frequencies enter as cubes, beside a coefficient of power.
-_CUBED = ("user_frequency_max_hz", "server_frequency_max_hz")
 
 
 class JaxState(NamedTuple):
@@ -40,9 +38,9 @@ class JaxState(NamedTuple):
 class JaxEnv:
     """One environment of pure functions; `jax.vmap` makes it many.
 
-    An action is not checked by its values, which nobody knows while JAX traces: one that
-    the Gymnasium environments refuse has the reward NaN. Numbers are those of JAX's
-    configuration: float32, or float64 after `jax.config.update("jax_enable_x64", True)`.
+    The values of an action are not known while JAX traces, so that no error can name
+    them: an action that the Gymnasium environments refuse has the reward NaN. Numbers
+    are float32, or float64 after `jax.config.update("jax_enable_x64", True)`.
 
     Args:
         preset: name of a scenario configuration, see `PRESETS`.
@@ -50,8 +48,8 @@ class JaxEnv:
         action_encoding: "box", "multi_discrete", "dict" or "dict_flat".
         observation_encoding: "flat" or "tokens".
         episode_length: decisions an episode, each on a scenario of its own.
-        autoreset: begin the next episode in the step that ends one. Else the state stays
-            at the end, where further steps change nothing and have the reward 0.
+        autoreset: begin the next episode in the step that ends one. Else the state
+            stays at the end, where steps change nothing and have the reward 0.
 
     Attributes:
         observation_space: of `MecLlm-v0` with these arguments.
@@ -148,12 +146,7 @@ class JaxEnv:
         return after, self.observe(after.scenario), reward, done, info
 
     def draw(self, key: Array) -> Scenario:
-        """Returns the random scenario of a key, without positions.
-
-        Raises:
-            ValueError: parameters need float64, and JAX is in float32.
-        """
-        _check_floats(self.task.drawn_limits())
+        """Returns the random scenario of a key, without positions."""
         uniforms = jax.random.uniform(key, (self.task.sampler.block_size,))
         return _without_positions(self.task.sampler.from_uniforms(uniforms))
 
@@ -185,8 +178,8 @@ class JaxEnv:
             scenario: of the environment's size, such as those of `load_bank`.
 
         Raises:
-            ValueError: an observation or JAX's floats cannot hold it, or its servers
-                have no room for all users; the text names the field and the remedy.
+            ValueError: an observation cannot hold it, or its servers have no room for
+                all users; the text names the field and the remedy.
         """
         scenario = checked_record(scenario, Scenario, "scenario").to_numpy()
         self.task.observation_codec.encode(scenario)  # refuses what it cannot hold
@@ -198,12 +191,8 @@ class JaxEnv:
                 raise ValueError(
                     f"The scenario must have `{name}`, as those of this environment do."
                 )
-        ends = {name: (fields[name].min(), fields[name].max()) for name in known}
-        _check_floats(ends)
-        dtype = _float_type()
-        return Scenario.unchecked(
-            **{name: jnp.asarray(fields[name], dtype=dtype) for name in known}
-        )
+        # Whatever can be observed, float32 can compute with, too; a test tries it.
+        return Scenario.unchecked(**{k: jnp.asarray(fields[k], float) for k in known})
 
     def _figures(self, allocation: Allocation, outcome: Outcome) -> dict[str, Array]:
         counts = jnp.sum(allocation.association, axis=-2)
@@ -219,7 +208,7 @@ class JaxEnv:
             raise ValueError(
                 f"{name} must be at least the {n_users} users there are, or {remedy}; "
                 f"got {slots:g}. Fewer slots take an assignment (the Hungarian method) "
-                "that JAX cannot trace: the Gymnasium environments have it."
+                "that JAX cannot trace; the Gymnasium environments have it."
             )
 
     def _of_shape(self, action: Any, batch: tuple[int, ...]) -> Any:
@@ -248,30 +237,6 @@ def _without_positions(scenario: Scenario) -> Scenario:
     return Scenario.unchecked(
         **{name: value for name, value in fields.items() if name not in _FOR_DRAWING}
     )
-
-
-def _float_type() -> Any:
-    """Returns float64 where JAX has been told to use it, else float32."""
-    return jnp.zeros(()).dtype
-
-
-def _check_floats(ends: Mapping[str, tuple[float, float]]) -> None:
-    """Refuses values, lowest and highest by field, that float32 cannot compute with.
-
-    Raises:
-        ValueError: there are such; the text names the field and the remedy.
-    """
-    limits = jnp.finfo(_float_type())
-    for name, values in ends.items():
-        power = 3 if name in _CUBED else 1
-        for value in map(float, values):
-            number = value**power
-            if number and not float(limits.tiny) <= number <= float(limits.max):
-                raise ValueError(
-                    f"`{name}` = {value:g} is out of the reach of float32"
-                    f"{', as its cube is' if power == 3 else ''}. Tell JAX to use "
-                    "float64 first: `jax.config.update('jax_enable_x64', True)`."
-                )
 
 
 def _register(kind: type[ArrayRecord]) -> None:
