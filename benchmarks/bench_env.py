@@ -9,8 +9,8 @@ step; a step of the batched one decides in all sub-environments, draws their nex
 scenarios and reports their infos; one of training is PPO's rollout and update with the
 tuned hyperparameters. "mobile" is `MecLlmMobile-v0` with as many users and servers,
 also as a ratio to `MecLlm-v0` in the same round. BLAS and PyTorch have one thread; the
-model is in float64. "JAX" are compiled steps of `JaxEnv` in both precisions, timed where
-JAX is installed; it takes all cores.
+model is in float64. "JAX" are compiled steps of `JaxEnv` in both precisions, where JAX
+is installed; it takes all cores.
 """
 
 from __future__ import annotations

@@ -104,7 +104,12 @@ class JaxEnv:
 
         Returns:
             The state, a `JaxState`, and the observation.
+
+        Raises:
+            ValueError: the scenario is a batch, or not one of `load`.
         """
+        if scenario is not None:
+            _check_loaded(scenario)
         key, own = jax.random.split(key)
         scenario = self.draw(own) if scenario is None else scenario
         decisions = jnp.zeros((), dtype=jnp.int32)
@@ -127,6 +132,7 @@ class JaxEnv:
         Raises:
             ValueError: the action has another shape than the space.
         """
+        action = self._of_shape(action, state.scenario.batch_shape)
         allocation, outcome = self.decide(state.scenario, action)
         valid = self.task.action_codec.accepts(action)
         reward = jnp.where(valid, outcome.scr, jnp.nan)
@@ -230,6 +236,20 @@ class JaxEnv:
                     "of environments use `jax.vmap`."
                 )
         return arrays if isinstance(space, spaces.Dict) else arrays["action"]
+
+
+def _check_loaded(scenario: Any) -> None:
+    gain = checked_record(scenario, Scenario, "scenario").channel_gain
+    if not isinstance(gain, jax.Array):
+        raise ValueError(
+            f"`scenario` must hold arrays of JAX; got {type(gain).__name__}. Convert it "
+            "with `load`."
+        )
+    if scenario.batch_shape:
+        raise ValueError(
+            "`scenario` must be a single one; got batch shape "
+            f"{scenario.batch_shape}. For a batch of environments use `jax.vmap`."
+        )
 
 
 def _without_positions(scenario: Scenario) -> Scenario:

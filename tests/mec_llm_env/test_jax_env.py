@@ -418,6 +418,17 @@ def test_scenarios_are_checked_when_they_are_loaded() -> None:
         env.load(Scenario(**fields | {"data_bit": np.full(4, 1e18)}))
 
 
+def test_a_reset_takes_a_single_loaded_scenario() -> None:
+    env, bank = JaxEnv(preset="tiny-4x2"), load_bank("tiny-4x2")
+    key = jax.random.key(0)
+    with pytest.raises(ValueError, match="arrays of JAX; got ndarray. Convert it with"):
+        env.reset(key, bank.scenario[0])
+    with pytest.raises(ValueError, match=r"batch shape \(3,\). .* `jax.vmap`"):
+        env.reset(key, env.load(bank.scenario[:3]))
+    with pytest.raises(ValueError, match="`scenario` must be a mec_llm_env"):
+        env.reset(key, 5)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_float32_computes_with_all_that_can_be_observed(seed: int) -> None:
     env, rng = JaxEnv(preset="tiny-4x2"), np.random.default_rng(seed)
