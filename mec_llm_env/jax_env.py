@@ -242,8 +242,8 @@ def _check_loaded(scenario: Any) -> None:
     gain = checked_record(scenario, Scenario, "scenario").channel_gain
     if not isinstance(gain, jax.Array):
         raise ValueError(
-            f"`scenario` must hold arrays of JAX; got {type(gain).__name__}. Convert it "
-            "with `load`."
+            f"`scenario` must hold arrays of JAX; got {type(gain).__name__}. Convert "
+            "it with `load`."
         )
     if scenario.batch_shape:
         raise ValueError(

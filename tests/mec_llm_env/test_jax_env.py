@@ -421,7 +421,7 @@ def test_scenarios_are_checked_when_they_are_loaded() -> None:
 def test_a_reset_takes_a_single_loaded_scenario() -> None:
     env, bank = JaxEnv(preset="tiny-4x2"), load_bank("tiny-4x2")
     key = jax.random.key(0)
-    with pytest.raises(ValueError, match="arrays of JAX; got ndarray. Convert it with"):
+    with pytest.raises(ValueError, match=r"arrays of JAX; got ndarray\. Convert it"):
         env.reset(key, bank.scenario[0])
     with pytest.raises(ValueError, match=r"batch shape \(3,\). .* `jax.vmap`"):
         env.reset(key, env.load(bank.scenario[:3]))
