@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from mec_llm_env.bank import load_bank
 from mec_llm_env.jax_env import JaxEnv
 
-env = JaxEnv(preset="paper-10x2", observation_encoding="tokens")
+env, bank = JaxEnv(observation_encoding="tokens"), load_bank("paper-10x2")
 BATCH, STEPS, NOISE, RATE = 1024, 150, 0.4, 0.3
 
 
@@ -38,8 +38,7 @@ first, second, *keys = jax.random.split(jax.random.key(0), STEPS + 2)
 weights = jax.random.normal(first, (11, 64)), jax.random.normal(second, (64, 7)) / 8
 trained, scr = jax.jit(lambda w: jax.lax.scan(update, w, jnp.stack(keys)))(weights)
 print("mean SCR of a batch:", *scr[::25].round(1))
-bank = load_bank("paper-10x2")  # held-out scenarios
-scenario = env.load(bank.scenario)
+scenario = env.load(bank.scenario)  # held out
 for name, w in (("before", weights), ("after", trained)):
     action = act(w, env.observe(scenario)).reshape(len(bank), -1)
     share = env.decide(scenario, action)[1].scr / bank.bound
