@@ -235,7 +235,7 @@ class ScenarioSampler:
         gain = xp.exp(log_gain + shadowing_nepers(shadowing_db))
         if radio.fading == "rayleigh":  # unit-mean exponential power
             gain = gain * -xp.log1p(-_inside(fading))
-        return xp.minimum(xp.maximum(gain, GAIN_LIMITS.lowest), GAIN_LIMITS.highest)
+        return _clipped(gain, *GAIN_LIMITS)
 
     def field_limits(self) -> dict[str, Limits]:
         """Returns the lowest and highest value that each field is ever drawn with."""
@@ -364,9 +364,12 @@ def _picked(choices: Array, place: Array) -> Array:
 
 def _inside(uniforms: Array) -> Array:
     """Returns uniforms that are kept from 0 and 1."""
-    if type(uniforms) is np.ndarray:
-        return np.clip(uniforms, EDGE, 1 - EDGE)
-    xp = namespace(uniforms)
-    # The greatest number below 1 is further from it in float32.
-    below_1 = 1 - max(EDGE, float(xp.finfo(uniforms.dtype).eps))
-    return xp.minimum(xp.maximum(uniforms, EDGE), below_1)
+    rounding = float(namespace(uniforms).finfo(uniforms.dtype).eps)
+    return _clipped(uniforms, EDGE, 1 - max(EDGE, rounding))  # float32 ends before 1
+
+
+def _clipped(values: Array, lowest: float, highest: float) -> Array:
+    if type(values) is np.ndarray:  # twice as fast
+        return np.clip(values, lowest, highest)
+    xp = namespace(values)
+    return xp.minimum(xp.maximum(values, lowest), highest)
