@@ -195,7 +195,9 @@ class ScenarioSampler:
         n_tokens = _uniform_integer(tokens, work.tokens)
         n_sequences = _uniform_integer(sequences, work.sequences)
         core_choices = np.asarray(device.cores, dtype=np.float64)
-        n_cores = _picked(like(cores, core_choices), cores * len(core_choices))
+        xp = namespace(cores)
+        pick = xp.astype(cores * len(core_choices), xp.int32)
+        n_cores = like(cores, core_choices)[pick]
         gpu_power_w = _uniform(power, device.power_w)
         return {
             "workload_flop": training_flop(
@@ -353,13 +355,6 @@ def _uniform_integer(u: Array, limits: tuple[int, int]) -> Array:
     xp = namespace(u)
     number = xp.floor(limits[0] + (limits[1] - limits[0] + 1) * u)
     return xp.minimum(number, float(limits[1]))  # float32 rounds up to one more
-
-
-def _picked(choices: Array, place: Array) -> Array:
-    """Returns the choices at places from 0 to their number, rounded down."""
-    xp = namespace(place)
-    index = xp.astype(place, xp.int32)
-    return choices[xp.minimum(index, len(choices) - 1)]  # as in `_uniform_integer`
 
 
 def _inside(uniforms: Array) -> Array:

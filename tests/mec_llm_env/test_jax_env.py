@@ -187,17 +187,18 @@ def test_float32_is_near_with_any_numbers(seed: int) -> None:
 
 
 def test_uniforms_that_round_up_draw_what_there_is() -> None:
-    # 512 + 513 · (1 − 2⁻²⁴) is 1025 in float32, one more than the highest number.
-    task = Task()
+    # 900 + 101 · (1 − 2⁻²³) is 1001 in float32, one more than the highest number.
+    task = Task(overrides={"workload.tokens": [900, 1000], "device.cores": [1, 2, 3]})
     values = jnp.asarray([1.0, 1 - 2**-24, 1 - 2**-23, 0.0], dtype=jnp.float32)
     uniforms = jnp.broadcast_to(values[:, None], (4, task.sampler.block_size))
     drawn = jax.jit(task.sampler.from_uniforms)(uniforms)
     for name, limits in task.drawn_limits().items():
         assert limits.lowest * 0.999999 <= getattr(drawn, name).min(), name
         assert getattr(drawn, name).max() <= limits.highest * 1.000001, name
-    token_bit = 32
-    assert drawn.data_bit[:, 0].tolist()[0] == 1024 * 64 * token_bit
-    assert drawn.data_bit[:, 0].tolist()[3] == 512 * 16 * token_bit
+    most, least = 1000 * 64 * 32, 900 * 16 * 32  # tokens · sequences · bit a token
+    assert drawn.data_bit[:, 0].tolist() == [most, most, most, least]
+    cores = drawn.user_flop_per_cycle[:, 0] / 512
+    assert cores.tolist() == [3, 3, 3, 1]
 
 
 def test_a_loop_is_that_of_numpy(x64: None) -> None:
