@@ -6,6 +6,10 @@ writes results.csv, results.json, report.html and figures into a new folder. Sev
 runs that differ in their seed alone, such as runs/ppo/*_?, are one row. With
 `--env MecLlmMobile-v0` there are `hysteresis` and `lookahead` too, and `clairvoyant`,
 a plan that knows the future.
+
+`python evaluate.py --scenario my.toml --agents all` decides cases of your own instead:
+its report opens with what was decided and why, and every decision is written as CSV,
+JSON and picture.
 """
 
 from __future__ import annotations
@@ -26,27 +30,42 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from agents.bounds import InstanceBounds, certified_bounds
+import dashf
+from agents.bounds import (
+    InstanceBounds,
+    certified_bound,
+    certified_bounds,
+    loose_bounds,
+)
 from agents.command_line import (
     OneLineParser,
     add_task_options,
+    add_worker_options,
     check_memory,
     one_line_errors,
+    parse_overrides,
     positive_integer,
     seed_number,
     task_arguments,
+    workers_from,
 )
 from agents.display import Display
+from agents.evaluation.case_agents import ALL, Deciders, decide_all, results_of
+from agents.evaluation.case_output import by_case, write_cases
+from agents.evaluation.case_report import agent_table
+from agents.evaluation.cases import Case, as_name, read_cases
 from agents.evaluation.comparison import compare
+from agents.evaluation.figure_options import SCREEN_IN, add_figure_options
 from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table
 from agents.evaluation.selection import common_environment, select
 from agents.folders import check_writable
-from agents.instances import Instances, held_out_instances
+from agents.instances import INSTANCES, Instances, default_count, held_out_instances
 from agents.provenance import provenance
 from agents.registry import agent_names
 from agents.tasks import DEFAULT_ENV, ENVIRONMENTS, AnyTask, make_task
 from agents.terminal import loading, run_script
+from agents.work import Workers
 from mec_llm_env.names import did_you_mean
 
 
@@ -54,8 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compares; returns the exit status."""
     parser = build_parser()
     options = parser.parse_args(arguments)
+    if options.scenario is not None:
+        return _on_cases(parser.prog, options)
     with one_line_errors(parser.prog):
-        asked = options.preset or options.override
+        _check_all(options.agents)
+        asked = options.preset or options.config or options.override
         given = task_arguments(options) if asked else None
         env_id, arguments_of_task = common_environment(
             options.agents, _known(options.env), given
@@ -63,19 +85,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         task = make_task(env_id, **arguments_of_task)
         with loading():
             entries = select(options.agents, task)
-        situations = options.instances * task.episode_length
+        count = options.instances or default_count(task)
+        situations = count * task.episode_length
         check_memory(task.config, situations, "situations of the instances")
-        instances = held_out_instances(task.config, options.instances)
+        instances = held_out_instances(task.config, count)
         check_writable(Path(options.output))
+        workers = workers_from(options)
 
-    bounds = None if options.no_bound else _bounds(instances, task, arguments_of_task)
+    bounds = None
+    if not options.no_bound:
+        bounds = _bounds(instances, task, arguments_of_task, workers)
     names = [name for entry in entries for name in entry.names]
     with Display("deciding", 1.0) as display:
         measured = iter(
             compare(
                 *(names, task, instances),
                 seed=options.seed,
-                jobs=options.jobs,
+                workers=workers,
                 advance=display.update,
             )
         )
@@ -89,10 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         for entry in entries
     ]
+    name, source = _origin(arguments_of_task, options.config)
     about = {
         "env": env_id,
-        **arguments_of_task,
-        "instances": options.instances,
+        **source,
+        "instances": count,
         "seed": options.seed,
         "parameters": task.config.to_dict(),
         **provenance(),
@@ -100,14 +127,100 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warning = None if bounds is None else bounds.warning()
     if warning is not None:
         about["bound"] = f"Note: {warning}"
-    _print_table(results)
+    _print_table(*table(results))
     if warning is not None:
         print(about["bound"])
-    name = arguments_of_task["preset"]
     with one_line_errors(parser.prog):
-        report = write_results(Path(options.output), name, results, about)
+        report = write_results(
+            *(Path(options.output), name, results, about),
+            kind=options.format,
+            width=options.width,
+        )
     print(f"Report: {os.path.relpath(report)}")
     return 0
+
+
+def _on_cases(program: str, options: argparse.Namespace) -> int:
+    """Lets agents decide cases of the user's own; returns the exit status."""
+    with one_line_errors(program):
+        _check_alone(options)
+        overrides = parse_overrides(options.override, "--override")
+        cases = read_cases(options.scenario, overrides, options.instances)
+        with loading():
+            deciders = Deciders(cases)
+            names, skipped = deciders.able(options.agents)
+            rows = deciders.rows(names)
+        check_writable(Path(options.output))
+    for line in skipped:
+        print(line)
+    bounds = None if options.no_bound else _case_bounds(cases)
+    count = len(cases) * sum(len(row.names) for row in rows)
+    with Display("deciding", count) as display:
+        decided = decide_all(
+            *(deciders, rows, bounds), seed=options.seed, advance=display.update
+        )
+    results = results_of(rows, decided, bounds, options.seed)
+    about = {
+        "scenario": options.scenario,
+        "cases": len(cases),
+        "overrides": overrides,
+        "seed": options.seed,
+        "left out": skipped or "none",
+        **provenance(),
+    }
+    if bounds is not None and (note := loose_bounds(bounds)) is not None:
+        about["bound"] = f"Note: {note}"
+    heading, table_rows = agent_table(results)
+    _print_table(heading, table_rows)
+    if "bound" in about:
+        print(about["bound"])
+    only = Path(options.scenario[0]) if len(options.scenario) == 1 else Path("cases")
+    with one_line_errors(program), Display("drawing", count) as display:
+        report = write_cases(
+            *(Path(options.output), as_name(only.resolve().stem), by_case(decided)),
+            *(bounds, results, about),
+            advance=display.update,
+            kind=options.format,
+            width=options.width,
+        )
+    print(f"Report: {os.path.relpath(report)}")
+    return 0
+
+
+def _check_alone(options: argparse.Namespace) -> None:
+    """Refuses options that do not go with `--scenario`.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for name in ("preset", "config"):
+        if getattr(options, name) is not None:
+            raise ValueError(
+                "`--scenario` has the parameters of its own files; leave out "
+                f"--{name}, or leave out --scenario to compare on the test scenarios "
+                f"of the {name}."
+            )
+    if options.env not in (None, DEFAULT_ENV):
+        raise ValueError(
+            f"`--scenario` is decided as in {DEFAULT_ENV}, each case once; got --env "
+            f"{options.env}. Leave it out."
+        )
+
+
+def _check_all(names: Sequence[str]) -> None:
+    if ALL in names:
+        raise ValueError(
+            f"`--agents {ALL}` goes with --scenario; on test scenarios name the agents."
+        )
+
+
+def _case_bounds(cases: Sequence[Case]) -> list[dashf.Bound]:
+    bounds = []
+    with Display("certified bounds", len(cases)) as display:
+        for case in cases:
+            bounds.append(certified_bound(case.scenario, case.objective))
+            display.update(len(bounds))
+    return bounds
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -123,7 +236,15 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         required=True,
         metavar="AGENT",
-        help=f"{', '.join(agent_names())}, or folders of training runs",
+        help=f"{', '.join(agent_names())}, or folders of training runs; {ALL}: with "
+        "--scenario, whoever can decide it",
+    )
+    add(
+        "--scenario",
+        nargs="+",
+        metavar="PATH",
+        help="cases of your own: .toml and .json configurations, .json and .npz "
+        "scenarios, or folders of them",
     )
     add(
         "--env",
@@ -134,9 +255,9 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--instances",
         type=positive_integer,
-        default=100,
         metavar="I",
-        help="test scenarios, or episodes (%(default)s)",
+        help=f"test scenarios, or episodes ({INSTANCES}; 1 where nothing is random); "
+        "with --scenario draws of each configuration (1)",
     )
     add(
         "--seed",
@@ -151,13 +272,8 @@ def build_parser() -> argparse.ArgumentParser:
         "are computed, which takes long for large scenarios, and cached",
     )
     add("--output", default="results", help="where a new folder is made (%(default)s)")
-    add(
-        "--jobs",
-        type=positive_integer,
-        default=1,
-        metavar="J",
-        help="processes, at most (%(default)s); decisions are timed serially",
-    )
+    add_figure_options(parser, f"{SCREEN_IN:g}in")
+    add_worker_options(parser, "; decisions are timed serially")
     return parser
 
 
@@ -175,20 +291,31 @@ def _known(env_id: str | None) -> str | None:
     return env_id
 
 
+def _origin(
+    arguments: Mapping[str, Any], file: str | None
+) -> tuple[str, dict[str, Any]]:
+    """Returns what the results are called after, and what says where they are from."""
+    if "preset" in arguments:
+        return arguments["preset"], dict(arguments)
+    # A report lists the parameters anyway.
+    config = os.path.basename(file) if file else "that of the runs"
+    return Path(config).stem if file else "own", {**arguments, "config": config}
+
+
 def _bounds(
-    instances: Instances, task: AnyTask, kwargs: Mapping[str, Any]
+    instances: Instances, task: AnyTask, kwargs: Mapping[str, Any], workers: Workers
 ) -> InstanceBounds:
     with Display("certified bounds", instances.batch_shape[0]) as display:
         return certified_bounds(
             instances,
             task.config.objective,
-            None if "overrides" in kwargs else kwargs["preset"],
+            None if "overrides" in kwargs else kwargs.get("preset"),
             advance=display.update,
+            workers=workers,
         )
 
 
-def _print_table(results: Sequence[AgentResult]) -> None:
-    heading, rows = table(results)
+def _print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 200)
     shown = Table(*heading, box=SIMPLE_HEAD)
     for column in shown.columns[1:]:

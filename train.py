@@ -32,6 +32,7 @@ from agents.training.settings import (
     EVALUATIONS,
     add_training_options,
     config_from_options,
+    connect_to_cluster,
     refuse_with_resume,
 )
 from agents.training.summary import compare_with_rules
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from agents.training import start
 
             start.load(config)
+            connect_to_cluster(config, options.ray_address)
 
         if options.resume:
             trainer = start.resume(
@@ -138,7 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--warm-start",
         metavar="SOLVER",
-        help="first clone a solver: dual, or dashf",
+        help="first clone a solver: dual, or dashf; in episodes lookahead too",
     )
     add(
         "--warm-start-scenarios",
@@ -147,6 +149,16 @@ def build_parser() -> argparse.ArgumentParser:
         help="that the solver demonstrates ("
         + ", ".join(f"{name}: {count:,}" for name, count in SCENARIOS.items())
         + "); kept in .cache/",
+    )
+    add("--engine", metavar="E", help="rllib: train ppo with RLlib, on many machines")
+    add(
+        "--num-env-runners",
+        type=positive_integer,
+        metavar="K",
+        help="with --engine rllib: processes that step environments (0)",
+    )
+    add(
+        "--ray-address", metavar="A", help="with --engine rllib: host:port of a cluster"
     )
     add("--output", metavar="FOLDER", help="where run folders are made (runs)")
     add("--resume", metavar="RUN", help="continue a run; --timesteps is the total")

@@ -17,10 +17,13 @@ class Algorithm:
     any_size: frozenset[str] = frozenset()  # policies for any number of users, servers
     # `policies` for --action-encoding association; empty if it is not supported.
     association_policies: dict[str, str] = field(default_factory=dict)
+    clones_episodes: bool = False  # whether it can be warm-started in episodes
     trainer: str = "agents.training.sb3_trainer.SB3Trainer"  # module.class
     policy_files: str = "agents.run.sb3_policy"  # module: load_policy, export_policy
     model_file: str = "model.zip"  # in a run folder, what `model.save` writes
     extra: str = "train"  # of setup.cfg, which installs it
+    # `--engine` → what trains it in place of `trainer`: module.class.
+    engines: dict[str, str] = field(default_factory=dict)
 
     def policy_name(self, policy: str, encoding: str) -> str:
         """Returns the policy argument of the class for a `--policy` and an encoding.
@@ -56,9 +59,21 @@ class Algorithm:
                 f"pip install '.[{self.extra}]'."
             ) from error
 
-    def load_trainer(self) -> Any:
-        """Imports the `Trainer` of the algorithm."""
-        return load_object(self.trainer)
+    def load_trainer(self, engine: str | None = None) -> Any:
+        """Imports the `Trainer` of the algorithm, or that of another engine.
+
+        Raises:
+            ValueError: the engine's library is not installed.
+        """
+        if engine is None:
+            return load_object(self.trainer)
+        try:
+            return load_object(self.engines[engine])
+        except ImportError as error:
+            raise ValueError(
+                f"--engine {engine} needs {error.name}, which is not installed: "
+                f"pip install '.[{engine}]'."
+            ) from error
 
     def load_policy_files(self) -> Any:
         """Imports the module that loads and exports policies of the algorithm."""
@@ -79,17 +94,19 @@ def _mlp_or_set(set_policy: str, mlp: str = "MlpPolicy") -> dict[str, Any]:
 
 _SB3: dict[str, Any] = {"module": "stable_baselines3"}
 _CONTRIB: dict[str, Any] = {"module": "sb3_contrib", "extra": "contrib"}
+_RLLIB = {"rllib": "agents.training.rllib_trainer.RLlibTrainer"}
 _ON_POLICY = _mlp_or_set("set_policy.SetPolicy")
 _CHOOSING = _ON_POLICY | {
+    "clones_episodes": True,
     "association_policies": {
         "mlp": "agents.policies.association_policy.AssociationMlpPolicy",
         "set": "agents.policies.association_policy.AssociationSetPolicy",
-    }
+    },
 }
 _TD3 = _mlp_or_set("off_policy.SetTD3Policy", "agents.policies.mlp_td3.MlpTD3Policy")
 
 ALGORITHMS: dict[str, Algorithm] = {
-    "ppo": Algorithm(name="PPO", **_SB3, **_CHOOSING),
+    "ppo": Algorithm(name="PPO", **_SB3, **_CHOOSING, engines=_RLLIB),
     "a2c": Algorithm(name="A2C", **_SB3, **_CHOOSING),
     "trpo": Algorithm(
         name="TRPO", **_CONTRIB | {"module": "agents.trpo"}, **_ON_POLICY

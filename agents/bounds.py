@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -13,7 +14,8 @@ import numpy as np
 import dashf
 import mec_llm_env
 from agents.cache import CACHE as ALL_CACHES
-from agents.cache import cached_arrays, source_hash
+from agents.cache import cached_arrays, source_hash, store_arrays, stored_arrays
+from agents.work import HERE, Workers
 from dashf.result import NEAR
 from mec_llm_env import ObjectiveConfig, Scenario, Trajectory
 from mec_llm_env.bank import bank_presets, load_bank
@@ -90,25 +92,66 @@ def certified_bounds(
     preset: str | None = None,
     *,
     advance: Callable[[int], None] = lambda done: None,
+    workers: Workers = HERE,
 ) -> InstanceBounds:
     """Returns certified upper bounds of the SCR of every instance.
+
+    Bounds that are computed are kept in files by this process, whoever computes them.
 
     Args:
         instances: scenarios, or the trajectories of episodes.
         objective: weights and references.
         preset: whose bank holds the first of these instances, in order; None: none.
         advance: called with the number of instances that are bounded.
+        workers: where bounds are computed.
+
+    Raises:
+        dashf.common.parallel.WorkersLostError: workers were killed again and again.
     """
     kind = _EPISODES if isinstance(instances, Trajectory) else _SCENARIOS
     count = instances.batch_shape[0]
-    parts = [_banked(kind, instances, preset)]
-    first = len(parts[0].value)
+    banked = _banked(kind, instances, preset)
+    first = len(banked.value)
     advance(first)
-    for i in range(first, count, kind.chunk):
-        end = min(i + kind.chunk, count)
-        parts.append(_cached(kind, instances[i:end], objective))
-        advance(end)
-    return kind.result.joined(parts)
+    chunks = [
+        instances[i : min(i + kind.chunk, count)]
+        for i in range(first, count, kind.chunk)
+    ]
+    parts = _bounded(
+        kind, chunks, objective, lambda done: advance(first + done), workers
+    )
+    return kind.result.joined([banked, *parts])
+
+
+def _bounded(
+    kind: _Kind,
+    chunks: list[Any],
+    objective: ObjectiveConfig,
+    advance: Callable[[int], None],
+    workers: Workers,
+) -> list[InstanceBounds]:
+    """Returns the bounds of chunks, from files or computed and kept in files."""
+    paths = [CACHE / f"{instances_key(c, objective)}.npz" for c in chunks]
+    parts = [stored_arrays(path) for path in paths]
+    missing = [k for k, part in enumerate(parts) if part is None]
+    done = sum(len(part["value"]) for part in parts if part is not None)
+    if done:
+        advance(done)
+    bound = functools.partial(_bound, kind.bound, objective)
+    for i, arrays in workers.completed(bound, [chunks[k] for k in missing]):
+        k = missing[i]
+        store_arrays(paths[k], arrays)
+        parts[k] = arrays
+        done += len(arrays["value"])
+        advance(done)
+    return [kind.result(**part) for part in parts if part is not None]
+
+
+def _bound(
+    function: str, objective: ObjectiveConfig, chunk: Scenario | Trajectory
+) -> Arrays:
+    found = getattr(dashf, function)(chunk, objective)
+    return {"value": np.asarray(found.value), "gap": np.asarray(found.gap)}
 
 
 def _banked(
@@ -134,17 +177,6 @@ def _banked(
     return kind.result(value=value[:common], gap=bank.gap[:common])
 
 
-def _cached(
-    kind: _Kind, instances: Scenario | Trajectory, objective: ObjectiveConfig
-) -> InstanceBounds:
-    def bound() -> Arrays:
-        found = getattr(dashf, kind.bound)(instances, objective)
-        return {"value": np.asarray(found.value), "gap": np.asarray(found.gap)}
-
-    path = CACHE / f"{instances_key(instances, objective)}.npz"
-    return kind.result(**cached_arrays(path, bound))
-
-
 def instances_key(instances: Scenario | Trajectory, objective: ObjectiveConfig) -> str:
     """Hashes everything that a bound, or a plan, depends on, including the code."""
     digest = hashlib.sha256(f"{objective!r} {_code()}".encode())
@@ -165,3 +197,33 @@ def _fields(instances: Scenario | Trajectory) -> dict[str, Array]:
 @functools.cache
 def _code() -> str:
     return source_hash(dashf, mec_llm_env)
+
+
+def certified_bound(scenario: Scenario, objective: ObjectiveConfig) -> dashf.Bound:
+    """Returns the certified upper bound of one scenario, with its prices; cached.
+
+    Args:
+        scenario: batch shape ().
+        objective: weights and references.
+    """
+
+    def bound() -> Arrays:
+        found = dashf.upper_bound(scenario, objective)
+        return {
+            spec.name: np.asarray(getattr(found, spec.name))
+            for spec in dataclasses.fields(dashf.Bound)
+        }
+
+    key = instances_key(scenario, objective)
+    stored = cached_arrays(CACHE / f"{key}-prices.npz", bound)
+    fields: Any = {name: array[()] for name, array in stored.items()}
+    return dashf.Bound(**fields)
+
+
+def loose_bounds(bounds: Sequence[dashf.Bound]) -> str | None:
+    """Returns a note if a bound of some scenarios may be loose, else None."""
+    value, gap = (
+        np.array([float(getattr(bound, name)) for bound in bounds])
+        for name in ("value", "gap")
+    )
+    return InstanceBounds(value=value, gap=gap).warning()

@@ -23,14 +23,27 @@ def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
         path: of the `.npz` file, named after all that the arrays depend on.
         make: computes them.
     """
-    stored = _read(path)
+    stored = stored_arrays(path)
     if stored is not None:
         return stored
     arrays = make()
+    store_arrays(path, arrays)
+    return arrays
+
+
+def store_arrays(path: Path, arrays: Arrays) -> None:
+    """Writes arrays for `stored_arrays`; does nothing where that is not possible."""
     with contextlib.suppress(OSError):  # a read-only checkout, or a full disk
         path.parent.mkdir(parents=True, exist_ok=True)
         write_arrays(path, arrays)
-    return arrays
+
+
+def stored_arrays(path: Path) -> Arrays | None:
+    """Returns the arrays of a file; None if it is absent or damaged."""
+    try:
+        return read_arrays(path)
+    except (OSError, ValueError):
+        return None
 
 
 def source_hash(*packages: ModuleType) -> str:
@@ -43,11 +56,3 @@ def source_hash(*packages: ModuleType) -> str:
             digest.update(str(path.relative_to(root)).encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _read(path: Path) -> Arrays | None:
-    """Returns the arrays of a file; None if it is absent or damaged."""
-    try:
-        return read_arrays(path)
-    except (OSError, ValueError):
-        return None

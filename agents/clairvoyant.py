@@ -49,7 +49,7 @@ class Clairvoyant:
 
     def _one(self, trajectory: Trajectory) -> dict[str, Any]:
         o = self.task.config.objective
-        s, allocation = along(trajectory, self._plan(trajectory), o)
+        s, allocation = along(trajectory, self.servers(trajectory), o)
         outcome = evaluate(s, allocation, o)
         excess = violations(s, allocation).values()
         assert s.serving is not None
@@ -63,8 +63,8 @@ class Clairvoyant:
             "migrations": int((s.serving * (1 - allocation.association)).sum()),
         }
 
-    def _plan(self, trajectory: Trajectory) -> Array:
-        """Returns the servers [T, N] of a plan: known, or made and kept."""
+    def servers(self, trajectory: Trajectory) -> Array:
+        """Returns the servers [T, N] of an episode's plan, known or made and kept."""
         key = _content(trajectory)
         if key in self._known:
             return self._known[key]

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from agents.tasks import DEFAULT_ENV, ENVIRONMENTS
+from agents.work import BACKENDS, PROCESSES, RAY, Workers
 from mec_llm_env import ScenarioConfig
 
 DEFAULT_PRESET = ENVIRONMENTS[DEFAULT_ENV].default_preset
@@ -121,13 +122,19 @@ def check_memory(config: ScenarioConfig, count: int, what: str) -> None:
 
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:
-    """Adds `--preset` and `--override`."""
+    """Adds `--preset`, `--config` and `--override`."""
     presets = "; ".join(
         f"{', '.join(own.presets)} ({own.default_preset})"
         for own in ENVIRONMENTS.values()
     )
     parser.add_argument(
         "--preset", metavar="P", help=f"scenario configuration: {presets}"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="scenario configuration of your own, .toml or .json; `python -m "
+        "mec_llm_env init my.toml` writes one to edit",
     )
     parser.add_argument(
         "--override",
@@ -142,8 +149,62 @@ def task_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Returns the environment arguments that `add_task_options` asked for, no others.
 
     Raises:
-        ValueError: an override is not KEY=VALUE.
+        ValueError: an override is not KEY=VALUE, or both --preset and --config are
+            given.
     """
-    kwargs: dict[str, Any] = {"preset": options.preset} if options.preset else {}
+    if options.preset and options.config:
+        raise ValueError(
+            f"--config takes the place of --preset; got {options.config!r} and "
+            f"{options.preset!r}. Leave one out."
+        )
+    given = {"preset": options.preset, "config": options.config}
+    kwargs: dict[str, Any] = {k: v for k, v in given.items() if v}
     overrides = parse_overrides(options.override, "--override")
     return kwargs | ({"overrides": overrides} if overrides else {})
+
+
+def add_worker_options(
+    parser: argparse.ArgumentParser, note: str = "", default: int = 1
+) -> None:
+    """Adds `--jobs`, whose help the note ends, `--backend` and `--ray-address`."""
+    add = parser.add_argument
+    add(
+        "--jobs",
+        type=positive_integer,
+        metavar="J",
+        help=f"processes, at most ({default}; with Ray all processors of the cluster)"
+        + note,
+    )
+    add(
+        "--backend",
+        default=PROCESSES,
+        metavar="B",
+        help=f"where: {', '.join(BACKENDS)} (%(default)s); see docs/scaling.md",
+    )
+    add(
+        "--ray-address",
+        metavar="A",
+        help=f"with --backend {RAY}: host:port of a cluster (one that runs here, or "
+        "else this machine)",
+    )
+
+
+def workers_from(options: argparse.Namespace, default: int = 1) -> Workers:
+    """Returns the workers that `add_worker_options` asked for, connected.
+
+    Args:
+        options: of the command line.
+        default: processes on this machine, if no number is given.
+
+    Raises:
+        ValueError: the options do not go together, or Ray is not installed.
+        OSError: no cluster answers.
+    """
+    jobs = options.jobs
+    if jobs is None and options.backend == PROCESSES:
+        jobs = default
+    workers = Workers(
+        jobs=jobs, backend=options.backend, ray_address=options.ray_address
+    )
+    workers.connect()
+    return workers

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.base import Policy
-from mec_llm_env import Allocation, Scenario, Trajectory, violations
+from mec_llm_env import Allocation, Outcome, Scenario, Trajectory, violations
 from mec_llm_env.mobile_task import MobileTask
 from mec_llm_env.vector_env import DecisionVectorEnv
 
@@ -21,8 +21,11 @@ _MEANS = ("score", "delay_s", "energy_j", "cost")  # over users, and over slots
 class Slot(NamedTuple):
     """A slot of I episodes that a policy has decided."""
 
+    observation: Any  # before the decision, [I, …]
     scenario: Scenario  # [I]
     allocation: Allocation  # [I]
+    outcome: Outcome  # [I]
+    reward: Array  # [I]
     infos: dict[str, Any]  # of the environment, [I] each
     seconds: float  # that the policy took
 
@@ -50,11 +53,16 @@ def decided_slots(
         begun = time.perf_counter()
         action, state = policy.predict(observation, state, begins, deterministic=True)
         seconds = time.perf_counter() - begun
-        observation, _, _, _, infos = envs.step(action)
+        seen = observation
+        observation, reward, _, _, infos = envs.step(action)
         begins = np.zeros(count, dtype=np.bool_)
         assert envs.decided_scenario is not None
         assert envs.allocation is not None
-        yield Slot(envs.decided_scenario, envs.allocation, infos, seconds)
+        assert envs.outcome is not None
+        yield Slot(
+            *(seen, envs.decided_scenario, envs.allocation, envs.outcome),
+            *(reward, infos, seconds),
+        )
 
 
 def play(policy: Policy, task: MobileTask, trajectory: Trajectory) -> dict[str, Array]:

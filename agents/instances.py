@@ -19,10 +19,12 @@ from mec_llm_env import (
 )
 from mec_llm_env.held_out import MOST_HELD_OUT, SPLITS
 from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.sampling import is_fixed
 
 #: What agents are compared on, in a batch [I].
 Instances = Scenario | Trajectory
 
+INSTANCES = 100  # unless the command line says
 VALIDATION_SEED = SPLITS["validation"]  # + i is the seed of validation instance i
 TEST_SEED = SPLITS["test"]  # + i is the seed of test instance i
 DEMONSTRATION_SEED = 30_000_000  # + i is the seed of demonstration scenario i
@@ -42,6 +44,12 @@ def held_out_instances(config: ScenarioConfig, count: int = 100) -> Any:
     return _instances(config, TEST_SEED, count)
 
 
+def default_count(task: AnyTask) -> int:
+    """Returns how many test instances agents are compared on: 1 if all are the same."""
+    fixed = not isinstance(task, MobileTask) and is_fixed(task.config)
+    return 1 if fixed else INSTANCES
+
+
 def mean_scr(agent: Any, task: AnyTask, count: int) -> float:
     """Returns the mean SCR of an agent on the first `count` test instances.
 
@@ -58,12 +66,12 @@ def mean_scr(agent: Any, task: AnyTask, count: int) -> float:
     return float(outcome.scr.mean())
 
 
-def demonstration_instances(config: ScenarioConfig, first: int, count: int) -> Scenario:
-    """Returns the demonstration scenarios `first` … `first + count − 1`, [count].
+def demonstration_instances(config: ScenarioConfig, first: int, count: int) -> Any:
+    """Returns the demonstration instances `first` … `first + count − 1`, [count].
 
-    They are the scenarios of behaviour cloning, and used for nothing else.
+    They are those of behaviour cloning, and used for nothing else.
     """
-    return _scenarios(config, DEMONSTRATION_SEED + first, count)
+    return _instances(config, DEMONSTRATION_SEED + first, count)
 
 
 def _instances(config: ScenarioConfig, first_seed: int, count: int) -> Instances:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +16,13 @@ import numpy as np
 
 from agents.algorithms import ALGORITHMS
 from agents.run.config import TrainingConfig
-from agents.run.folder import BEST_WEIGHTS, WEIGHTS, load_config, read_content
+from agents.run.folder import (
+    BEST_WEIGHTS,
+    CONFIG,
+    WEIGHTS,
+    load_config,
+    read_content,
+)
 from agents.tasks import AnyTask, env_id_of, make_task
 from mec_llm_env import Allocation, Scenario
 from mec_llm_env.actions import make_codec
@@ -87,7 +97,7 @@ def _check_size(run: str | os.PathLike[str], trained: AnyTask, task: AnyTask) ->
         raise ValueError(
             f"{os.fspath(run)!r} was trained for {size[0]} users and {size[1]} "
             f"servers, which its policy is tied to; asked for {wanted[0]} and "
-            f"{wanted[1]}. Evaluate it with the --preset it was trained on."
+            f"{wanted[1]}. Evaluate it with the --preset or --config it was trained on."
         )
 
 
@@ -145,3 +155,29 @@ def _load_model(run: Path, config: TrainingConfig, task: AnyTask) -> Any:
         raise ValueError(
             f"{os.fspath(path)!r} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """What `LearnedAgent.from_run` reads of a run, to be sent to another machine."""
+
+    content: Mapping[str, bytes]  # by the name of the file
+
+    @classmethod
+    def of(cls, run: str | os.PathLike[str]) -> Self:
+        """Reads the files of a run.
+
+        Raises:
+            ValueError: the folder is no run, or has no model.
+        """
+        folder = Path(run)
+        model = find_model(folder, load_config(folder))
+        return cls({p.name: p.read_bytes() for p in (folder / CONFIG, model)})
+
+    @contextmanager
+    def unpacked(self) -> Iterator[str]:
+        """Yields a temporary folder that holds the files."""
+        with tempfile.TemporaryDirectory(prefix="mec-llm-run-") as folder:
+            for name, content in self.content.items():
+                (Path(folder) / name).write_bytes(content)
+            yield folder

@@ -69,6 +69,22 @@ def make_task(env_id: str, **kwargs: Any) -> AnyTask:
     return own.task_type(**kwargs)
 
 
+def whole_arguments(env_id: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Returns arguments that mean the same anywhere, at any time.
+
+    The parameters of a configuration take the place of its file and the overrides; a
+    preset is named as the default one where there is neither.
+
+    Raises:
+        ValueError: an argument is not valid.
+        OSError: the file cannot be opened.
+    """
+    if kwargs.get("config") is None:
+        return {"preset": environment(env_id).default_preset} | kwargs
+    rest = {k: v for k, v in kwargs.items() if k != "overrides"}
+    return rest | {"config": make_task(env_id, **kwargs).config.to_dict()}
+
+
 def env_id_of(task: AnyTask) -> str:
     """Returns the id of the environment whose task it is."""
     return MOBILE_ENV if isinstance(task, MobileTask) else DEFAULT_ENV

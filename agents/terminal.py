@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from dashf.common.parallel import WorkersLostError
+
 #: Exit status of a script that Ctrl-C has ended, as a shell has it.
 INTERRUPTED = 130
 
@@ -98,6 +100,9 @@ def run_script(main: Callable[[], int], program: str) -> int:
             return INTERRUPTED
         except MemoryError as error:
             print(f"{program}: error: not enough memory. {error}", file=sys.stderr)
+            return 1
+        except WorkersLostError as error:
+            print(f"{program}: error: {error}", file=sys.stderr)
             return 1
 
 

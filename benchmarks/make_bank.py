@@ -3,18 +3,34 @@
     python benchmarks/make_bank.py tiny-4x2 mobile-10x2 --work bank_work
 
 Resumable: each solved instance is a file in the work folder and is not solved again.
-When the last one is there the bank is written into the package.
+When the last one is there the bank is written into the package. With --jobs, or on a
+Ray cluster, several are solved at once; where branch and bound meets its time limit,
+faster processors find tighter bounds.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import io
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import dashf
+from agents.command_line import (
+    OneLineParser,
+    add_worker_options,
+    one_line_errors,
+    positive_integer,
+    workers_from,
+)
+from agents.display import Display
+from agents.terminal import run_script
+from agents.work import Workers
 from mec_llm_env import (
     MOBILE_PRESETS,
     Allocation,
@@ -40,9 +56,12 @@ PLAN: dict[str, tuple[int, float, float | None]] = {
 #: Episodes.
 EPISODES = {"mobile-10x2": 100}
 
+#: A line about an instance, and the arrays of its file.
+Solved = tuple[str, dict[str, Any]]
 
-def solve(preset: str, seed: int, gap: float, limit_s: float | None, path: Path) -> str:
-    """Solves one instance into a file and returns a line about it."""
+
+def solve(preset: str, gap: float, limit_s: float | None, seed: int) -> Solved:
+    """Solves one instance."""
     config = ScenarioConfig.preset(preset)
     scenario = sample_scenario(config, np.random.default_rng(seed))
     start = time.perf_counter()
@@ -54,20 +73,15 @@ def solve(preset: str, seed: int, gap: float, limit_s: float | None, path: Path)
         )
     bound = result.bound
     assert bound is not None
-    fields = result.allocation.to_dict()
     line = (
         f"{preset} {seed} scr {result.scr:.6f} "
         f"gap {100 * result.gap:.3f} % "
         f"{time.perf_counter() - start:.2f} s {bound.status.value}"
     )
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez(temporary, allow_pickle=False, bound=bound.value, **fields)
-    write_whole(path, temporary.read_bytes())
-    temporary.unlink()
-    return line
+    return line, {"bound": bound.value, **result.allocation.to_dict()}
 
 
-def assemble(preset: str, paths: list[Path]) -> str:
+def assemble(preset: str, paths: list[Path], output: Path) -> str:
     """Writes the bank of solved instances and returns a line about it."""
     seeds = np.array([int(path.stem) for path in paths])
     found = []
@@ -87,7 +101,7 @@ def assemble(preset: str, paths: list[Path]) -> str:
             for i, seed in enumerate(seeds)
         ]
     )
-    path = PACKAGE / f"{preset}.npz"
+    path = output / f"{preset}.npz"
     sha256 = save_bank(
         path,
         preset,
@@ -104,28 +118,24 @@ def assemble(preset: str, paths: list[Path]) -> str:
     )
 
 
-def plan(preset: str, seed: int, path: Path) -> str:
-    """Plans one episode into a file and returns a line about it."""
+def plan(preset: str, seed: int) -> Solved:
+    """Plans one episode."""
     config = MobileConfig.preset(preset)
     trajectory = sample_trajectory(config, np.random.default_rng(seed))
     found = dashf.plan(trajectory, config.objective)
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez(
-        temporary,
-        allow_pickle=False,
-        bound=found.bound.value,
-        scr=found.scr,
-        server=found.allocation.server,
-    )
-    write_whole(path, temporary.read_bytes())
-    temporary.unlink()
-    return (
+    line = (
         f"{preset} {seed} scr {found.scr:.6f} gap {100 * found.gap:.3f} % "
         f"{found.time_s:.2f} s {found.status.value}"
     )
+    arrays = {
+        "bound": found.bound.value,
+        "scr": found.scr,
+        "server": found.allocation.server,
+    }
+    return line, arrays
 
 
-def assemble_plans(preset: str, paths: list[Path]) -> str:
+def assemble_plans(preset: str, paths: list[Path], output: Path) -> str:
     """Writes the bank of planned episodes and returns a line about it."""
     found: dict[str, list[np.ndarray]] = {"bound": [], "scr": [], "server": []}
     for path in paths:
@@ -133,7 +143,7 @@ def assemble_plans(preset: str, paths: list[Path]) -> str:
             for name, values in found.items():
                 values.append(archive[name])
     arrays = {name: np.stack(values) for name, values in found.items()}
-    path = PACKAGE / f"{preset}.npz"
+    path = output / f"{preset}.npz"
     seeds = np.array([int(path.stem) for path in paths])
     sha256 = save_trajectory_bank(path, preset, seed=seeds, **arrays)
     share = arrays["scr"] / arrays["bound"]
@@ -143,32 +153,61 @@ def assemble_plans(preset: str, paths: list[Path]) -> str:
     )
 
 
-def main() -> None:
-    """Parses the command line, solves what is missing, writes the banks."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    """Solves what is missing and writes the banks; returns the exit status."""
+    parser = OneLineParser(
+        prog="make_bank.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     known = (*PLAN, *EPISODES)
-    parser.add_argument("presets", nargs="*", default=list(PLAN), metavar="PRESET")
-    parser.add_argument("--work", type=Path, default=Path("bank_work"))
-    arguments = parser.parse_args()
-    for preset in arguments.presets:
+    add = parser.add_argument
+    add("presets", nargs="*", default=list(PLAN), metavar="PRESET")
+    add("--work", type=Path, default=Path("bank_work"), help="(%(default)s)")
+    add("--output", type=Path, default=PACKAGE, help="of the banks (the package)")
+    add("--instances", type=positive_integer, metavar="I", help="of each (its own)")
+    add_worker_options(parser)
+    options = parser.parse_args(arguments)
+    for preset in options.presets:
         if preset not in known:
             parser.error(f"{preset!r} is not one of {', '.join(known)}")
-        episodes = preset in MOBILE_PRESETS
-        count = EPISODES[preset] if episodes else PLAN[preset][0]
-        folder = arguments.work / preset
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"{FIRST_SEED + i}.npz" for i in range(count)]
-        for path in paths:
-            if not path.exists():
-                seed = int(path.stem)
-                if episodes:
-                    line = plan(preset, seed, path)
-                else:
-                    line = solve(preset, seed, *PLAN[preset][1:], path)
-                print(line, flush=True)
-        finish = assemble_plans if episodes else assemble
-        print(finish(preset, paths), flush=True)
+    with one_line_errors(parser.prog):
+        options.output.mkdir(parents=True, exist_ok=True)
+        workers = workers_from(options)
+    for preset in options.presets:
+        paths = make_instances(preset, options.instances, options.work, workers)
+        finish = assemble_plans if preset in MOBILE_PRESETS else assemble
+        print(finish(preset, paths, options.output), flush=True)
+    return 0
+
+
+def make_instances(
+    preset: str, count: int | None, work: Path, workers: Workers
+) -> list[Path]:
+    """Solves the instances of a preset that have no file yet; returns all files."""
+    make: Callable[[int], Solved]
+    if preset in MOBILE_PRESETS:
+        planned, make = EPISODES[preset], functools.partial(plan, preset)
+    else:
+        planned, *limits = PLAN[preset]
+        make = functools.partial(solve, preset, *limits)
+    folder = work / preset
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{FIRST_SEED + i}.npz" for i in range(count or planned)]
+    missing = [path for path in paths if not path.exists()]
+    done = len(paths) - len(missing)
+    with Display(preset, len(paths)) as display:
+        display.update(done)
+        seeds = [int(path.stem) for path in missing]
+        for k, (line, arrays) in workers.completed(make, seeds):
+            buffer = io.BytesIO()
+            np.savez(buffer, allow_pickle=False, **arrays)
+            write_whole(missing[k], buffer.getvalue())
+            done += 1
+            display.say(line)
+            display.update(done)
+    return paths
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run_script(main, "make_bank.py"))

@@ -3,6 +3,7 @@
 from dashf.alternating.algorithm import DashfConfig
 from dashf.alternating.resources import shadow_prices
 from dashf.encoding import AssociationCodec
+from dashf.explanation import Explanation, explain
 from dashf.pair.best_response import BestResponse, best_response
 from dashf.pair.coefficients import local_frequency
 from dashf.policy import SolverPolicy
@@ -21,6 +22,7 @@ __all__ = [
     "BestResponse",
     "Bound",
     "DashfConfig",
+    "Explanation",
     "Iteration",
     "LookaheadPolicy",
     "Plan",
@@ -28,6 +30,7 @@ __all__ = [
     "SolverPolicy",
     "Status",
     "best_response",
+    "explain",
     "gap",
     "local_frequency",
     "plan",

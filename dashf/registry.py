@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import inspect
 import math
-import os
-import threading
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from functools import partial
-from multiprocessing import get_context, parent_process
 from typing import Any
 
 import numpy as np
@@ -35,6 +30,7 @@ from dashf.common.checks import (
     check_single,
 )
 from dashf.common.clock import Clock
+from dashf.common.parallel import completed
 from dashf.pricing.dual import solve_dual, solve_dual_batch, upper_bound
 from dashf.pricing.exact import solve_exact
 from dashf.result import BatchResult, Bound, Iteration, SolveResult, Status
@@ -174,8 +170,9 @@ def solve_batch(
             with bounds that were asked for, for each scenario with the others.
         progress: called with the number of scenarios done, after each if it can be.
         jobs: processes that take scenarios, at most, of solvers that do not take the
-            batch as a whole. As with all processes that Python spawns, a script that
-            asks for more than one must do its work under `if __name__ == "__main__":`.
+            batch as a whole. They are joblib's: local ones, unless
+            `joblib.parallel_config` names another backend. If one is killed, what it
+            was at is begun again.
         **options: of the solver.
 
     Returns:
@@ -184,6 +181,7 @@ def solve_batch(
     Raises:
         ValueError: there is no such solver, it has no such option, the batch is empty,
             or an argument is of another kind.
+        dashf.common.parallel.WorkersLostError: processes were killed again and again.
     """
     check_options(solver, options)
     s, o = check_scenario(scenario), check_objective(objective)
@@ -265,20 +263,13 @@ def _one_by_one(
     jobs: int,
 ) -> BatchResult:
     begin = time.perf_counter()
-    results: list[SolveResult] = []
     scenarios = [s[index] for index in np.ndindex(*s.batch_shape)]
     decide = partial(search, objective=o)
-    with contextlib.ExitStack() as stack:
-        answers: Iterable[SolveResult] = map(decide, scenarios)
-        if min(jobs, len(scenarios)) > 1:
-            # Spawned, because a fork while threads run may hang.
-            pool = ProcessPoolExecutor(
-                min(jobs, len(scenarios)), get_context("spawn"), _end_with_parent
-            )
-            answers = stack.enter_context(pool).map(decide, scenarios)
-        for answer in answers:
-            results.append(answer)
-            done(len(results))
+    found: dict[int, SolveResult] = {}
+    for i, result in completed(decide, scenarios, jobs):
+        found[i] = result
+        done(len(found))
+    results = [found[i] for i in range(len(scenarios))]
 
     def shaped(values: Any) -> Array:
         return np.reshape(values, (*s.batch_shape, *np.shape(values)[1:]))[()]
@@ -294,18 +285,6 @@ def _one_by_one(
         time_s=time.perf_counter() - begin,
         bound=Bound.joined(bounds, s.batch_shape) if bounds else None,
     )
-
-
-def _end_with_parent() -> None:
-    """Makes a worker process exit when its parent has ended, however it did."""
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def check_options(solver: str, options: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.actions import RESOURCES, decode_resources
 from mec_llm_env.allocation import one_hot
 from mec_llm_env.assignment import assign
+from mec_llm_env.layers import whole_layers
 
 _START_SPLIT = 0.3
 
@@ -92,6 +93,8 @@ def compute_greedy(scenario: Scenario) -> Array:
 def average_allocation(scenario: Scenario, association: Array) -> Allocation:
     """Returns equal shares, φ = 0.5 clipped to its box, full power and frequency.
 
+    With `layers`, φ is that of the nearest whole layers.
+
     Args:
         scenario: batch shape `[...]`.
         association: [..., N, M] 0 or 1.
@@ -104,11 +107,21 @@ def average_allocation(scenario: Scenario, association: Array) -> Allocation:
 
     return Allocation.unchecked(
         association=np.array(association, dtype=np.float64),
-        local_fraction=np.clip(0.5, s.local_fraction_min, s.local_fraction_max),
+        local_fraction=_split(s, 0.5),
         transmit_power_w=s.transmit_power_max_w.copy(),
         bandwidth_hz=share(s.bandwidth_max_hz),
         user_frequency_hz=s.user_frequency_max_hz.copy(),
         server_frequency_hz=share(s.server_frequency_max_hz),
+    )
+
+
+def _split(s: Scenario, local_fraction: float) -> Array:
+    """Returns a φ in the box of each user, [..., N], that of whole layers if asked."""
+    phi = np.clip(local_fraction, s.local_fraction_min, s.local_fraction_max)
+    if s.layers is None:
+        return phi
+    return np.clip(
+        whole_layers(phi, s.layers), s.local_fraction_min, s.local_fraction_max
     )
 
 
@@ -132,9 +145,8 @@ def starting_allocation(
     φ is clipped to its box.
     """
     s = scenario
-    split = np.clip(_START_SPLIT, s.local_fraction_min, s.local_fraction_max)
     return dataclasses.replace(
         average_allocation(s, association),
-        local_fraction=split,
+        local_fraction=_split(s, _START_SPLIT),
         user_frequency_hz=local_frequency(s, objective),
     )

@@ -6,7 +6,7 @@ SWEEP = Sweep(
     name="bandwidth",
     label="bandwidth of a server, MHz",
     values=(1.0, 2.0, 5.0, 10.0, 20.0, 40.0),
-    overrides=lambda value: {"radio.bandwidth_mhz": value},
+    overrides=lambda base, value: {"radio.bandwidth_mhz": value},
     logarithmic=True,
 )
 

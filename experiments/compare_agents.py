@@ -25,10 +25,13 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
 from agents.command_line import (
     DEFAULT_PRESET,
     OneLineParser,
+    add_worker_options,
     one_line_errors,
     positive_integer,
+    workers_from,
 )
 from agents.display import Display
+from agents.evaluation.figure_options import add_figure_options
 from agents.terminal import run_script
 from agents.training.validation import LARGEST_BOUNDED
 from experiments.comparison.document import check_page
@@ -42,6 +45,7 @@ from mec_llm_env.task import Task
 PROGRAM = "python -m experiments.compare_agents"
 _SEEDS, _INSTANCES = 5, 100
 _QUICK_SEEDS, _QUICK_INSTANCES = 2, 10
+_JOBS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,16 +58,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with one_line_errors(PROGRAM):
             _prepare(options)
+            workers = workers_from(options, _JOBS)
             lock = locks.enter_context(_locked(options.output))
             runs = make_runs(options.output, _entries(options), options.seeds)
             with _stage(f"Training {len(runs)} runs", len(runs)) as display:
-                train_all(runs, options.output, options.jobs, display, lock)
+                train_all(runs, options.output, workers, display, lock)
         task = Task(preset=options.preset)
         with _stage("Measuring", len(runs)) as display:
             results = measure_all(
-                runs, options.output, task, options.instances, display
+                runs, options.output, task, options.instances, display, workers
             )
-        path = write_outputs(options.output, runs, results, options.docs, command)
+        printed = {"kind": options.format, "width": options.width}
+        path = write_outputs(
+            options.output, runs, results, options.docs, command, **printed
+        )
     except (KeyboardInterrupt, ComparisonInterrupted):
         print(f"Interrupted; what is done is kept. Go on with: {command}")
         return 130
@@ -84,10 +92,10 @@ def build_parser() -> argparse.ArgumentParser:
     names = ", ".join(map(repr, PLAN))
     add("--agents", nargs="+", default=[], metavar="ENTRY", help=f"of {names} (all)")
     add("--seeds", type=positive_integer, metavar="S", help=f"0 … S − 1 ({_SEEDS})")
-    add("--jobs", type=positive_integer, default=2, help="parallel runs (%(default)s)")
     add("--output", type=Path, metavar="FOLDER", help="results/comparison")
     add("--preset", default=DEFAULT_PRESET, metavar="P", help="(%(default)s)")
     add("--timesteps", metavar="T", help="decisions of every run (each its own)")
+    add_worker_options(parser, "; runs and measurements at once", _JOBS)
     add(
         "--docs",
         type=Path,
@@ -96,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="update results.md and figures there (docs)",
     )
+    add_figure_options(parser, "3.5in")
     add(
         "--quick",
         action="store_true",
@@ -165,7 +174,10 @@ def _entries(options: argparse.Namespace) -> list[Entry]:
     with _stage(f"Checking the settings of {count} entries", count) as display:
         done = iter(range(1, count + 1))
         return make_entries(
-            options.agents, more, options.jobs, lambda: display.update(next(done))
+            options.agents,
+            more,
+            options.jobs or _JOBS,
+            lambda: display.update(next(done)),
         )
 
 

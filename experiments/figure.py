@@ -1,180 +1,202 @@
-"""What all figures share: options, sweep, CSV and PNG."""
+"""Sweeps: the SCR of agents over a quantity, as a figure and as a table."""
 
 from __future__ import annotations
 
-import argparse
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
+from agents.command_line import one_line_errors
 from agents.display import Display
-from agents.evaluation.results import to_csv
-from agents.evaluation.style import to_png
-from experiments.points import NAMES, solved_point
+from agents.evaluation.style import looks_of
+from agents.terminal import run_script
+from experiments.drawing import styled, two_panels, write_figure
+from experiments.drawn import DrawnAgent, check_sizes
+from experiments.options import Asked, add_scenario_options, asked, figure_parser
+from experiments.points import solved_points
+from experiments.tables import Block
 from mec_llm_env import ScenarioConfig
-from mec_llm_env.files import write_whole
 
 Array = Any
 
-LABELS = {
-    "dashf": "DASHF",
-    "gucro": "GUCRO",
-    "edge": "edge",
-    "aauco": "AAUCO",
-    "gucaa": "GUCAA",
-    "rucaa": "RUCAA",
-    "local": "local",
-    "random": "random",
-}
-MARKERS = dict(zip(NAMES, "osD^v<>x", strict=True))
+SCR = "service-cost ratio"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sweep:
-    """A quantity, its values, and what they change in the default scenario."""
+    """A quantity, its values, and what they change in a configuration."""
 
     name: str  # of the files
     label: str  # of the axis, with unit
     values: tuple[float, ...]
-    overrides: Callable[[float], dict[str, Any]]  # of `ScenarioConfig`
+    overrides: Callable[[ScenarioConfig, float], dict[str, Any]]  # of a configuration
     logarithmic: bool = False
+    whole: bool = False  # whether values are whole numbers
 
-    def config(self, value: float) -> ScenarioConfig:
-        """Returns the configuration at a value."""
-        return ScenarioConfig().with_overrides(self.overrides(value))
+    def config(self, base: ScenarioConfig, value: float) -> ScenarioConfig:
+        """Returns the configuration at a value.
+
+        Raises:
+            ValueError: the value is not valid.
+        """
+        if self.whole and value != int(value):
+            raise ValueError(
+                f"--values must be whole numbers for {self.name!r}; got {value:g}."
+            )
+        return base.with_overrides(self.overrides(base, value))
+
+    def fixed(self, base: ScenarioConfig) -> tuple[str, ...]:
+        """Returns the parameters that it sets."""
+        return tuple(self.overrides(base, self.values[0])) if self.values else ()
 
 
-def options(description: str | None) -> argparse.Namespace:
-    """Parses `--quick`, `--scenarios` and `--output`."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "--quick", action="store_true", help="3 scenarios, every other value"
-    )
-    parser.add_argument(
-        "--scenarios",
-        type=int,
-        default=20,
-        help="test scenarios per value (%(default)s)",
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path("results/figures"), help="directory"
-    )
-    arguments = parser.parse_args()
-    if arguments.scenarios < 2:
-        parser.error("--scenarios must be at least 2, to tell how sure the means are")
-    if arguments.quick:
-        arguments.scenarios = min(arguments.scenarios, 3)
-    return arguments
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Points:
+    """What all agents made of V values × I instances."""
+
+    values: Array  # [V]
+    by_agent: dict[str, list[list[list[dict[str, Any]]]]]  # [R][V][I] by label
+
+    def samples(self, key: str) -> dict[str, Array]:
+        """Returns a figure by label, the mean over runs of an agent, [V, I]."""
+        return {
+            label: np.mean(
+                [[[point[key] for point in row] for row in run] for run in runs], axis=0
+            )
+            for label, runs in self.by_agent.items()
+        }
+
+
+def program(name: str) -> str:
+    """Returns what the command of a figure is called."""
+    return f"python -m experiments.{name}"
 
 
 def run_sweep(sweep: Sweep, description: str | None) -> None:
-    """Draws the SCR of every solver against the swept quantity."""
-    arguments = options(description)
-    values, points = sweep_points(sweep, arguments)
-    scr = figures_of(points, "scr")
-    rows = table(scr, values, sweep.label, "SCR")
-    write_csv(arguments.output / f"{sweep.name}.csv", rows)
-
-    figure, axes = new_figure()
-    for name in NAMES:
-        draw_band(axes, name, values, scr[name])
-    if sweep.logarithmic:
-        axes.set_xscale("log")
-        axes.set_xticks(values, [f"{value:g}" for value in values])
-        axes.minorticks_off()
-    axes.set_xlabel(sweep.label)
-    axes.set_ylabel("service-cost ratio")
-    finish(figure, axes, arguments, sweep.name)
+    """Ends the program with a sweep's exit status."""
+    run = partial(main, sweep, description)
+    raise SystemExit(run_script(run, program(sweep.name)))
 
 
-def sweep_points(
-    sweep: Sweep, arguments: argparse.Namespace
-) -> tuple[Array, list[list[dict[str, Any]]]]:
-    """Returns the values and, for each, the points of all scenarios."""
-    values = sweep.values[::2] if arguments.quick else sweep.values
-    numbers = range(arguments.scenarios)
-    points: list[list[dict[str, Any]]] = []
-    with Display(sweep.name, len(values) * len(numbers)) as display:
-        for value in values:
-            points.append([])
-            for number in numbers:
-                points[-1].append(solved_point(sweep.config(value), number))
-                display.update(sum(map(len, points)))
-    return np.array(values), points
+def main(
+    sweep: Sweep, description: str | None, arguments: Sequence[str] | None = None
+) -> int:
+    """Draws the SCR of every agent against the swept quantity; returns the status."""
+    parser = figure_parser(program(sweep.name), description)
+    add_scenario_options(parser, swept=True)
+    options = parser.parse_args(arguments)
+    with one_line_errors(parser.prog):
+        request = asked(options, sweep.fixed)
+        values = sweep_values(sweep, request)
+        configs = checked_configs(sweep, request, values)
+    points = decided_points(sweep.name, request, values, configs)
+    with one_line_errors(parser.prog), styled():
+        draw_sweep(sweep, request, points)
+    return 0
 
 
-def figures_of(points: list[list[dict[str, Any]]], key: str) -> dict[str, Array]:
-    """Returns a figure by solver, [values, scenarios]."""
-    return {
-        name: np.array([[point[name][key] for point in row] for row in points])
-        for name in NAMES
-    }
-
-
-def interval(samples: Array) -> tuple[Array, Array]:
-    """Returns mean and half width of its 95 % confidence interval, over the last axis.
-
-    Student's t, over scenarios drawn independently.
-    """
-    count = samples.shape[-1]
-    deviation = samples.std(axis=-1, ddof=1) / np.sqrt(count)
-    return samples.mean(axis=-1), student.ppf(0.975, count - 1) * deviation
-
-
-def table(
-    samples: dict[str, Array], values: Array, label: str, quantity: str
-) -> list[list[Any]]:
-    """Returns the rows of a CSV: a value, a solver, mean, half width, scenarios."""
-    rows: list[list[Any]] = [
-        [label, "solver", f"mean {quantity}", "95 % half width", "scenarios"]
-    ]
-    for name, data in samples.items():
-        mean, half = interval(data)
-        rows += [
-            [f"{value:g}", name, f"{m:.6g}", f"{h:.3g}", data.shape[-1]]
-            for value, m, h in zip(values, mean, half, strict=True)
-        ]
-    return rows
-
-
-def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
-    """Writes a table, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, to_csv(rows))
-
-
-def new_figure(panels: int = 1) -> tuple[Any, Any]:
-    """Returns a figure that needs no display, and its axes, side by side if several."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3.5 + 4 * panels, 4.2), layout="constrained")
-    return figure, figure.subplots(1, panels, sharey=True)
-
-
-def draw_band(
-    axes: Any, name: str, x: Array, samples: Array, *, label: bool = True
-) -> None:
-    """Draws the mean of a solver over x with its 95 % band."""
-    mean, half = interval(samples)
-    colour = f"C{NAMES.index(name)}"
-    text = LABELS[name] if label else None
-    axes.plot(x, mean, color=colour, marker=MARKERS[name], ms=4, label=text)
-    axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.12, lw=0)
-
-
-def finish(figure: Any, axes: Any, arguments: argparse.Namespace, name: str) -> None:
-    """Adds legend and title and writes the PNG, whole or not at all."""
-    for panel in np.atleast_1d(axes):
-        panel.grid(alpha=0.3)
-    figure.suptitle(
-        f"{arguments.scenarios} scenarios, mean and 95 % confidence band", fontsize=10
+def draw_sweep(sweep: Sweep, request: Asked, points: Points) -> None:
+    """Draws and writes a sweep."""
+    block = Block(
+        axis=sweep.label,
+        values=points.values,
+        quantity=SCR,
+        samples=points.samples("scr"),
+        reference=request.reference.label,
     )
-    figure.legend(loc="outside right upper", fontsize=9, frameon=False)
-    path = arguments.output / f"{name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, to_png(figure, dpi=120))
-    print(f"{path} and .csv written")
+    figure, axes = two_panels(block, looks_of(request.agents), request.width)
+    if sweep.logarithmic:
+        for panel in axes:
+            panel.set_xscale("log")
+            panel.set_xticks(block.values, [f"{value:g}" for value in block.values])
+            panel.minorticks_off()
+    elif sweep.whole or len(block.values) <= 8:
+        axes[-1].set_xticks(block.values, [f"{value:g}" for value in block.values])
+    text = f"Service-cost ratio over {sweep.label.partition('; ')[0]}; {about(request)}"
+    if len(axes) > 1:
+        text += f" Below: paired differences to {block.reference}, where bands overlap."
+    write_figure(figure, sweep.name, [block], request, text)
+
+
+def sweep_values(sweep: Sweep, request: Asked) -> tuple[float, ...]:
+    """Returns the values that are asked for.
+
+    Raises:
+        ValueError: there are none.
+    """
+    values = request.values or sweep.values
+    return values[::2] if request.quick else values
+
+
+def checked_configs(
+    sweep: Sweep, request: Asked, values: Sequence[float]
+) -> list[ScenarioConfig]:
+    """Returns the configuration at every value, after checking all that can be wrong.
+
+    Raises:
+        ValueError: a value is not valid, or an agent cannot decide there.
+        OSError: the folder cannot be written.
+    """
+    configs = []
+    for value in values:
+        try:
+            configs.append(sweep.config(request.config, value))
+        except ValueError as error:
+            raise ValueError(f"--values: at {value:g}: {error}") from None
+    check_sizes(request.agents, configs)
+    check_output(request.output)
+    return configs
+
+
+def check_output(folder: Path) -> None:
+    """Checks, before long work begins, that files can be written, and leaves nothing.
+
+    Raises:
+        OSError: they cannot.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    with tempfile.TemporaryFile(dir=there):
+        pass
+
+
+def decided_points(
+    name: str,
+    request: Asked,
+    values: Sequence[float],
+    configs: Sequence[ScenarioConfig],
+) -> Points:
+    """Returns what all agents make of all instances at all values."""
+    tasks = [
+        (config, number, path)
+        for config in configs
+        for number in range(request.instances)
+        for agent in request.agents
+        for path in agent.given
+    ]
+    with Display(name, len(tasks)) as display:
+        points = solved_points(tasks, workers=request.workers, advance=display.update)
+    found = dict(zip(tasks, points, strict=True))
+
+    def runs(agent: DrawnAgent) -> list[list[list[dict[str, Any]]]]:
+        return [
+            [[found[c, k, path] for k in range(request.instances)] for c in configs]
+            for path in agent.given
+        ]
+
+    return Points(
+        values=np.array(values),
+        by_agent={agent.label: runs(agent) for agent in request.agents},
+    )
+
+
+def about(request: Asked) -> str:
+    """Returns what a caption says of the numbers."""
+    return (
+        f"mean over {request.instances} test scenarios of {request.system}, with 95 % "
+        "confidence bands."
+    )

@@ -2,41 +2,60 @@
 
     python -m experiments.migrations --agents hysteresis lookahead runs/ppo/latest
 
-Every agent decides the same test episodes. The upper panel has the migrations of 100
-users in a slot by their class of speed, the lower one over the slots of an episode:
-whoever looks ahead moves few users when little is left. The plan that knows the future
-is drawn beside them, from the bank.
+Every agent decides the same test episodes. One panel has the migrations of 100 users in
+a slot by their class of speed, the other one over the slots of an episode: whoever
+looks ahead moves few users when little is left. `clairvoyant` is the plan of who knows
+the future, from the bank where it has the episode.
 """
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.transforms import ScaledTranslation
 
+from agents.clairvoyant import CLAIRVOYANT, Clairvoyant
+from agents.command_line import one_line_errors, parse_overrides, positive_integer
+from agents.display import Display
 from agents.episodes import decided_slots
-from agents.evaluation.style import to_png
+from agents.evaluation.selection import select
+from agents.evaluation.style import Look, looks_of
 from agents.instances import held_out_instances
 from agents.registry import make_agent
-from experiments.figure import new_figure, write_csv
+from agents.tasks import ENVIRONMENTS, MOBILE_ENV, make_task
+from agents.terminal import run_script
+from experiments.drawing import side_by_side, styled, write_figure
+from experiments.figure import check_output, program
+from experiments.options import figure_parser
+from experiments.tables import Block, interval
 from mec_llm_env import MobileConfig, Trajectory
-from mec_llm_env.bank.trajectories import load_trajectory_bank
-from mec_llm_env.files import write_whole
 from mec_llm_env.mobile_config import SPEED_CLASSES
-from mec_llm_env.mobile_task import MobileTask
 
 Array = Any
 
+NAME = "migrations"
+_DEFAULT = ENVIRONMENTS[MOBILE_ENV].default_preset
 _WINDOW = 5  # slots that are averaged over
-_PLAN = "plan (knows the future)"
+_MARKERS = 6  # of a curve
+_UNIT = "migrations of 100 users in a slot"
 
 
-def migrations_of(name: str, trajectory: Trajectory) -> Array:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Curve:
+    """An agent in the figure."""
+
+    label: str
+    is_trained: bool
+
+
+def migrations_of(name: str, task: Any, trajectory: Trajectory) -> Array:
     """Returns who migrates in the episodes that an agent decides, [I, T, N] bool."""
-    task = MobileTask()
     policy = make_agent(name, task)
+    if isinstance(policy, Clairvoyant):
+        return planned_migrations(policy, trajectory)
     moved = []
     for slot in decided_slots(policy, getattr(policy, "task", task), trajectory):
         serving = slot.scenario.serving
@@ -46,81 +65,197 @@ def migrations_of(name: str, trajectory: Trajectory) -> Array:
     return np.stack(moved, axis=1)
 
 
-def planned_migrations(count: int) -> Array:
-    """Returns who migrates in the bank's plans of the first episodes, [I, T, N]."""
-    bank = load_trajectory_bank("mobile-10x2")
-    server, joined = bank.server[:count], bank.trajectory.joined[:count]
+def planned_migrations(planner: Clairvoyant, trajectory: Trajectory) -> Array:
+    """Returns who migrates in the plans of episodes, [I, T, N] bool."""
+    count = trajectory.batch_shape[0]
+    server = np.stack([planner.servers(trajectory[i]) for i in range(count)])
     moved = np.zeros(server.shape, dtype=bool)
-    moved[:, 1:] = (server[:, 1:] != server[:, :-1]) & ~joined[:, 1:]
+    joined = trajectory.joined[:, 1:]
+    moved[:, 1:] = (server[:, 1:] != server[:, :-1]) & ~joined
     return moved
 
 
-def speed_class(trajectory: Trajectory) -> Array:
+def speed_class(trajectory: Trajectory, config: MobileConfig) -> Array:
     """Returns the class of every user in every slot, [I, T, N], as `SPEED_CLASSES`."""
-    slowest = MobileConfig().mobility.vehicular_speed_m_per_s[0]
+    slowest = config.mobility.vehicular_speed_m_per_s[0]
     speed = trajectory.user_speed_m_per_s
     assert speed is not None
     return np.where(speed == 0, 0, np.where(speed < slowest, 1, 2))
 
 
-def main() -> None:
-    """Parses the command line, and writes a figure and its numbers."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--agents", nargs="+", default=["dual", "hysteresis", "lookahead"]
+def rate(moved: Array, counted: Array) -> Array:
+    """Returns the migrations of 100 users in a slot, a sample for each episode, [I].
+
+    Their mean is the rate over all users and slots that are counted, and their spread
+    that of a ratio of sums over episodes (linearised, as survey samplers do; Cochran,
+    Sampling Techniques, 1977, section 2.11).
+
+    Args:
+        moved: [I, T, N] bool.
+        counted: [I, T, N] bool, which users and slots.
+    """
+    migrations = (moved & counted).sum(axis=(1, 2))
+    users = counted.sum(axis=(1, 2))
+    overall = migrations.sum() / max(users.sum(), 1)
+    return 100 * (overall + (migrations - overall * users) / max(users.mean(), 1e-9))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draws how many migrate, and when; returns the status."""
+    parser = figure_parser(program(NAME), __doc__)
+    add = parser.add_argument
+    names = ["dual", "hysteresis", "lookahead", CLAIRVOYANT]
+    add("--agents", nargs="+", default=names, metavar="AGENT", help="(%(default)s)")
+    add("--labels", nargs="+", metavar="TEXT", help="of the agents, in the figure")
+    add("--preset", default=_DEFAULT, metavar="P", help="(%(default)s)")
+    add(
+        "--override",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a parameter, such as mobility.slots=10; may be repeated",
     )
-    parser.add_argument("--labels", nargs="+", help="of the agents, in the figure")
-    parser.add_argument("--episodes", type=int, default=100, metavar="I")
-    parser.add_argument("--output", type=Path, default=Path("results/figures"))
-    arguments = parser.parse_args()
-    labels = arguments.labels or arguments.agents
-    if len(labels) != len(arguments.agents):
-        parser.error("--labels must be as many as --agents")
-    if not 1 <= arguments.episodes <= 100:
-        parser.error("--episodes must be from 1 to 100, which the bank holds")
-    trajectory = held_out_instances(MobileConfig(), arguments.episodes)
-    moved = {
-        label: migrations_of(name, trajectory)
-        for label, name in zip(labels, arguments.agents, strict=True)
-    }
-    moved[_PLAN] = planned_migrations(arguments.episodes)
+    add(
+        "--instances",
+        type=positive_integer,
+        default=100,
+        metavar="I",
+        help="test episodes (%(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    with one_line_errors(parser.prog):
+        if options.instances < 2:
+            raise ValueError(
+                "--instances must be at least 2, to tell how sure the rates are; got 1."
+            )
+        overrides = parse_overrides(options.override, "--override")
+        task = make_task(MOBILE_ENV, preset=options.preset, overrides=overrides)
+        if task.episode_length < _WINDOW:
+            raise ValueError(
+                f"`mobility.slots` must be at least {_WINDOW}, over which curves are "
+                f"averaged; got {task.episode_length}."
+            )
+        curves = _curves(options.agents, options.labels, task)
+        trajectory = held_out_instances(task.config, options.instances)
+        check_output(options.output)
+    moved = {}
+    with Display(NAME, len(curves)) as display:
+        for label, (_, name) in curves.items():
+            moved[label] = migrations_of(name, task, trajectory)
+            display.update(len(moved))
+    kind = speed_class(trajectory, task.config)
+    blocks = migration_blocks(moved, kind)
+    with one_line_errors(parser.prog), styled():
+        figure, axes = side_by_side(options.width, len(curves), 2)
+        looks = looks_of([curve for curve, _ in curves.values()])
+        _draw_classes(axes[0], blocks[0], looks)
+        _draw_slots(axes[1], blocks[1], looks)
+        overridden = f" ({', '.join(options.override)})" if overrides else ""
+        text = (
+            f"Migrations by class of speed, and over slots ({_WINDOW} averaged); means "
+            f"over {options.instances} test episodes of {options.preset}{overridden}, "
+            "with 95 % confidence intervals."
+        )
+        write_figure(figure, NAME, blocks, options, text)
+    return 0
 
-    kind = speed_class(trajectory)
-    rates = {
-        label: [100 * m[kind == k].mean() for k in range(len(SPEED_CLASSES))]
-        for label, m in moved.items()
-    }
-    over_time = {label: 100 * m.mean(axis=(0, 2)) for label, m in moved.items()}
-    rows: list[list[Any]] = [["agent", *SPEED_CLASSES, "last 10 slots", "slots 11-20"]]
-    rows += [
-        [
-            label,
-            *(f"{rate:.3f}" for rate in rates[label]),
-            f"{over_time[label][-10:].mean():.3f}",
-            f"{over_time[label][10:20].mean():.3f}",
-        ]
-        for label in moved
+
+def migration_blocks(moved: Mapping[str, Array], kind: Array) -> list[Block]:
+    """Returns migrations by class of speed, and over the slots of an episode.
+
+    Args:
+        moved: who migrates, [I, T, N] bool by label.
+        kind: the class of every user, [I, T, N].
+    """
+    classes = range(len(SPEED_CLASSES))
+    slots = kind.shape[1]
+    smooth = np.ones(_WINDOW) / _WINDOW
+    return [
+        Block(
+            axis="class of speed",
+            values=np.arange(len(SPEED_CLASSES)),
+            names=SPEED_CLASSES,
+            quantity=_UNIT,
+            samples={
+                label: np.stack([rate(m, kind == k) for k in classes])
+                for label, m in moved.items()
+            },
+        ),
+        Block(
+            axis="slot",
+            values=np.arange(slots - _WINDOW + 1) + (_WINDOW + 1) / 2,
+            quantity=_UNIT,
+            samples={
+                label: np.stack(
+                    [np.convolve(row, smooth, "valid") for row in 100 * m.mean(axis=2)],
+                    axis=1,
+                )
+                for label, m in moved.items()
+            },
+        ),
     ]
-    write_csv(arguments.output / "migrations.csv", rows)
 
-    figure, (left, right) = new_figure(2)
-    width = 0.8 / len(moved)
-    for i, (label, rate) in enumerate(rates.items()):
-        shade = str(0.75 * i / len(moved))
-        places = np.arange(len(SPEED_CLASSES)) + (i - (len(moved) - 1) / 2) * width
-        left.bar(places, rate, width, color=shade, edgecolor="white", label=label)
-        smooth = np.convolve(over_time[label], np.ones(_WINDOW) / _WINDOW, "valid")
-        slots = np.arange(len(smooth)) + (_WINDOW + 1) / 2
-        line = ("-", "--", ":", "-.")[i % 4]
-        right.plot(slots, smooth, line, color=shade, marker="osD^v"[i % 5], markevery=6)
-    left.set_xticks(range(len(SPEED_CLASSES)), SPEED_CLASSES)
-    left.set_ylabel("migrations of 100 users in a slot")
-    left.legend(fontsize=8)
-    right.set_xlabel("slot")
-    right.set_ylim(bottom=0)
-    write_whole(arguments.output / "migrations.png", to_png(figure))
-    print("\n".join(",".join(map(str, row)) for row in rows))
+
+def _curves(
+    names: Sequence[str], labels: Sequence[str] | None, task: Any
+) -> dict[str, tuple[_Curve, str]]:
+    """Returns curve and agent by label, after checking that it can decide the task."""
+    if labels is not None and len(labels) != len(names):
+        raise ValueError(
+            f"--labels must be as many as --agents, {len(names)}; got {len(labels)}."
+        )
+    found = {}
+    for i, name in enumerate(names):
+        (entry,) = select([name], task)
+        label = entry.label if labels is None else labels[i]
+        if label in found:
+            raise ValueError(f"--agents has two of the label {label!r}; give --labels.")
+        found[label] = _Curve(label=label, is_trained=entry.trained), name
+    return found
+
+
+def _draw_classes(axes: Any, block: Block, looks: Mapping[str, Look]) -> None:
+    """Draws the rates of every class, those of all agents beside one another."""
+    width = axes.figure.get_figwidth() / (4 * len(block.values) * len(looks))
+    highest = 0.0
+    for i, (label, samples) in enumerate(block.samples.items()):
+        mean, half = interval(samples)
+        aside = ((i - (len(looks) - 1) / 2) * width, 0)
+        place = axes.transData + ScaledTranslation(*aside, axes.figure.dpi_scale_trans)
+        axes.errorbar(
+            *(block.values, mean),
+            yerr=half,
+            label=label,
+            **looks[label].markers,
+            elinewidth=0.9,
+            capsize=1.8,
+            transform=place,
+        )
+        highest = max(highest, float(np.max(mean + half)))
+    axes.set_xlim(-0.5, len(block.values) - 0.5)
+    axes.set_ylim(-0.04 * highest, 1.06 * highest or 1)
+    axes.set_xticks(block.values, block.shown_values())
+    axes.grid(False, axis="x")
+    axes.set_xlabel(block.axis)
+    axes.set_ylabel(_UNIT.replace(" in a", "\nin a"))
+
+
+def _draw_slots(axes: Any, block: Block, looks: Mapping[str, Look]) -> None:
+    every = max(1, len(block.values) // _MARKERS)
+    for i, (label, samples) in enumerate(block.samples.items()):
+        mean, half = interval(samples)
+        at = (i * every // len(looks), every)
+        axes.plot(block.values, mean, markevery=at, **looks[label].curve)
+        axes.fill_between(
+            *(block.values, mean - half, mean + half),
+            color=looks[label].colour,
+            alpha=0.13,
+            lw=0,
+        )
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(f"slot, mean of {_WINDOW}")
+    axes.set_ylabel(_UNIT.replace(" in a", "\nin a"))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run_script(main, program(NAME)))

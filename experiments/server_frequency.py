@@ -2,22 +2,26 @@
 
 from typing import Any
 
+import numpy as np
+
 from experiments.figure import Sweep, run_sweep
-from mec_llm_env.config import ServerConfig
+from mec_llm_env import ScenarioConfig
 
 
-def overrides(factor: float) -> dict[str, Any]:
+def overrides(base: ScenarioConfig, factor: float) -> dict[str, Any]:
     """Scales the frequency, and the power there with its cube, so that κ stays."""
-    default = ServerConfig()
+    # One number stands for all servers.
+    frequencies = np.atleast_1d(base.server.frequency_ghz).tolist()
+    powers = np.atleast_1d(base.server.power_w).tolist()
     return {
-        "server.frequency_ghz": tuple(factor * f for f in default.frequency_ghz),
-        "server.power_w": tuple(factor**3 * power for power in default.power_w),
+        "server.frequency_ghz": tuple(factor * f for f in frequencies),
+        "server.power_w": tuple(factor**3 * power for power in powers),
     }
 
 
 SWEEP = Sweep(
     name="server_frequency",
-    label="servers' GPU frequency, relative to 1.3 and 1.59 GHz",
+    label="servers' GPU frequency, relative to their own",
     values=(0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5),
     overrides=overrides,
 )

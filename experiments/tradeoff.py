@@ -1,78 +1,97 @@
 """Delay against energy, as the weights move from one to the other."""
 
-from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+from collections.abc import Sequence
+from functools import partial
 
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from agents.command_line import one_line_errors
+from agents.evaluation.style import looks_of
+from agents.terminal import run_script
+from experiments.drawing import panels, styled, write_figure
 from experiments.figure import (
-    LABELS,
-    MARKERS,
-    NAMES,
-    figures_of,
-    finish,
-    interval,
-    new_figure,
-    options,
-    sweep_points,
-    table,
-    write_csv,
+    Points,
+    about,
+    checked_configs,
+    decided_points,
+    program,
+    sweep_values,
 )
+from experiments.options import Asked, add_scenario_options, asked, figure_parser
+from experiments.tables import Block, interval
 from experiments.weights import SWEEP
 
-#: Not drawn.
+NAME = "tradeoff"
+
+#: Not drawn where others are, as it is far outside; the table has it.
 HIDDEN = ("random",)
 
-#: s and J; those outside the picture are not drawn.
-TICKS = (10, 15, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500)
+_HEIGHT_IN = 2.9
 
 
-def main() -> None:
-    """Draws mean energy against mean delay of a user, one curve per solver."""
-    arguments = options(__doc__)
-    values, points = sweep_points(SWEEP, arguments)
-    delay, energy = figures_of(points, "delay_s"), figures_of(points, "energy_j")
-    rows = table(delay, values, SWEEP.label, "delay, s")
-    rows += table(energy, values, SWEEP.label, "energy, J")
-    write_csv(arguments.output / "tradeoff.csv", rows)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draws mean energy against mean delay of a user; returns the status."""
+    parser = figure_parser(program(NAME), __doc__)
+    add_scenario_options(parser, swept=True)
+    options = parser.parse_args(arguments)
+    with one_line_errors(parser.prog):
+        request = asked(options, SWEEP.fixed)
+        values = sweep_values(SWEEP, request)
+        configs = checked_configs(SWEEP, request, values)
+    points = decided_points(NAME, request, values, configs)
+    with one_line_errors(parser.prog), styled():
+        _draw(request, points)
+    return 0
 
-    figure, axes = new_figure()
-    for name in NAMES:
-        if name in HIDDEN:
-            continue
-        (x, x_half), (y, y_half) = interval(delay[name]), interval(energy[name])
-        colour = f"C{NAMES.index(name)}"
+
+def _draw(request: Asked, points: Points) -> None:
+    """Draws and writes one curve per agent, its points the weights."""
+    block = partial(
+        Block,
+        axis=SWEEP.label,
+        values=points.values,
+        reference=request.reference.label,
+    )
+    delay = block(quantity="delay, s", samples=points.samples("delay_s"))
+    energy = block(quantity="energy, J", samples=points.samples("energy_j"))
+    shown = [a for a in request.agents if a.label not in HIDDEN] or request.agents
+    figure, (axes,) = panels(request.width, len(shown), [_HEIGHT_IN])
+    looks = looks_of(request.agents)
+    for agent in shown:
+        label, own = agent.label, looks[agent.label]
+        (x, x_half), (y, y_half) = (
+            interval(quantity.samples[label]) for quantity in (delay, energy)
+        )
         axes.errorbar(
-            x,
-            y,
+            *(x, y),
             xerr=x_half,
             yerr=y_half,
-            color=colour,
-            marker=MARKERS[name],
-            ms=4,
+            label=label,
             elinewidth=0.5,
-            ecolor=(colour, 0.5),
-            label=LABELS[name],
+            ecolor=(own.colour, 0.5),
+            **own.curve,
         )
-        if name == "dashf":
-            for i in (0, len(values) - 1):
+        if agent is request.reference:
+            for i in dict.fromkeys((0, len(points.values) - 1)):
                 axes.annotate(
-                    f"weight of delay {values[i]:g}",
+                    f"weight {points.values[i]:g}",
                     (x[i], y[i]),
                     textcoords="offset points",
                     horizontalalignment="right",
-                    xytext=(-6, -14),
-                    fontsize=8,
+                    verticalalignment="top",
+                    xytext=(-4, -4),
+                    fontsize=7,
                 )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    limits = axes.get_xlim(), axes.get_ylim()
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(FixedLocator(TICKS))
+        getattr(axes, f"set_{axis.axis_name}scale")("log")
+        axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7), numticks=20))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axis.set_minor_locator(NullLocator())
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("delay, s, mean over users")
     axes.set_ylabel("energy, J, mean over users")
-    axes.set(xlim=limits[0], ylim=limits[1])
-    finish(figure, axes, arguments, "tradeoff")
+    text = f"Energy over delay, a point for each weight of delay; {about(request)}"
+    write_figure(figure, NAME, [delay, energy], request, text.replace("bands", "bars"))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run_script(main, program(NAME)))

@@ -6,7 +6,7 @@ SWEEP = Sweep(
     name="transmit_power",
     label="maximum transmit power of every user, W",
     values=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
-    overrides=lambda value: {"radio.transmit_power_max_w": (value, value)},
+    overrides=lambda base, value: {"radio.transmit_power_max_w": (value, value)},
     logarithmic=True,
 )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -42,6 +43,7 @@ from agents.terminal import run_script
 from agents.training import start
 from agents.training.settings import add_training_options, config_from_options
 from agents.training.validation import Validation
+from agents.work import Workers
 from experiments.search_spaces import SPACES, as_parameters, suggest, with_changes
 
 TRIALS = 20
@@ -61,11 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         study = open_study(Path(options.study or default), config)
     print(f"Study in {options.study or default}: {_describe(study)}", flush=True)
     left = options.trials - len(study.get_trials(states=_DONE))
+    path = Path(options.study or default)
     try:
-        if left > 0:
+        if options.jobs == 1 and left > 0:
             study.optimize(
                 lambda trial: run_trial(trial, config), left, callbacks=[_print_trial]
             )
+        elif left > 0:
+            one = functools.partial(run_apart, path, config)
+            for _, line in Workers(jobs=options.jobs).completed(one, range(left)):
+                print(line, flush=True)
     except KeyboardInterrupt:
         print("Interrupted. The same command continues the study.")
         return 130
@@ -83,9 +90,11 @@ def build_parser() -> argparse.ArgumentParser:
     add_training_options(parser, SEED)
     add = parser.add_argument
     add("--trials", type=positive_integer, default=TRIALS, help="in all (%(default)s)")
+    add("--jobs", type=positive_integer, default=1, help="at once (%(default)s)")
     add("--study", metavar="FILE", help="(results/tuning/<agent>_<policy>.log)")
     parser.set_defaults(seed=SEED)
     parser.set_defaults(env=None, eval_freq=None, checkpoint_freq=None)
+    parser.set_defaults(engine=None, num_env_runners=None)
     parser.set_defaults(warm_start=None, warm_start_scenarios=None)
     return parser
 
@@ -126,10 +135,33 @@ def open_study(path: Path, config: TrainingConfig) -> optuna.Study:
         study.enqueue_trial(as_parameters(begin, space_of(config)))
     # Another seed, else a resumed study would repeat its random trials.
     seed = config.seed + len(study.trials)
-    study.sampler = optuna.samplers.TPESampler(
-        n_startup_trials=_RANDOM, multivariate=True, seed=seed
-    )
+    study.sampler = _sampler(seed)
     return study
+
+
+def _sampler(seed: int, *, apart: bool = False) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.TPESampler(
+        n_startup_trials=_RANDOM, multivariate=True, seed=seed, constant_liar=apart
+    )
+
+
+def run_apart(path: Path, config: TrainingConfig, number: int) -> str:
+    """Runs a trial of a study in a worker process; returns a line about it.
+
+    Trials that are at work elsewhere count as bad ones, so that no two are alike. What
+    is suggested then depends on which trials have ended: a study of several processes
+    does not repeat itself.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = open_study(path, config)
+    study.sampler = _sampler(config.seed + len(study.trials) + number, apart=True)
+    ended: list[str] = []
+    study.optimize(
+        lambda trial: run_trial(trial, config),
+        1,
+        callbacks=[lambda _, trial: ended.append(_line_of(trial))],
+    )
+    return ended[0]
 
 
 def space_of(config: TrainingConfig) -> dict[str, Any]:
@@ -233,12 +265,15 @@ def best_entry(study: optuna.Study, config: TrainingConfig) -> str:
 
 
 def _print_trial(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    print(_line_of(trial), flush=True)
+
+
+def _line_of(trial: optuna.trial.FrozenTrial) -> str:
     seen = max(trial.intermediate_values.items(), default=(0, float("nan")))
     text = ", ".join(f"{k}={v:.3g}" for k, v in trial.params.items())
-    print(
+    return (
         f"{trial.number:>4} {trial.state.name.lower():<9} {seen[1]:.4f} after "
-        f"{seen[0]:>2} evaluations: {text}",
-        flush=True,
+        f"{seen[0]:>2} evaluations: {text}"
     )
 
 

@@ -6,8 +6,7 @@ SWEEP = Sweep(
     name="user_frequency",
     label="maximum GPU frequency of every user, GHz",
     values=(0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3),
-    overrides=lambda value: {"device.frequency_max_ghz": (value, value)},
-    logarithmic=False,
+    overrides=lambda base, value: {"device.frequency_max_ghz": (value, value)},
 )
 
 if __name__ == "__main__":

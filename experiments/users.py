@@ -6,8 +6,8 @@ SWEEP = Sweep(
     name="users",
     label="users",
     values=(2, 4, 6, 10, 15, 20, 30),
-    overrides=lambda value: {"users": int(value)},
-    logarithmic=False,
+    overrides=lambda base, value: {"users": int(value)},
+    whole=True,
 )
 
 if __name__ == "__main__":

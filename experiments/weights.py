@@ -6,11 +6,10 @@ SWEEP = Sweep(
     name="weights",
     label="weight of delay; the weight of energy is the rest to 1",
     values=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
-    overrides=lambda value: {
+    overrides=lambda base, value: {
         "objective.delay_weight": value,
         "objective.energy_weight": 1 - value,
     },
-    logarithmic=False,
 )
 
 if __name__ == "__main__":

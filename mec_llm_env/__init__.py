@@ -6,6 +6,7 @@ import gymnasium as _gymnasium
 
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.config import PRESETS, ObjectiveConfig, ScenarioConfig
+from mec_llm_env.llms import DECODERS, Decoder
 from mec_llm_env.mobile_config import (
     MOBILE_PRESETS,
     MigrationConfig,
@@ -24,9 +25,11 @@ if _typing.TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DECODERS",
     "MOBILE_PRESETS",
     "PRESETS",
     "Allocation",
+    "Decoder",
     "MigrationConfig",
     "MobileConfig",
     "MobilityConfig",
@@ -94,6 +97,8 @@ _IDS = {
     "MecLlm-medium-v0": "medium-50x10",
     "MecLlm-large-v0": "large-1000x50",
     "MecLlm-huge-v0": "huge-10000x200",
+    "MecLlm-6g-umi-v0": "6g-umi-10x2",
+    "MecLlm-6g-subthz-v0": "6g-subthz-10x2",
     "MecLlmMobile-v0": None,
     "MecLlmMobile-paper-v0": "mobile-10x2",
     "MecLlmMobile-medium-v0": "mobile-50x10",

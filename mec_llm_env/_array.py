@@ -26,9 +26,25 @@ def namespace(*arrays: Array) -> Any:
 
 def like(array: Array, constant: Any) -> Array:
     """Returns a constant of NumPy or Python as `array` is: its library, its floats."""
-    if type(array) is np.ndarray:
+    if type(array) is np.ndarray or isinstance(array, np.generic | int | float):
         return constant
     return namespace(array).asarray(constant, dtype=array.dtype)
+
+
+def straight_through(rounded: Array, given: Array) -> Array:
+    """Returns rounded numbers, with the gradient of what was given.
+
+    As if nothing were rounded [Bengio et al. 2013]; PyTorch and JAX have one.
+    """
+    if type(rounded) is np.ndarray:
+        return rounded
+    if array_api_compat.is_jax_array(rounded):
+        from jax.lax import stop_gradient
+
+        return stop_gradient(rounded) + (given - stop_gradient(given))
+    if getattr(given, "requires_grad", False):
+        return given + (rounded - given).detach()
+    return rounded
 
 
 def ndtri(probability: Array) -> Array:

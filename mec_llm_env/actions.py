@@ -17,6 +17,7 @@ from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation, indicator
 from mec_llm_env.assignment import assign
 from mec_llm_env.config import ScenarioConfig
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.objective import check_shapes
 from mec_llm_env.ranges import shorten
 from mec_llm_env.record import checked_numpy, describe_index, first_index
@@ -45,7 +46,8 @@ def decode_resources(
 
     NumPy, PyTorch and JAX alike, differentiable in both arguments. Always feasible for
     a feasible association: bandwidth is shared by weights, compute by requests that are
-    scaled down only if they exceed the server, so that it can be left idle.
+    scaled down only if they exceed the server, so that it can be left idle. The split
+    is that of the nearest whole layers where the scenario has `layers`.
     """
     s = scenario
     xp = namespace(s.channel_gain, association, resources)
@@ -63,9 +65,12 @@ def decode_resources(
         return xp.vecdot(xp.matrix_transpose(association), per_user[..., None, :])
 
     requested = total(request)
+    local_fraction = s.local_fraction_min + split_range * (split + 1) / 2
+    if s.layers is not None:
+        local_fraction = whole_layers(local_fraction, s.layers)
     return Allocation.unchecked(
         association=association,
-        local_fraction=s.local_fraction_min + split_range * (split + 1) / 2,
+        local_fraction=local_fraction,
         transmit_power_w=s.transmit_power_max_w * _share_of_maximum(power),
         bandwidth_hz=at_server(s.bandwidth_max_hz)
         * (weight / at_server(total(weight))),

@@ -6,7 +6,8 @@ import math
 
 from mec_llm_env._array import Array, namespace
 
-_NEPER_PER_DB = math.log(10) / 10  # of power
+#: Of power.
+NEPER_PER_DB = math.log(10) / 10
 
 
 def mean_log_gain(
@@ -21,13 +22,13 @@ def mean_log_gain(
     """
     xp = namespace(distance_m)
     slope = path_loss_slope_db / 10  # nepers of power a neper of distance
-    at_1_km = -path_loss_intercept_db * _NEPER_PER_DB
+    at_1_km = -path_loss_intercept_db * NEPER_PER_DB
     return at_1_km - slope * xp.log(distance_m / 1000)
 
 
 def shadowing_nepers(shadowing_db: Array) -> Array:
     """Converts dB of power to nepers of power."""
-    return _NEPER_PER_DB * shadowing_db
+    return NEPER_PER_DB * shadowing_db
 
 
 def uplink_rate_bit_per_s(

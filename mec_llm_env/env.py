@@ -185,7 +185,7 @@ class MecLlmEnv(DecisionEnv):
     Args:
         config: the arguments as one dictionary, as RLlib hands them over; optional.
         render_mode: "rgb_array", "human" (a window) or None.
-        **kwargs: see `Task`: preset, overrides, encodings, episode_length, split.
+        **kwargs: see `Task`: preset, overrides, config, encodings, and so on.
     """
 
     task_type = Task

@@ -43,8 +43,10 @@ class JaxEnv:
     are float32, or float64 after `jax.config.update("jax_enable_x64", True)`.
 
     Args:
-        preset: name of a scenario configuration, see `PRESETS`.
+        preset: name of a scenario configuration, see `PRESETS`; None: "paper-10x2".
         overrides: parameters that differ from it, `{"radio.bandwidth_mhz": 20}`.
+        config: in place of a preset a `ScenarioConfig`, a file (`from_file`), or a
+            dictionary as `to_dict` gives.
         action_encoding: "box", "multi_discrete", "dict" or "dict_flat".
         observation_encoding: "flat" or "tokens".
         episode_length: decisions an episode, each on a scenario of its own.
@@ -63,8 +65,9 @@ class JaxEnv:
     def __init__(
         self,
         *,
-        preset: str = "paper-10x2",
+        preset: str | None = None,
         overrides: Mapping[str, Any] | None = None,
+        config: Any = None,
         action_encoding: str = "box",
         observation_encoding: str = "flat",
         episode_length: int = 1,
@@ -73,6 +76,7 @@ class JaxEnv:
         self.task = Task(
             preset=preset,
             overrides=overrides,
+            config=config,
             action_encoding=action_encoding,
             observation_encoding=observation_encoding,
             episode_length=episode_length,

@@ -19,7 +19,7 @@ from mec_llm_env.config import (
     from_presets,
 )
 from mec_llm_env.names import by_name
-from mec_llm_env.ranges import Checked, integer, number
+from mec_llm_env.ranges import Checked, integer, number, shorten
 
 #: Slots times users times servers of a trajectory, at most.
 MOST_ENTRIES = 10_000_000
@@ -50,6 +50,8 @@ class MobilityConfig(Checked):
     velocity_memory: float = number(0.95, 0, 1)
     # m, to 1/e; Gudmundson 1991: tens of m in cities to 500 m; the value: assumption
     shadowing_distance_m: float = number(200.0, 1e-3, 1e9)
+    # m, to 1/e, of line of sight; TR 38.901, table 7.6.3.1-2, UMa and UMi
+    sight_distance_m: float = number(50.0, 1e-3, 1e9)
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)
@@ -115,6 +117,16 @@ class MobileConfig(ScenarioConfig):
 
     def __post_init__(self) -> None:
         ScenarioConfig.__post_init__(self)
+        fixed = {
+            "radio.channel_gain_db": self.radio.channel_gain_db,
+            "layout.user_position_m": self.layout.user_position_m,
+        }
+        for key, value in fixed.items():
+            if value is not None:
+                raise ValueError(
+                    f"`{key}` must be None where users move; got {shorten(value)}. "
+                    "Gains or positions over time are traces: `read_traces`."
+                )
         entries = self.mobility.slots * self.users * self.servers
         if entries > MOST_ENTRIES:
             raise ValueError(

@@ -22,7 +22,7 @@ class MecLlmMobileEnv(DecisionEnv):
     Args:
         config: the arguments as one dictionary, as RLlib hands them over; optional.
         render_mode: "rgb_array", "human" (a window) or None.
-        **kwargs: see `MobileTask`: preset, overrides, encodings, reward.
+        **kwargs: see `MobileTask`: preset, overrides, config, encodings, reward.
     """
 
     task_type = MobileTask

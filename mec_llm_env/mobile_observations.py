@@ -33,6 +33,7 @@ from mec_llm_env.record import (
     describe_index,
     first_index,
 )
+from mec_llm_env.sampling import noise_rises
 from mec_llm_env.scenario import Scenario
 
 #: Names of the columns of a user token after those of `MecLlm-v0` and the M of
@@ -110,6 +111,8 @@ class MobileObservationCodec(TokenCodec):
             encoding,
             user=_extended(user, [1.0] * m + [_SPREAD] * 2 + place + unit),
             server=_extended(server, [*place, 1.0, _SPREAD, _SPREAD]),
+            noise_rise=noise_rises(config),
+            layers=config.workload.whole_layers,
         )
 
     def encode(self, observation: MobileObservation) -> Any:
@@ -184,7 +187,9 @@ class MobileObservationCodec(TokenCodec):
             "user_position_m": own_user[..., m + 2 : m + 4].copy(),
             "server_position_m": own_server[..., :2].copy(),
         }
-        scenario = read_scenario(first, second).to_dict()
+        scenario = read_scenario(
+            first, second, noise_rise=self.noise_rise, layers=self.layers
+        ).to_dict()
         return MobileObservation(
             slot=slot.astype(np.int64),
             scenario=Scenario.unchecked(**scenario | fields),

@@ -18,7 +18,7 @@ from mec_llm_env.objective import Outcome
 from mec_llm_env.ranges import Limits, Rule, shorten
 from mec_llm_env.record import ArrayRecord
 from mec_llm_env.scenario import Scenario
-from mec_llm_env.task import DecisionTask
+from mec_llm_env.task import DecisionTask, chosen_config
 from mec_llm_env.trajectory import Trajectory
 
 #: What a reward may be.
@@ -32,6 +32,7 @@ class MobileSituation(ArrayRecord):
     seen: MobileObservation  # [...]
     user_speed_m_per_s: Array  # [..., N] m/s; 0 where slots are given
     shadowing_db: Array  # [..., N, M] dB; 0 where slots are given
+    sight: Array | None = None  # [..., N, M], as in `MobilityState`; 0 likewise
 
     @property
     def scenario(self) -> Scenario:
@@ -43,8 +44,10 @@ class MobileTask(DecisionTask):
     """The sequential problem of `MecLlmMobile-v0`: its keyword arguments, made usable.
 
     Args:
-        preset: name of a configuration, see `MOBILE_PRESETS`.
+        preset: name of a configuration, see `MOBILE_PRESETS`; None: "mobile-10x2".
         overrides: parameters that differ from it, `{"mobility.slots": 20}`.
+        config: in place of a preset a `MobileConfig`, a file, or a dictionary; see
+            `Task`.
         action_encoding: "box", "multi_discrete", "dict" or one that is registered.
         observation_encoding: "flat" or "tokens".
         reward: of a slot. "scr_difference": by how much it changes the SCR of the
@@ -69,8 +72,9 @@ class MobileTask(DecisionTask):
     def __init__(
         self,
         *,
-        preset: str = "mobile-10x2",
+        preset: str | None = None,
         overrides: Mapping[str, Any] | None = None,
+        config: Any = None,
         action_encoding: str = "box",
         observation_encoding: str = "flat",
         reward: str = "scr_difference",
@@ -88,9 +92,7 @@ class MobileTask(DecisionTask):
         for name, value in surplus.items():
             _check_surplus(name, value, reward)
         self.surplus_ratio, self.surplus_cost = surplus_ratio, surplus_cost
-        config = MobileConfig.preset(preset).with_overrides(
-            {} if overrides is None else overrides
-        )
+        config = chosen_config(MobileConfig, "mobile-10x2", preset, config, overrides)
         self.episode_length = config.mobility.slots
         self.sampler = mobility_sampler(config)
         codec = MobileObservationCodec(config, observation_encoding)
@@ -126,6 +128,7 @@ class MobileTask(DecisionTask):
             ),
             user_speed_m_per_s=situation.user_speed_m_per_s,
             shadowing_db=situation.shadowing_db,
+            sight=situation.sight,
         )
 
     def onward(self, situation: MobileSituation, source: Any) -> MobileSituation:
@@ -137,6 +140,7 @@ class MobileTask(DecisionTask):
                 user_velocity_m_per_s=seen.user_velocity_m_per_s,
                 user_speed_m_per_s=situation.user_speed_m_per_s,
                 shadowing_db=situation.shadowing_db,
+                sight=situation.sight,
             )
             state = self.sampler.advance(state, _uniforms(source))
         association = seen.scenario.serving
@@ -268,13 +272,25 @@ class MobileTask(DecisionTask):
             user_velocity_m_per_s=velocity,
         )
         # Refuses what cannot be observed.
-        self.observe(self.begin(_state(trajectory)))
+        self.observe(self.begin(self._state(trajectory)))
         return trajectory
 
     def recall(self, given: Trajectory, index: Any, decisions: Any) -> MobilityState:
         """Returns slots of what was given: of its members, after so many decisions."""
         over_batch = index if isinstance(index, tuple) else (index,)
-        return _state(ArrayRecord.__getitem__(given, (*over_batch, decisions)))
+        return self._state(ArrayRecord.__getitem__(given, (*over_batch, decisions)))
+
+    def _state(self, slots: Trajectory) -> MobilityState:
+        """Returns slots of a trajectory as states that nothing is drawn from."""
+        nothing = np.zeros(slots.scenario.channel_gain.shape)
+        return MobilityState(
+            joined=slots.joined,
+            scenario=slots.scenario,
+            user_velocity_m_per_s=slots.user_velocity_m_per_s,
+            user_speed_m_per_s=np.zeros(slots.joined.shape),
+            shadowing_db=nothing,
+            sight=nothing if self.sampler.scenarios.has_states else None,
+        )
 
     def _check_speeds(self, config: MobileConfig, highest: float) -> None:
         """Refuses speeds that an observation cannot hold."""
@@ -311,17 +327,7 @@ def _situation(
         ),
         user_speed_m_per_s=state.user_speed_m_per_s,
         shadowing_db=state.shadowing_db,
-    )
-
-
-def _state(slots: Trajectory) -> MobilityState:
-    """Returns slots of a trajectory as states that nothing is drawn from."""
-    return MobilityState(
-        joined=slots.joined,
-        scenario=slots.scenario,
-        user_velocity_m_per_s=slots.user_velocity_m_per_s,
-        user_speed_m_per_s=np.zeros(slots.joined.shape),
-        shadowing_db=np.zeros(slots.scenario.channel_gain.shape),
+        sight=state.sight,
     )
 
 

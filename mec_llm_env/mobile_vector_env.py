@@ -19,7 +19,7 @@ class MecLlmMobileVectorEnv(DecisionVectorEnv):
         num_envs: B, the number of sub-environments.
         autoreset_mode: "SameStep", "NextStep" or "Disabled".
         render_mode: "rgb_array", "human" (a window with the first four) or None.
-        **kwargs: see `MobileTask`: preset, overrides, encodings, reward.
+        **kwargs: see `MobileTask`: preset, overrides, config, encodings, reward.
     """
 
     task_type = MobileTask

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from mec_llm_env._array import Array
 from mec_llm_env.mobile_config import MobileConfig, MobilityConfig
@@ -37,7 +37,10 @@ class MobilityState(ArrayRecord):
     scenario: Scenario  # [...] of the slot; nobody has a server yet
     user_velocity_m_per_s: Array  # [..., N, 2] m/s, until the next slot
     user_speed_m_per_s: Array  # [..., N] m/s, root mean square over time: its class
-    shadowing_db: Array  # [..., N, M] dB
+    # [..., N, M] dB; of laws with states of sight in standard deviations
+    shadowing_db: Array
+    # [..., N, M] normal numbers, low ones in line of sight; None: no such states
+    sight: Array | None = None
 
 
 class MobilitySampler:
@@ -70,7 +73,7 @@ class MobilitySampler:
         """Returns the first slot `[...]` from a block `[..., block_size]`: all join."""
         _, speed, normal = self._split(uniforms)
         n_scenario = self.scenarios.block_size
-        _, shadowing, _ = self.scenarios.split(uniforms[..., :n_scenario])
+        _, shadowing, _, sight = self.scenarios.split(uniforms[..., :n_scenario])
         speed_m_per_s = speed_from_uniform(speed, self.config.mobility)
         scenario = self.scenarios.from_uniforms(uniforms[..., :n_scenario])
         amounts = self.amounts(speed.shape[:-1])
@@ -80,6 +83,7 @@ class MobilitySampler:
             user_velocity_m_per_s=_component(speed_m_per_s)[..., None] * normal,
             user_speed_m_per_s=speed_m_per_s,
             shadowing_db=self.scenarios.shadowing_db(shadowing),
+            sight=None if sight is None else ndtri(sight),
         )
 
     def advance(self, state: MobilityState, uniforms: Array) -> MobilityState:
@@ -89,7 +93,7 @@ class MobilitySampler:
         """
         mobility, old = self.config.mobility, state.scenario
         end, speed, normal = self._split(uniforms)
-        per_user, shadowing, fading = self.scenarios.views(
+        per_user, shadowing, fading, fresh_sight = self.scenarios.views(
             uniforms[..., : self.scenarios.block_size]
         )
         joined = end < mobility.job_end_probability
@@ -110,7 +114,9 @@ class MobilitySampler:
             place[new] = np.stack(self.scenarios.places(*drawn[:2]), axis=-1)
             speed_m_per_s = speed_m_per_s.copy()
             speed_m_per_s[new] = speed_from_uniform(speed[new], mobility)
-            for name, values in self.scenarios.user_fields(*drawn[2:]).items():
+            for name, values in self.scenarios.user_fields(
+                *drawn[2:], users=new[-1]
+            ).items():
                 fields[name] = fields[name].copy()
                 fields[name][new] = values
 
@@ -123,9 +129,11 @@ class MobilitySampler:
         shadowing_db = self.shadowing_onward_db(
             state.shadowing_db, fresh_db, path_m, joined
         )
+        sight = self.sight_onward(state.sight, fresh_sight, path_m, joined)
 
         gain = self.scenarios.channel_gain(
-            place[..., 0], place[..., 1], shadowing_db, fading
+            *(place[..., 0], place[..., 1], shadowing_db, fading),
+            None if sight is None else ndtr(sight),
         )
         return MobilityState(
             joined=joined,
@@ -139,6 +147,7 @@ class MobilitySampler:
             user_velocity_m_per_s=velocity,
             user_speed_m_per_s=speed_m_per_s,
             shadowing_db=shadowing_db,
+            sight=sight,
         )
 
     def shadowing_onward_db(
@@ -149,8 +158,20 @@ class MobilitySampler:
         `fresh_db` is independent one; whoever has joined, [..., N], has that.
         """
         distance_m = self.config.mobility.shadowing_distance_m
-        kept = np.where(joined, 0.0, np.exp(-path_m / distance_m))[..., None]
-        return kept * old_db + np.sqrt(1 - kept**2) * fresh_db
+        return _onward(old_db, fresh_db, path_m / distance_m, joined)
+
+    def sight_onward(
+        self, old: Array | None, uniforms: Array | None, path_m: Array, joined: Array
+    ) -> Array | None:
+        """Returns `MobilityState.sight` after paths [..., N], from fresh uniforms.
+
+        The states are spatially consistent [TR 38.901, 7.6.3.1 and 7.6.3.3]: a normal
+        number that changes along the path says whether the line of sight is free.
+        """
+        if old is None or uniforms is None:
+            return None
+        distance_m = self.config.mobility.sight_distance_m
+        return _onward(old, ndtri(_inside(uniforms)), path_m / distance_m, joined)
 
     def amounts(self, batch: tuple[int, ...]) -> dict[str, Array]:
         """Returns what moving a user's state takes; it cannot be written to."""
@@ -175,9 +196,8 @@ def _migration(config: MobileConfig) -> dict[str, float]:
     """
     work, migration = config.workload, config.migration
     bit = adapter_size_bit(
-        layers=work.layers,
-        width=work.width,
-        bottleneck=work.bottleneck,
+        decoder=work.decoder,
+        adapter=work.adapters,
         parameter_bit=work.adapter_parameter_bit + migration.optimizer_bit,
     )
     amounts = {
@@ -225,6 +245,12 @@ def speed_from_uniform(u: Array, mobility: MobilityConfig) -> Array:
         speed = np.where(u >= lowest, drawn, speed) if share > 0 else speed
         lowest += share
     return speed
+
+
+def _onward(old: Array, fresh: Array, path: Array, joined: Array) -> Array:
+    """Returns normal numbers [..., N, M] that paths [..., N] make like fresh ones."""
+    kept = np.where(joined, 0.0, np.exp(-path))[..., None]
+    return kept * old + np.sqrt(1 - kept**2) * fresh
 
 
 def _inside(uniforms: Array) -> Array:

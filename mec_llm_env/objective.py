@@ -16,6 +16,7 @@ from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.channel import downlink_rate_bit_per_s, uplink_rate_bit_per_s
 from mec_llm_env.config import ObjectiveConfig, checked_objective
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.record import (
     ArrayRecord,
     checked_record,
@@ -44,9 +45,10 @@ class Outcome(ArrayRecord):
     energy_local_j: Array  # [..., N] J
     energy_uplink_j: Array  # [..., N] J
     energy_server_j: Array  # [..., N] J
+    energy_downlink_j: Array  # [..., N] J, what is charged of it: 0 as a rule
     energy_migration_j: Array  # [..., N] J
     delay_s: Array  # [..., N] s, sum of the five
-    energy_j: Array  # [..., N] J, sum of the four
+    energy_j: Array  # [..., N] J, sum of the five
     cost: Array  # [..., N] dimensionless
     scr: Array  # [...] service-cost ratio: total score over total cost
 
@@ -104,7 +106,11 @@ def evaluate(
     )
 
     # Upload of the data and the locally trained part of the adapter. [LZ24]
-    uplink_rate = uplink_rate_bit_per_s(z.bandwidth_hz, z.transmit_power_w, gain, noise)
+    # Servers hear interference, too, where it is given (assumption).
+    heard = noise
+    if s.noise_rise is not None:
+        heard = noise * xp.matmul(x, s.noise_rise[..., None])[..., 0]
+    uplink_rate = uplink_rate_bit_per_s(z.bandwidth_hz, z.transmit_power_w, gain, heard)
     delay_uplink_s = (s.data_bit + local * s.adapter_bit) / uplink_rate
     energy_uplink_j = z.transmit_power_w * delay_uplink_s
 
@@ -112,7 +118,7 @@ def evaluate(
     delay_server_s = remote * s.workload_flop / (flop_per_cycle * z.server_frequency_hz)
     energy_server_j = power_coefficient * _cube(z.server_frequency_hz) * delay_server_s
 
-    # Download of the server-trained part; its energy is not charged, as in [LZ24].
+    # Download of the server-trained part.
     downlink_rate = downlink_rate_bit_per_s(
         z.bandwidth_hz, gain, noise, power_w, bandwidth_max_hz
     )
@@ -120,6 +126,15 @@ def evaluate(
 
     delay_s = delay_local_s + delay_uplink_s + delay_server_s + delay_downlink_s
     energy_j = energy_local_j + energy_uplink_j + energy_server_j
+
+    # The energy of the download is not charged, as in [LZ24], unless the objective asks
+    # for it: then the power is that of the user's part of the band (assumption).
+    if o.downlink_energy_share == 0:
+        energy_downlink_j = xp.zeros_like(delay_s)
+    else:
+        sent_w = power_w * z.bandwidth_hz / bandwidth_max_hz
+        energy_downlink_j = o.downlink_energy_share * sent_w * delay_downlink_s
+        energy_j = energy_j + energy_downlink_j
 
     # Migration of the training state from another server (assumption).
     if s.serving is None:
@@ -154,6 +169,7 @@ def evaluate(
         energy_local_j=energy_local_j,
         energy_uplink_j=energy_uplink_j,
         energy_server_j=energy_server_j,
+        energy_downlink_j=energy_downlink_j,
         energy_migration_j=energy_migration_j,
         delay_s=delay_s,
         energy_j=energy_j,
@@ -228,8 +244,11 @@ def _violated(s: Scenario, z: Allocation) -> dict[str, Any]:
         "association": np.maximum(np.abs(x.sum(axis=-1) - 1), binary),
         "max_users": (x.sum(axis=-2) - s.max_users) / slots,
         "local_fraction": np.maximum(
-            1 - z.local_fraction / s.local_fraction_min,
-            above(z.local_fraction, s.local_fraction_max),
+            np.maximum(
+                1 - z.local_fraction / s.local_fraction_min,
+                above(z.local_fraction, s.local_fraction_max),
+            ),
+            _off_layers(s, z.local_fraction),
         ),
         "bandwidth_hz": shared(z.bandwidth_hz, s.bandwidth_max_hz),
         "server_frequency_hz": shared(z.server_frequency_hz, s.server_frequency_max_hz),
@@ -246,10 +265,18 @@ def _violated(s: Scenario, z: Allocation) -> dict[str, Any]:
     }
 
 
+def _off_layers(s: Scenario, local_fraction: Any) -> Any:
+    """Returns how far φ is from that of whole layers, relative; 0 without `layers`."""
+    if s.layers is None:
+        return 0.0
+    return np.abs(local_fraction / whole_layers(local_fraction, s.layers) - 1)
+
+
 _REMEDIES = {
     "association": "Give each user exactly one server, with 0 and 1 only.",
     "max_users": "Move users to servers that have room.",
-    "local_fraction": "Keep it between `local_fraction_min` and `local_fraction_max`.",
+    "local_fraction": "Keep it between `local_fraction_min` and `local_fraction_max`, "
+    "and a multiple of 1 / `layers` where the scenario has them.",
     "transmit_power_w": "Keep it above 0 and at most `transmit_power_max_w`.",
     "user_frequency_hz": "Keep it above 0 and at most `user_frequency_max_hz`.",
     "bandwidth_hz": "Give each user a share above 0 of its server's "

@@ -2,7 +2,9 @@
 
 Every parameter enters as an affine map of its logarithm (`max_users`: of its share of
 N), chosen once for all configurations, so that a policy trained on one can be run on
-another. Positions are left out; the objective is the environment's own.
+another. Positions are left out; the objective is the environment's own. The noise is
+what each server hears, with the noise rise of interference, which all scenarios of an
+environment share.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 from gymnasium import spaces
 
 from mec_llm_env._array import Array, like, namespace
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.ranges import Limits, shorten
 from mec_llm_env.record import checked_numpy, first_index
 from mec_llm_env.scenario import FIELD_LIMITS, Scenario
@@ -91,6 +94,9 @@ class TokenCodec:
         encoding: "flat" or "tokens".
         user: centres and spreads of the columns of a user token, [2, ·].
         server: likewise of a server token.
+        noise_rise: [M], of all scenarios; None: they have none.
+        layers: Υ where the split is that of whole layers: not in the observation, as
+            all scenarios of an environment have it.
 
     Raises:
         ValueError: the encoding is unknown.
@@ -104,6 +110,8 @@ class TokenCodec:
         *,
         user: Any,
         server: Any,
+        noise_rise: Any = None,
+        layers: int | None = None,
     ) -> None:
         if not isinstance(encoding, str) or encoding not in ENCODINGS:
             raise ValueError(
@@ -111,6 +119,8 @@ class TokenCodec:
                 f"{shorten(encoding)}."
             )
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
+        self.noise_rise = noise_rise
+        self.layers = layers
         self.user_shape = (n_users, user.shape[-1])
         self.server_shape = (n_servers, server.shape[-1])
         self._size = math.prod(self.user_shape) + math.prod(self.server_shape)
@@ -182,6 +192,40 @@ class TokenCodec:
                 f"The scenario must have {self.n_users} users and {self.n_servers} "
                 f"servers; got {shape[0]} and {shape[1]}."
             )
+        self._check_noise_rise(scenario.noise_rise)
+        self._check_layers(scenario.layers)
+
+    def _check_noise_rise(self, given: Any) -> None:
+        """Refuses a scenario with another noise rise than the observed ones."""
+        if self.noise_rise is None and given is None:
+            return
+        none = np.ones(self.n_servers)
+        own = none if self.noise_rise is None else self.noise_rise
+        other, own = np.broadcast_arrays(none if given is None else given, own)
+        if not (same := np.isclose(other, own, rtol=1e-9, atol=0)).all():
+            index = first_index(~same)
+            raise ValueError(
+                "The scenario must have the `noise_rise` of the environment; got "
+                f"{other[index]:g} instead of {own[index]:g} for server {index[-1]}. "
+                "Make the environment with the scenario's `server.noise_rise_db`, "
+                f"there {10 * math.log10(other[index]):g}."
+            )
+
+    def _check_layers(self, layers: Any) -> None:
+        """Refuses a scenario with another number of layers than the observed ones."""
+        if self.layers is None and layers is None:
+            return
+        if self.layers is None:
+            raise ValueError(
+                "This encoding has no place for `layers`; got a scenario that has "
+                "them. Make the environment with `workload.split` = 'whole_layers'."
+            )
+        if layers is None or (layers != self.layers).any():
+            got = "a scenario without" if layers is None else f"{layers.ravel()[0]:g}"
+            raise ValueError(
+                f"The scenario must have `layers` = {self.layers}, as `workload.model` "
+                f"or `workload.layers` says; got {got}."
+            )
 
     def _check_shape(self, name: str, value: Any, wanted: tuple[int, ...]) -> None:
         if value.shape[-len(wanted) :] != wanted:
@@ -197,17 +241,34 @@ class ObservationCodec(TokenCodec):
     `flat` is one vector, user tokens then server tokens; `tokens` is a dictionary of
     the same numbers: `users` [..., N, M + 9] and `servers` [..., M, 7].
 
+    Args:
+        n_users: N.
+        n_servers: M.
+        encoding: "flat" or "tokens".
+        noise_rise: [M], of all scenarios; None: they have none.
+        layers: Υ where the split is that of whole layers.
+
     Raises:
         ValueError: the encoding is unknown.
     """
 
-    def __init__(self, n_users: int, n_servers: int, encoding: str = "flat") -> None:
+    def __init__(
+        self,
+        n_users: int,
+        n_servers: int,
+        encoding: str = "flat",
+        *,
+        noise_rise: Any = None,
+        layers: int | None = None,
+    ) -> None:
         super().__init__(
             n_users,
             n_servers,
             encoding,
             user=user_columns(n_servers),
             server=server_columns(),
+            noise_rise=noise_rise,
+            layers=layers,
         )
 
     def encode(self, scenario: Scenario) -> Any:
@@ -265,7 +326,12 @@ class ObservationCodec(TokenCodec):
         check_entries(users, servers)
         centres, spreads = self._split(self._centres), self._split(self._spreads)
         users = users * spreads[0] + centres[0]
-        return read_scenario(users, servers * spreads[1] + centres[1])
+        return read_scenario(
+            users,
+            servers * spreads[1] + centres[1],
+            noise_rise=self.noise_rise,
+            layers=self.layers,
+        )
 
 
 def user_columns(n_servers: int) -> Any:
@@ -303,8 +369,8 @@ def raw_columns(scenario: Scenario) -> tuple[Array, Iterator[Array], Iterator[Ar
     n_batch = len(s.batch_shape)
 
     def logarithm(name: str) -> Array:
-        value = getattr(s, name)
-        value = value if value.ndim > n_batch else value[..., None]
+        noise = name == "noise_density_w_per_hz"
+        value = s.uplink_noise_w_per_hz if noise else getattr(s, name)
         return xp.log(once(value, n_batch))
 
     slots = 2 * xp.minimum(s.max_users, s.n_users) / s.n_users - 1
@@ -312,17 +378,28 @@ def raw_columns(scenario: Scenario) -> tuple[Array, Iterator[Array], Iterator[Ar
     return xp.log(s.channel_gain), map(logarithm, _USER), server
 
 
-def read_scenario(users: Any, servers: Any) -> Scenario:
-    """Rebuilds the scenario from raw tokens."""
+def read_scenario(
+    users: Any, servers: Any, *, noise_rise: Any = None, layers: int | None = None
+) -> Scenario:
+    """Rebuilds the scenario from raw tokens.
+
+    With a noise rise [M] and a number of layers where scenarios have them.
+    """
     n, m = users.shape[-2], servers.shape[-2]
     slots = np.round((servers[..., -1] + 1) / 2 * n)
     users, servers = np.exp(users), np.exp(servers)
     fields = {name: users[..., m + i].copy() for i, name in enumerate(_USER)}
     fields |= {name: servers[..., i].copy() for i, name in enumerate(_SERVER)}
     noise = fields.pop("noise_density_w_per_hz")[..., 0]
+    if noise_rise is not None:
+        noise = noise / noise_rise[0]
+        fields["noise_rise"] = np.broadcast_to(noise_rise, (*noise.shape, m)).copy()
     # Rounding must not carry these over their ends, where equations end too.
     for name in ("local_fraction_min", "local_fraction_max"):
         np.minimum(fields[name], FIELD_LIMITS[name].highest, out=fields[name])
+        if layers is not None:
+            fields["layers"] = np.full(fields[name].shape, float(layers))
+            fields[name] = whole_layers(fields[name], fields["layers"])
     return Scenario.unchecked(
         channel_gain=np.minimum(users[..., :m], FIELD_LIMITS["channel_gain"].highest),
         noise_density_w_per_hz=np.asarray(noise),

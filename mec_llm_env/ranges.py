@@ -7,13 +7,16 @@ the unit rather than a system. `docs/ranges.md` lists all of them; a test compar
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-#: Longest tuple of choices or of server models.
+#: Longest tuple of choices, of server models, or of gains of a user.
 _MOST_ENTRIES = 1000
+_MOST_EACH = {"user": 10_000, "server": 1000}
+_SEQUENCES = (tuple, list, np.ndarray)
 _ROUNDING = 1e-9  # relative
 
 
@@ -46,8 +49,11 @@ class Rule:
     limits: Limits
     integer: bool = False
     or_zero: bool = False  # 0 is allowed below the lowest
-    entries: str = "one"  # "one", "pair": (lowest, highest), or "tuple"
+    # "one"; "pair": (lowest, highest); "tuple"; "point": (x, y); "row": one a server
+    entries: str = "one"
     optional: bool = False  # None is allowed
+    # "user" or "server": such a value, or a tuple with one for each of them
+    per: str = ""
 
     def __str__(self) -> str:
         one = "an integer" if self.integer else "a number"
@@ -56,13 +62,45 @@ class Rule:
             "one": one,
             "pair": f"(lowest, highest), two {several}",
             "tuple": f"a tuple of 1 to {_MOST_ENTRIES} {several}",
+            "point": "(x, y), two numbers",
+            "row": "a row of numbers, one a server, each",
         }[self.entries]
         zero = "0 or " if self.or_zero else ""
         none = "None or " if self.optional else ""
-        return f"{none}{zero}{kind} from {self.limits}"
+        each = f"for each {self.per} " if self.always_each else ""
+        return f"{none}{each}{zero}{kind} from {self.limits}"
+
+    @property
+    def always_each(self) -> bool:
+        """Whether a value for all users, or all servers, makes no sense."""
+        return self.entries in ("point", "row")
+
+    def gives_each(self, value: Any) -> bool:
+        """Whether a value is a tuple with one for each user or server."""
+        if not self.per or not isinstance(value, tuple | list | np.ndarray):
+            return False
+        one = self.entries == "one"
+        return one or (len(value) > 0 and isinstance(value[0], _SEQUENCES))
 
     def clean(self, value: Any) -> Any:
         """Returns the value in Python's own types.
+
+        Raises:
+            ValueError: it breaks the rule; without a text.
+        """
+        if not self.gives_each(value):
+            if self.always_each and value is not None:
+                raise ValueError
+            return self.clean_one(value)
+        if not 0 < len(value) <= _MOST_EACH[self.per]:
+            raise ValueError
+        cleaned = tuple(map(self.clean_one, value))
+        if self.entries == "row" and len({len(row) for row in cleaned}) > 1:
+            raise ValueError
+        return cleaned
+
+    def clean_one(self, value: Any) -> Any:
+        """Returns the value of all, or of a single user or server, likewise.
 
         Raises:
             ValueError: it breaks the rule; without a text.
@@ -75,8 +113,10 @@ class Rule:
             value = tuple(value)
         if not isinstance(value, tuple | list) or not 0 < len(value) <= _MOST_ENTRIES:
             raise ValueError
-        numbers = tuple(self._number(entry) for entry in value)
-        if self.entries == "pair" and (len(numbers) != 2 or numbers[0] > numbers[1]):
+        numbers = tuple(map(self._number, value))
+        if self.entries in ("pair", "point") and len(numbers) != 2:
+            raise ValueError
+        if self.entries == "pair" and numbers[0] > numbers[1]:
             raise ValueError
         return numbers
 
@@ -113,6 +153,47 @@ def choice(default: str, *choices: str) -> Any:
     return field(default=default, metadata={"choices": choices})
 
 
+def choices_of(default: tuple[str, ...], *choices: str) -> Any:
+    """Returns a dataclass field for some of some words, each at most once."""
+    metadata = {"choices": choices, "several": True}
+    return field(default=default, metadata=metadata)
+
+
+def flag(default: bool) -> Any:
+    """Returns a dataclass field for a truth value."""
+    return field(default=default, metadata={"flag": True})
+
+
+def converted(default: Any, convert: Callable[[Any], Any], kind: str) -> Any:
+    """Returns a dataclass field whose value a function checks and converts."""
+    return field(default=default, metadata={"convert": convert, "kind": kind})
+
+
+def word_rule(spec: dataclasses.Field[Any]) -> str:
+    """Returns what a field of one word, or of some, must be."""
+    allowed = ", ".join(map(repr, spec.metadata["choices"]))
+    if "several" in spec.metadata:
+        return f"a tuple of some of {allowed}, each at most once"
+    return f"one of {allowed}"
+
+
+def cleaned_words(spec: dataclasses.Field[Any], value: Any) -> Any:
+    """Returns the value of a field of one word, or of some.
+
+    Raises:
+        ValueError: it is none; without a text.
+    """
+    choices = spec.metadata["choices"]
+    several = "several" in spec.metadata
+    words = value if several and isinstance(value, list | tuple) else (value,)
+    known = all(isinstance(word, str) and word in choices for word in words)
+    if not words or not known or len(set(words)) < len(words):
+        raise ValueError
+    if several and words is not value:  # one word alone
+        raise ValueError
+    return tuple(words) if several else value
+
+
 class Checked:
     """Base of configurations: checks every field by the rule that stands at it."""
 
@@ -121,23 +202,42 @@ class Checked:
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, spec.name)
-            if choices := spec.metadata.get("choices"):
-                if not isinstance(value, str) or value not in choices:
-                    allowed = ", ".join(map(repr, choices))
-                    raise self._error(spec.name, f"one of {allowed}")
+            if "choices" in spec.metadata:
+                try:
+                    words = cleaned_words(spec, value)
+                except ValueError:
+                    raise self._error(spec.name, word_rule(spec)) from None
+                object.__setattr__(self, spec.name, words)
+            elif convert := spec.metadata.get("convert"):
+                object.__setattr__(self, spec.name, convert(value))
+            elif spec.metadata.get("flag"):
+                if not isinstance(value, bool | np.bool_):
+                    raise self._error(spec.name, "true or false")
+                object.__setattr__(self, spec.name, bool(value))
             elif rule := spec.metadata.get("rule"):
                 try:
                     cleaned = rule.clean(value)
                 except ValueError:
-                    raise self._error(spec.name, str(rule)) from None
+                    raise self._error(spec.name, str(rule), rule) from None
                 object.__setattr__(self, spec.name, cleaned)
 
-    def _error(self, name: str, rule: str) -> ValueError:
-        topic = type(self).__name__.removesuffix("Config").lower()
-        key = name if topic in ("scenario", "mobile") else f"{topic}.{name}"
+    def _error(self, name: str, text: str, rule: Rule | None = None) -> ValueError:
+        value, where = getattr(self, name), ""
+        if rule is not None and rule.gives_each(value):
+            for i, entry in enumerate(value):
+                try:
+                    rule.clean_one(entry)
+                except ValueError:
+                    value, where = entry, f" for {rule.per} {i}"
+                    break
         return ValueError(
-            f"`{key}` must be {rule}; got {shorten(getattr(self, name))}."
+            f"`{self._key(name)}` must be {text}; got {shorten(value)}{where}."
         )
+
+    @classmethod
+    def _key(cls, name: str) -> str:
+        topic = cls.__name__.removesuffix("Config").lower()
+        return name if topic in ("scenario", "mobile") else f"{topic}.{name}"
 
 
 def shorten(value: Any, length: int = 60) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class ArrayRecord:
     """
 
     __slots__ = ()
+    #: Fields that change what a record means: all that are stacked have them, or none.
+    _needed: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def field_names(cls) -> tuple[str, ...]:
@@ -116,15 +118,22 @@ class ArrayRecord:
         ]
         xp = namespace(columns[0][0])
 
-        def join(values: list[Any]) -> Any:
-            if any(value is None for value in values):
+        def join(name: str, values: list[Any]) -> Any:
+            absent = [value is None for value in values]
+            if any(absent):
+                if name in cls._needed and not all(absent):
+                    raise ValueError(
+                        f"Only records that all have `{name}`, or none of them, stack; "
+                        f"got None at index {absent.index(True)} and a value at "
+                        f"index {absent.index(False)}."
+                    )
                 return None
             nested = isinstance(values[0], ArrayRecord)
             return type(values[0]).stack(values) if nested else xp.stack(values)
 
         names = cls.field_names()
         return cls.unchecked(
-            **{k: join(v) for k, v in zip(names, columns, strict=True)}
+            **{k: join(k, v) for k, v in zip(names, columns, strict=True)}
         )
 
     def to_torch(self, *, device: Any = None, dtype: Any = None) -> Self:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import functools
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mec_llm_env._array import Array, like, namespace, ndtri
-from mec_llm_env.channel import mean_log_gain, shadowing_nepers
-from mec_llm_env.config import ScenarioConfig
+from mec_llm_env.channel import NEPER_PER_DB, shadowing_nepers
+from mec_llm_env.config import ScenarioConfig, ruled
+from mec_llm_env.path_loss import MeanGain
 from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.scenario import FIELD_LIMITS, GPU_POWER_W, Scenario
 from mec_llm_env.workload import adapter_size_bit, dataset_size_bit, training_flop
@@ -97,7 +99,9 @@ def checked_batch_shape(batch_shape: Any, what: str) -> tuple[int, ...]:
 class ScenarioSampler:
     """Turns blocks of uniforms into scenarios of one configuration.
 
-    `block_size` is the number of uniforms a scenario is made of.
+    Attributes:
+        block_size: number of uniforms a scenario is made of.
+        has_states: whether links are in line of sight, or not, at random.
 
     Raises:
         ValueError: the parameters, each in its range, give a field of the scenario that
@@ -107,8 +111,11 @@ class ScenarioSampler:
     def __init__(self, config: ScenarioConfig) -> None:
         self.config = config
         n, m = config.users, config.servers
-        self.block_size = _PER_USER * n + 2 * n * m
+        self.has_states = config.radio.law.shadowing_std_db is not None
+        self._per_pair = 3 if self.has_states else 2
+        self.block_size = _PER_USER * n + self._per_pair * n * m
         self._constants = _constant_fields(config)
+        self._each, self._core_choices, self._core_counts = _parameters_of_users(config)
         for value in self._constants.values():
             value.flags.writeable = False  # single scenarios share them
         self._check_fields()
@@ -119,32 +126,41 @@ class ScenarioSampler:
         They are NumPy's or, as in `jax_env`, of another library, and so is the result.
         """
         batch = uniforms.shape[:-1]
-        per_user, shadowing, fading = self.split(uniforms)
-        x_m, y_m = self.places(*per_user[:2])
-        return Scenario.unchecked(
-            channel_gain=self.channel_gain(
-                x_m, y_m, self.shadowing_db(shadowing), fading
-            ),
-            user_position_m=namespace(x_m).stack([x_m, y_m], axis=-1),
-            **self.user_fields(*per_user[2:]),
-            **self.constants(batch, uniforms),
+        per_user, shadowing, fading, sight = self.split(uniforms)
+        fields = self.user_fields(*per_user[2:]) | self.constants(batch, uniforms)
+        if "channel_gain" in fields:  # given: there are positions where they are, too
+            return Scenario.unchecked(**fields)
+        if (place := fields.get("user_position_m")) is not None:
+            x_m, y_m = place[..., 0], place[..., 1]
+        else:
+            x_m, y_m = self.places(*per_user[:2])
+            fields["user_position_m"] = namespace(x_m).stack([x_m, y_m], axis=-1)
+        fields["channel_gain"] = self.channel_gain(
+            x_m, y_m, self.shadowing_db(shadowing), fading, sight
         )
+        return Scenario.unchecked(**fields)
 
-    def split(self, uniforms: Array) -> tuple[list[Array], Array, Array]:
-        """Returns the parts of blocks: users' [..., N] each, shadowing's and fading's.
+    def split(self, uniforms: Array) -> tuple[list[Array], Array, Array, Array | None]:
+        """Returns the parts of blocks: users', shadowing's, fading's and sight's.
 
-        The users' are radius and angle, then the arguments of `user_fields`; those of
-        shadowing and fading are [..., N, M]. They are kept from 0 and 1.
+        The users', [..., N] each, are radius and angle, then the arguments of
+        `user_fields`; those of shadowing, fading and line of sight are [..., N, M], the
+        last None where there are no such states. They are kept from 0 and 1.
         """
-        per_user, shadowing, fading = self.views(_inside(uniforms))
-        return [part.copy() for part in per_user], shadowing.copy(), fading.copy()
+        per_user, *per_pair = self.views(_inside(uniforms))
+        shadowing, fading, sight = (
+            None if part is None else part.copy() for part in per_pair
+        )
+        return [part.copy() for part in per_user], shadowing, fading, sight
 
-    def views(self, blocks: Array) -> tuple[list[Array], Array, Array]:
+    def views(self, blocks: Array) -> tuple[list[Array], Array, Array, Array | None]:
         """Returns the parts of blocks as `split` does, as they are, without copying."""
         n, m = self.config.users, self.config.servers
         per_user = [blocks[..., i * n : (i + 1) * n] for i in range(_PER_USER)]
-        per_pair = blocks[..., _PER_USER * n :].reshape(*blocks.shape[:-1], 2, n, m)
-        return per_user, per_pair[..., 0, :, :], per_pair[..., 1, :, :]
+        shape = *blocks.shape[:-1], self._per_pair, n, m
+        per_pair = blocks[..., _PER_USER * n :].reshape(shape)
+        sight = per_pair[..., 2, :, :] if self.has_states else None
+        return per_user, per_pair[..., 0, :, :], per_pair[..., 1, :, :], sight
 
     def places(self, radius: Array, angle: Array) -> tuple[Array, Array]:
         """Returns x and y, m, from uniforms: uniform in the disc."""
@@ -171,8 +187,12 @@ class ScenarioSampler:
         }
 
     def shadowing_db(self, uniforms: Array) -> Array:
-        """Returns normal shadowing from uniforms."""
-        return self.config.radio.shadowing_std_db * ndtri(uniforms)
+        """Returns normal shadowing from uniforms.
+
+        Where links have states it is in standard deviations, which the state has.
+        """
+        std_db = 1.0 if self.has_states else self.config.radio.shadowing_std_db
+        return std_db * ndtri(uniforms)
 
     def user_fields(
         self,
@@ -182,77 +202,147 @@ class ScenarioSampler:
         power: Array,
         tokens: Array,
         sequences: Array,
+        *,
+        users: Array | None = None,
     ) -> dict[str, Array]:
         """Returns the fields of users from their uniforms, in each of which they climb.
 
-        Only `cores` picks from a list in the order that it has.
+        Only `cores` picks from a list in the order that it has. The last axis of the
+        uniforms is that of all users, or of those that `users` numbers.
         """
-        radio, device, work = (
-            self.config.radio,
-            self.config.device,
-            self.config.workload,
-        )
-        n_tokens = _uniform_integer(tokens, work.tokens)
-        n_sequences = _uniform_integer(sequences, work.sequences)
-        core_choices = np.asarray(device.cores, dtype=np.float64)
-        xp = namespace(cores)
-        pick = xp.astype(cores * len(core_choices), xp.int32)
-        n_cores = like(cores, core_choices)[pick]
-        gpu_power_w = _uniform(power, device.power_w)
+        work = self.config.workload
+        of = partial(self._of_users, users=users, beside=tokens)
+        n_tokens = _uniform_integer(tokens, of("workload.tokens"))
+        n_sequences = _uniform_integer(sequences, of("workload.sequences"))
+        gpu_power_w = _uniform(power, of("device.power_w"))
         return {
             "workload_flop": training_flop(
                 n_tokens,
                 sequences=n_sequences,
-                epochs=work.epochs,
-                layers=work.layers,
-                width=work.width,
-                bottleneck=work.bottleneck,
+                epochs=of("workload.epochs"),
+                decoder=work.decoder,
+                adapter=work.adapters,
             ),
             "data_bit": dataset_size_bit(
                 n_tokens, sequences=n_sequences, token_bit=work.token_bit
             ),
-            "user_flop_per_cycle": n_cores * device.flop_per_cycle_per_core,
+            "user_flop_per_cycle": self._cores(cores, users)
+            * of("device.flop_per_cycle_per_core"),
             "user_frequency_max_hz": 1e9
-            * _uniform(frequency, device.frequency_max_ghz),
+            * _uniform(frequency, of("device.frequency_max_ghz")),
             "user_power_coefficient": gpu_power_w
-            / (1e9 * device.power_reference_ghz) ** 3,
-            "transmit_power_max_w": _uniform(power_max, radio.transmit_power_max_w),
+            / _cube(1e9 * of("device.power_reference_ghz")),
+            "transmit_power_max_w": _uniform(
+                power_max, of("radio.transmit_power_max_w")
+            ),
         }
 
+    def _of_users(
+        self, key: str, users: Array | None = None, beside: Array | None = None
+    ) -> Any:
+        """Returns a parameter: that of all, or [N] or [2, N] where users differ.
+
+        The latter are NumPy's, or of the library that the array `beside` is of.
+        """
+        topic, _, name = key.partition(".")
+        each = self._each.get(key)
+        if each is None:
+            return getattr(getattr(self.config, topic), name)
+        each = each if users is None else each[..., users]
+        return each if beside is None else like(beside, each)
+
+    def _cores(self, uniforms: Array, users: Array | None) -> Array:
+        """Returns numbers of cores, picked from the list of all or from a user's."""
+        if self._core_choices is None:
+            choices = np.asarray(self.config.device.cores, dtype=np.float64)
+            return like(uniforms, choices)[_whole(uniforms * len(choices))]
+        row = np.arange(self.config.users) if users is None else users
+        pick = _whole(uniforms * like(uniforms, self._core_counts[row]))
+        return like(uniforms, self._core_choices)[row, pick]
+
     def channel_gain(
-        self, x_m: Array, y_m: Array, shadowing_db: Array, fading: Array
+        self,
+        x_m: Array,
+        y_m: Array,
+        shadowing_db: Array,
+        fading: Array,
+        sight: Array | None = None,
     ) -> Array:
-        """Returns gains [..., N, M] of places, shadowing and uniforms of fading."""
+        """Returns gains [..., N, M] of places, shadowing and uniforms of fading.
+
+        `sight` are uniforms of line of sight, which is where they are less than its
+        probability, and needed where there are such states.
+        """
+        xp, mean = namespace(x_m), self.mean_gain(x_m, y_m)
+        log_gain = mean.log_gain
+        if mean.log_gain_blocked is not None:
+            assert sight is not None
+            assert mean.sight_probability is not None
+            in_sight = sight < mean.sight_probability
+            log_gain = xp.where(in_sight, log_gain, mean.log_gain_blocked)
+            std_db = (like(x_m, std) for std in self.config.radio.shadowing_stds_db)
+            shadowing_db = xp.where(in_sight, *std_db) * shadowing_db
+        gain = xp.exp(log_gain + shadowing_nepers(shadowing_db))
+        if self.config.radio.fading == "rayleigh":  # unit-mean exponential power
+            gain = gain * -xp.log1p(-_inside(fading))
+        return _clipped(gain, *GAIN_LIMITS)
+
+    def expected_gain(self, x_m: Array, y_m: Array, deviation_db: Array) -> Array:
+        """Returns gains [..., N, M] that deviate so from the mean over both states."""
+        log_gain = self.mean_gain(x_m, y_m).expected()
+        gain = namespace(x_m).exp(log_gain + shadowing_nepers(deviation_db))
+        return _clipped(gain, *GAIN_LIMITS)
+
+    def mean_gain(self, x_m: Array, y_m: Array) -> MeanGain:
+        """Returns mean gains [..., N, M] of places [..., N], with the antennas'."""
         layout, radio = self.config.layout, self.config.radio
         xp = namespace(x_m)
         server_x_m, server_y_m = like(x_m, self._constants["server_position_m"].T)
         distance_m = xp.sqrt(  # a tenth of the time of np.hypot
             (x_m[..., None] - server_x_m) ** 2 + (y_m[..., None] - server_y_m) ** 2
         )
-        log_gain = mean_log_gain(
-            xp.maximum(distance_m, layout.distance_min_m),
-            path_loss_intercept_db=radio.path_loss_intercept_db,
-            path_loss_slope_db=radio.path_loss_slope_db,
+        mean = radio.law.mean_gain(
+            xp.maximum(distance_m, layout.distance_min_m), **radio.law_parameters
         )
-        gain = xp.exp(log_gain + shadowing_nepers(shadowing_db))
-        if radio.fading == "rayleigh":  # unit-mean exponential power
-            gain = gain * -xp.log1p(-_inside(fading))
-        return _clipped(gain, *GAIN_LIMITS)
+        return mean.raised(NEPER_PER_DB * radio.antenna_gain_db)
 
     def field_limits(self) -> dict[str, Limits]:
         """Returns the lowest and highest value that each field is ever drawn with."""
-        n_cores = len(self.config.device.cores)
-        edges = np.array([0.0, 1.0, *((np.arange(n_cores) + 0.5) / n_cores)])
-        fields = self.user_fields(*[np.clip(edges, EDGE, 1 - EDGE)] * 6)
-        fields |= {k: v for k, v in self._constants.items() if k in PARAMETERS}
+        fields = self._extremes()
         limits = {k: Limits(float(v.min()), float(v.max())) for k, v in fields.items()}
-        return limits | {"channel_gain": GAIN_LIMITS}
+        return {"channel_gain": GAIN_LIMITS} | limits
 
     def explain(self, field: str, value: float) -> str:
         """Returns what gives a field of the scenario such a value, to tell the user."""
-        parameters = self.config.to_dict()
-        sources = (f"`{k}` = {parameters[k]}" for k in PARAMETERS[field])
+        parameters, work = self.config.to_dict(), self.config.workload
+        lora = ("workload.lora_rank", "workload.lora_targets")
+        unused = {*(("workload.bottleneck",) if work.adapter == "lora" else lora)}
+        unused |= {"workload.model"} if work.model is None else {*_GPT}
+        keys = PARAMETERS.get(field, ("radio.channel_gain_db",))
+        used = (k for k in keys if k not in unused)
+        sources = (f"`{k}` = {shorten(parameters[k])}" for k in used)
         return f"`{field}` = {value:g} from {', '.join(sources)}"
+
+    def _extremes(self) -> dict[str, Array]:
+        """Returns fields with lowest and highest values: of users [2, 1] or [2, N]."""
+        known = {*PARAMETERS, "channel_gain"}
+        constant = {k: v for k, v in self._constants.items() if k in known}
+        return self.user_extremes() | constant
+
+    def user_extremes(self) -> dict[str, Array]:
+        """Returns the lowest and highest value of users' fields, [2, 1] or [2, N]."""
+        ends = np.array([[EDGE], [1 - EDGE]])
+        fields = self.user_fields(*[ends] * 6, users=np.arange(self.config.users))
+        cores = np.array(self._core_range())  # cores need not climb
+        per_core = self._of_users("device.flop_per_cycle_per_core")
+        return fields | {"user_flop_per_cycle": cores * per_core}
+
+    def _core_range(self) -> tuple[Any, Any]:
+        cores = self.config.device.cores
+        if self._core_choices is None:
+            return [float(min(cores))], [float(max(cores))]  # type: ignore[arg-type]
+        each: Any = cores
+        return [float(min(c)) for c in each], [float(max(c)) for c in each]
 
     def _check_fields(self) -> None:
         drawn = self.field_limits()
@@ -263,18 +353,27 @@ class ScenarioSampler:
                         f"A field of the scenario must be from {limits}; got "
                         f"{self.explain(name, value)}."
                     )
+        fields = self._extremes()
         for owner in ("user", "server"):
             coefficient, hz = f"{owner}_power_coefficient", f"{owner}_frequency_max_hz"
-            for c, f in zip(drawn[coefficient], drawn[hz], strict=True):
-                if not GPU_POWER_W.lowest <= c * f**3 <= GPU_POWER_W.highest:
-                    raise ValueError(
-                        "A GPU at full speed must draw a power from "
-                        f"{GPU_POWER_W} W; got {c * f**3:g} W, {self.explain(hz, f)}, "
-                        f"{self.explain(coefficient, c)}."
-                    )
+            both = np.broadcast_arrays(fields[coefficient], fields[hz])
+            c, f = (array.ravel() for array in both)
+            wrong = ~GPU_POWER_W.hold(c * f**3)
+            if wrong.any():
+                c, f = c[wrong.argmax()], f[wrong.argmax()]
+                raise ValueError(
+                    "A GPU at full speed must draw a power from "
+                    f"{GPU_POWER_W} W; got {c * f**3:g} W, {self.explain(hz, f)}, "
+                    f"{self.explain(coefficient, c)}."
+                )
 
 
-_ADAPTER = ("workload.layers", "workload.width", "workload.bottleneck")
+_GPT = ("workload.layers", "workload.width")
+_ADAPTER = (
+    *("workload.model", *_GPT, "workload.bottleneck"),
+    *("workload.lora_rank", "workload.lora_targets"),
+)
+_LAYERS = ("workload.model", "workload.layers")
 _DATA = ("workload.tokens", "workload.sequences")
 
 #: The parameters of the configuration that each field of a scenario comes from.
@@ -286,16 +385,18 @@ PARAMETERS = {
     "user_frequency_max_hz": ("device.frequency_max_ghz",),
     "user_power_coefficient": ("device.power_w", "device.power_reference_ghz"),
     "transmit_power_max_w": ("radio.transmit_power_max_w",),
-    "local_fraction_min": ("workload.layers",),
-    "local_fraction_max": ("workload.layers",),
+    "local_fraction_min": _LAYERS,
+    "local_fraction_max": _LAYERS,
     "server_flop_per_cycle": ("server.cores", "server.flop_per_cycle_per_core"),
     "server_frequency_max_hz": ("server.frequency_ghz",),
     "server_power_coefficient": ("server.power_w", "server.frequency_ghz"),
     "bandwidth_max_hz": ("radio.bandwidth_mhz",),
     "downlink_power_w": ("radio.downlink_power_w",),
+    "noise_rise": ("server.noise_rise_db",),
     "noise_density_w_per_hz": (
         "radio.noise_density_dbm_per_hz",
         "radio.noise_figure_db",
+        "server.noise_rise_db",
     ),
 }
 
@@ -306,34 +407,106 @@ def scenario_sampler(config: ScenarioConfig) -> ScenarioSampler:
     return ScenarioSampler(config)
 
 
+def is_fixed(config: ScenarioConfig) -> bool:
+    """Whether every draw of a configuration is the same scenario."""
+    sampler = scenario_sampler(config)
+    if not all((low == high).all() for low, high in sampler.user_extremes().values()):
+        return False
+    # Users are: draws differ by places and channels, or not at all.
+    rng = np.random.default_rng(0)
+    first, other = (sample_scenario(config, rng).to_dict() for _ in range(2))
+    return all(np.array_equal(value, other[name]) for name, value in first.items())
+
+
 def _constant_fields(config: ScenarioConfig) -> dict[str, Array]:
     """Returns the fields that every scenario of a configuration shares, unbatched."""
     server, radio, work = config.server, config.radio, config.workload
     n, m = config.users, config.servers
-    turn = np.arange(m) % len(server.cores)
-    frequency_hz = 1e9 * np.asarray(server.frequency_ghz)[turn]
-    slots = n if server.max_users is None else server.max_users
+    frequency_hz = 1e9 * _in_turn(server.frequency_ghz, m)
     noise_dbm = radio.noise_density_dbm_per_hz + radio.noise_figure_db
+    decoder = work.decoder
     adapter_bit = adapter_size_bit(
-        layers=work.layers,
-        width=work.width,
-        bottleneck=work.bottleneck,
+        decoder=decoder,
+        adapter=work.adapters,
         parameter_bit=work.adapter_parameter_bit,
     )
-    return {
+    fields = {
         "adapter_bit": np.full(n, float(adapter_bit)),
-        "local_fraction_min": np.full(n, 1 / work.layers),
-        "local_fraction_max": np.full(n, 1 - 1 / work.layers),
-        "server_flop_per_cycle": server.flop_per_cycle_per_core
-        * np.asarray(server.cores, dtype=np.float64)[turn],
+        "local_fraction_min": np.full(n, 1 / decoder.layers),
+        "local_fraction_max": np.full(n, 1 - 1 / decoder.layers),
+        "server_flop_per_cycle": _in_turn(server.flop_per_cycle_per_core, m)
+        * _in_turn(server.cores, m),
         "server_frequency_max_hz": frequency_hz,
-        "server_power_coefficient": np.asarray(server.power_w)[turn] / frequency_hz**3,
-        "bandwidth_max_hz": np.full(m, 1e6 * radio.bandwidth_mhz),
-        "downlink_power_w": np.full(m, float(radio.downlink_power_w)),
-        "max_users": np.full(m, float(slots)),
+        "server_power_coefficient": _in_turn(server.power_w, m) / frequency_hz**3,
+        "bandwidth_max_hz": 1e6 * _in_turn(radio.bandwidth_mhz, m),
+        "downlink_power_w": _in_turn(radio.downlink_power_w, m),
+        "max_users": _in_turn(server.max_users, m, none=n),
         "noise_density_w_per_hz": np.asarray(10 ** (noise_dbm / 10 - 3)),
-        "server_position_m": _server_positions_m(config),
     }
+    noise_rise = noise_rises(config)
+    if noise_rise is not None:
+        fields["noise_rise"] = noise_rise
+    if work.whole_layers is not None:
+        fields["layers"] = np.full(n, float(decoder.layers))
+    return fields | _places(config)
+
+
+def _places(config: ScenarioConfig) -> dict[str, Array]:
+    """Returns the positions and gains that every scenario has.
+
+    Beside given gains, positions would only mislead unless they are given, too.
+    """
+    gain_db, layout = config.radio.channel_gain_db, config.layout
+    places: dict[str, Array] = {}
+    if layout.user_position_m is not None:
+        places["user_position_m"] = np.array(layout.user_position_m, dtype=np.float64)
+    if layout.server_position_m is not None:
+        given = np.array(layout.server_position_m, dtype=np.float64)
+        places["server_position_m"] = given
+    elif gain_db is None:
+        places["server_position_m"] = _server_positions_m(config)
+    if gain_db is not None:
+        gain = 10 ** (np.array(gain_db, dtype=np.float64) / 10)
+        # -300 dB is 1e-30, up to rounding.
+        places["channel_gain"] = np.clip(gain, *FIELD_LIMITS["channel_gain"])
+    return places
+
+
+def noise_rises(config: ScenarioConfig) -> Array | None:
+    """Returns [M], the noise rise of every server; None where none has any."""
+    rise_db = _in_turn(config.server.noise_rise_db, config.servers)
+    return 10 ** (rise_db / 10) if rise_db.any() else None
+
+
+def _in_turn(value: Any, m: int, none: float = math.nan) -> Array:
+    """Returns [M]: one value for all servers, or server m's entry m, in turn."""
+    entries = value if isinstance(value, tuple) else (value,)
+    numbers = [float(none if entry is None else entry) for entry in entries]
+    return np.array(numbers)[np.arange(m) % len(numbers)]
+
+
+def _parameters_of_users(
+    config: ScenarioConfig,
+) -> tuple[dict[str, Array], Array | None, Any]:
+    """Returns what differs between users: by key, and their lists of cores.
+
+    Entries are [N], or [2, N] of lowest and highest; lists [N, ·], filled up, and their
+    lengths [N].
+    """
+    given = {
+        key: value
+        for key, (rule, value) in ruled(config).items()
+        if rule.per == "user" and not rule.always_each and rule.gives_each(value)
+    }
+    cores = given.pop("device.cores", None)
+    each = {key: np.array(value).T for key, value in given.items()}
+    if cores is None:
+        return each, None, None
+    counts = np.array([len(choices) for choices in cores])
+    choices = np.zeros((len(cores), counts.max()))
+    for row, own in zip(choices, cores, strict=True):
+        row[: len(own)] = own
+    return each, choices, counts
 
 
 def _server_positions_m(config: ScenarioConfig) -> Array:
@@ -346,15 +519,26 @@ def _server_positions_m(config: ScenarioConfig) -> Array:
     return ring_m * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
+def _cube(value: Any) -> Any:
+    """Returns the cube; NumPy's has another last digit, and users are to agree."""
+    return value**3 if np.ndim(value) == 0 else np.array([float(v) ** 3 for v in value])
+
+
 def _uniform(u: Array, limits: tuple[float, float]) -> Array:
     return limits[0] + (limits[1] - limits[0]) * u
 
 
-def _uniform_integer(u: Array, limits: tuple[int, int]) -> Array:
+def _uniform_integer(u: Array, limits: Any) -> Array:
     """Maps uniforms to whole numbers from lowest to highest, both included."""
     xp = namespace(u)
     number = xp.floor(limits[0] + (limits[1] - limits[0] + 1) * u)
-    return xp.minimum(number, float(limits[1]))  # float32 rounds up to one more
+    return xp.minimum(number, like(u, limits[1]))  # rounding may give one more
+
+
+def _whole(values: Array) -> Array:
+    """Returns the whole parts, to index with."""
+    xp = namespace(values)
+    return xp.astype(values, xp.int32)
 
 
 def _inside(uniforms: Array) -> Array:

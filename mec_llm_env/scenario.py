@@ -12,12 +12,16 @@ import numpy as np
 
 from mec_llm_env._array import Array
 from mec_llm_env.files import read_arrays, write_arrays
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.names import by_name
 from mec_llm_env.ranges import Limits, shorten
 from mec_llm_env.record import ArrayRecord, as_floats, describe_index, first_index
 
 #: Of a GPU at full speed, κ f³: a coefficient in another unit is far outside.
 GPU_POWER_W = Limits(1e-9, 1e9)
+
+
+_WHOLE = 1e-6  # relative, to which a fraction is that of whole layers
 
 
 def _given(axes: str, unit: str, lowest: float, highest: float, **default: Any) -> Any:
@@ -40,13 +44,17 @@ class Scenario(ArrayRecord):
     1e-30: no solver chooses it then. A GPU at full speed draws 1e-9 to 1e9 W (κ f³).
 
     With `serving` a user that is not served where its training state is pays for the
-    migration; the two amounts must be given then.
+    migration; the two amounts must be given then. With `noise_rise` each server hears
+    interference on top of the noise; users do not. With `layers` every φ is that of
+    whole layers, k / Υ, and so must be its lowest and highest.
 
     Raises:
         ValueError: a field is unknown or missing, has a wrong shape or a value outside
             of its range, or `max_users` cannot serve all users; the text names field,
             index, value and what to do.
     """
+
+    _needed = ("serving", "noise_rise", "layers")
 
     channel_gain: Array = _given("NM", "", 1e-30, 1)  # [..., N, M] linear, of power
     workload_flop: Array = _given("N", "FLOP", 1, 1e24)  # [..., N] all layers: W_n
@@ -75,6 +83,10 @@ class Scenario(ArrayRecord):
     migration_delay_s: Array | None = _given("N", "s", 0, 1e12, default=None)
     # [..., N] the energy that it takes
     migration_energy_j: Array | None = _given("N", "J", 0, 1e12, default=None)
+    # [..., M] noise and interference in the uplink over noise alone; None: 1
+    noise_rise: Array | None = _given("M", "", 1, 1e4, default=None)
+    # [..., N] whole numbers: Υ, of which the user trains some; None: φ is continuous
+    layers: Array | None = _given("N", "", 2, 1e4, default=None)
     # [..., N, 2] for drawing only
     user_position_m: Array | None = _given("N2", "m", -1e12, 1e12, default=None)
     # [..., M, 2] for drawing only
@@ -112,6 +124,12 @@ class Scenario(ArrayRecord):
     def batch_shape(self) -> tuple[int, ...]:
         """The leading axes of every field; () for a single scenario."""
         return tuple(self.channel_gain.shape[:-2])
+
+    @property
+    def uplink_noise_w_per_hz(self) -> Array:
+        """W/Hz, noise and interference at each server, [..., M], or [..., 1] alike."""
+        noise = self.noise_density_w_per_hz[..., None]
+        return noise if self.noise_rise is None else noise * self.noise_rise
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes all fields to an `.npz` file, whole or not at all.
@@ -213,7 +231,7 @@ def _check_values(spec: dataclasses.Field[Any], value: Array) -> None:
     array = value if isinstance(value, np.ndarray) else value.detach().cpu().numpy()
     valid = limits.hold(array)
     kind = ""
-    if name in ("max_users", "serving"):
+    if name in ("max_users", "serving", "layers"):
         valid &= array == np.floor(array)
         kind = "a whole number "
     if not valid.all():
@@ -250,9 +268,11 @@ _REMEDIES = {
     "local_fraction_min": " It is one layer's share, 1 / layers.",
     "local_fraction_max": " It is that of all layers but one, 1 - 1 / layers.",
     "max_users": " Leave it out for no limit.",
+    "layers": " Leave it out for a continuous split.",
     "serving": " Give 1 for the server that holds the user's training state, else 0.",
     "migration_delay_s": " Give 0 where moving is free.",
     "migration_energy_j": " Give 0 where moving is free.",
+    "noise_rise": " It is 10**(dB / 10), the noise rise of interference.",
     "user_position_m": "",
     "server_position_m": "",
 }
@@ -290,6 +310,21 @@ def _check_serving(fields: Scenario) -> None:
         )
 
 
+def _check_layers(fields: Scenario) -> None:
+    for name in ("local_fraction_min", "local_fraction_max"):
+        fraction, layers = getattr(fields, name), np.asarray(fields.layers)
+        nearest = whole_layers(fraction, layers)
+        wrong = np.abs(fraction - nearest) > _WHOLE * nearest
+        if wrong.any():
+            index = first_index(wrong)
+            raise ValueError(
+                f"`{name}` must be that of whole layers where `layers` is given, k / "
+                f"{layers[index]:.0f} with k from 1 to {layers[index] - 1:.0f}; got "
+                f"{fraction[index]:g} for {describe_index(index, 'N')}. Give the "
+                f"nearest, {nearest[index]:.9g}."
+            )
+
+
 def _check_relations(scenario: Scenario) -> None:
     fields = scenario.to_numpy()
     _check_gpu_power(fields, "user", "N")
@@ -304,6 +339,8 @@ def _check_relations(scenario: Scenario) -> None:
         )
     if fields.serving is not None:
         _check_serving(fields)
+    if fields.layers is not None:
+        _check_layers(fields)
     served = np.minimum(fields.max_users, scenario.n_users).sum(axis=-1)
     if (served < scenario.n_users).any():
         index = first_index(served < scenario.n_users)

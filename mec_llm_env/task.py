@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +12,13 @@ import numpy as np
 from mec_llm_env.actions import make_codec
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.bank import bank_presets, load_bank
-from mec_llm_env.config import ScenarioConfig
+from mec_llm_env.config import Config, ScenarioConfig
 from mec_llm_env.held_out import HeldOutBlock, HeldOutStreams, check_split
 from mec_llm_env.objective import Outcome, evaluate
 from mec_llm_env.observations import OBSERVABLE, ObservationCodec
 from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.record import ArrayRecord, Record
-from mec_llm_env.sampling import scenario_sampler
+from mec_llm_env.sampling import noise_rises, scenario_sampler
 from mec_llm_env.scenario import Scenario
 
 #: Decisions an episode, at most.
@@ -79,7 +80,13 @@ class DecisionTask:
     def _check_observable(self) -> None:
         """Refuses a configuration that draws what an observation cannot hold."""
         sampler = scenario_sampler(self.config)
-        for name, drawn in sampler.field_limits().items():
+        limits = sampler.field_limits()
+        noise = "noise_density_w_per_hz"  # is observed as servers hear it
+        rise = limits.pop("noise_rise", Limits(1.0, 1.0))
+        limits[noise] = Limits(
+            *(n * r for n, r in zip(limits[noise], rise, strict=True))
+        )
+        for name, drawn in limits.items():
             lowest, highest = OBSERVABLE[name]
             for value in drawn:
                 if not lowest <= value <= highest:
@@ -225,8 +232,10 @@ class Task(DecisionTask):
     """The decision problem of `MecLlm-v0`: its keyword arguments, made usable.
 
     Args:
-        preset: name of a scenario configuration, see `PRESETS`.
+        preset: name of a scenario configuration, see `PRESETS`; None: "paper-10x2".
         overrides: parameters that differ from it, `{"radio.bandwidth_mhz": 20}`.
+        config: in place of a preset a `ScenarioConfig`, a file (`from_file`), or a
+            dictionary as `to_dict` gives.
         action_encoding: "box", "multi_discrete", "dict" or one that is registered.
         observation_encoding: "flat" or "tokens".
         episode_length: decisions an episode, each on a scenario of its own.
@@ -243,8 +252,9 @@ class Task(DecisionTask):
     def __init__(
         self,
         *,
-        preset: str = "paper-10x2",
+        preset: str | None = None,
         overrides: Mapping[str, Any] | None = None,
+        config: Any = None,
         action_encoding: str = "box",
         observation_encoding: str = "flat",
         episode_length: int = 1,
@@ -254,14 +264,16 @@ class Task(DecisionTask):
         self.episode_length = integer_argument(
             "episode_length", episode_length, 1, MOST_DECISIONS
         )
-        config = ScenarioConfig.preset(preset).with_overrides(
-            {} if overrides is None else overrides
-        )
+        config = chosen_config(ScenarioConfig, "paper-10x2", preset, config, overrides)
         self.sampler = scenario_sampler(config)
         size = config.users, config.servers
-        codec = ObservationCodec(*size, observation_encoding)
+        codec = ObservationCodec(
+            *(*size, observation_encoding),
+            noise_rise=noise_rises(config),
+            layers=config.workload.whole_layers,
+        )
         super().__init__(config, action_encoding, codec, split, split_stride)
-        self._bounds = _certified_bounds(preset, config) if split == "test" else None
+        self._bounds = _certified_bounds(config) if split == "test" else None
 
     def begin(self, source: Any) -> Situation:
         """Returns the first situation of an episode."""
@@ -344,14 +356,52 @@ class Task(DecisionTask):
         return given[index]
 
 
-def _certified_bounds(preset: str, config: ScenarioConfig) -> Any:
+def chosen_config(
+    kind: type[Config], default: str, preset: Any, config: Any, overrides: Any
+) -> Config:
+    """Returns the configuration that a task's arguments ask for.
+
+    Args:
+        kind: its class.
+        default: the preset where neither preset nor configuration is given.
+        preset: name, or None.
+        config: a configuration, a file, a dictionary of its parameters, or None.
+        overrides: parameters that differ from it, or None.
+
+    Raises:
+        ValueError: both preset and configuration are given, or something is not valid.
+        OSError: the file cannot be opened.
+    """
+    if config is None:
+        chosen = kind.preset(default if preset is None else preset)
+    elif preset is not None:
+        raise ValueError(
+            "`config` takes the place of `preset`; got both, "
+            f"{shorten(config)} and {shorten(preset)}. Leave one out."
+        )
+    elif isinstance(config, Mapping):
+        chosen = kind.from_dict(config)
+    elif isinstance(config, str | os.PathLike):
+        chosen = kind.from_file(config)
+    elif isinstance(config, kind):
+        chosen = config
+    else:
+        raise ValueError(
+            f"`config` must be a mec_llm_env.{kind.__name__}, the path of a .toml or "
+            f".json file, or a dictionary of parameters; got {shorten(config)}."
+        )
+    return chosen.with_overrides({} if overrides is None else overrides)
+
+
+def _certified_bounds(config: ScenarioConfig) -> Any:
     """Returns the bounds [I + 1] of the test scenarios, NaN being that of all others.
 
-    None where the bank has none: with parameters that differ from the preset's.
+    None where the bank has none: of a configuration that is no preset's.
     """
-    if config != ScenarioConfig.preset(preset) or preset not in bank_presets():
-        return None
-    return np.append(load_bank(preset).bound, np.nan)
+    for preset in bank_presets():
+        if config == ScenarioConfig.preset(preset):
+            return np.append(load_bank(preset).bound, np.nan)
+    return None
 
 
 def reset_options(options: Any, option: str) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from mec_llm_env._array import Array
 from mec_llm_env.mobile_config import MOST_ENTRIES, MobileConfig
@@ -160,7 +161,7 @@ def _on_config(
     place, gain_db = table.pair(_POSITION), table.gain_db()
     n_scenario, batch = sampler.scenarios.block_size, joined.shape[:1]
     blocks = rng.random((*batch, sampler.block_size))
-    per_user, shadowing, fading = sampler.scenarios.split(blocks[:, :n_scenario])
+    per_user, shadowing, fading, sight = sampler.scenarios.split(blocks[:, :n_scenario])
 
     # Each user is drawn in the slot in which it joins, and stays what it is.
     slots = np.arange(len(joined))[:, None]
@@ -183,12 +184,18 @@ def _on_config(
         assert place is not None  # `_check_columns`
         shadowing_db = sampler.scenarios.shadowing_db(shadowing)
         path_m = np.sqrt((step_m**2).sum(axis=-1))
+        clear = None if sight is None else [ndtri(sight[0])]
         for t in range(1, len(joined)):
             shadowing_db[t] = sampler.shadowing_onward_db(
                 shadowing_db[t - 1], shadowing_db[t], path_m[t], joined[t]
             )
+            if clear is not None and sight is not None:
+                clear += [
+                    sampler.sight_onward(clear[-1], sight[t], path_m[t], joined[t])
+                ]
         fields["channel_gain"] = sampler.scenarios.channel_gain(
-            place[..., 0], place[..., 1], shadowing_db, fading
+            *(place[..., 0], place[..., 1], shadowing_db, fading),
+            None if clear is None else ndtr(np.stack(clear)),
         )
     return Trajectory(
         joined=joined, scenario=Scenario(**fields), user_velocity_m_per_s=velocity

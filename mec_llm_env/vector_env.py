@@ -369,7 +369,7 @@ class MecLlmVectorEnv(DecisionVectorEnv):
         num_envs: B, the number of sub-environments.
         autoreset_mode: "SameStep", "NextStep" or "Disabled".
         render_mode: "rgb_array", "human" (a window with the first four) or None.
-        **kwargs: see `Task`: preset, overrides, encodings, episode_length, split.
+        **kwargs: see `Task`: preset, overrides, config, encodings, and so on.
     """
 
     task_type = Task

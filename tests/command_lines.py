@@ -74,6 +74,7 @@ _NUMBER = _one_of("1", "2", "3", "8", "16", "64", "5e2", "1_000", "131072")
 _TASK: dict[str, Generate] = {
     "--preset": _one_of("tiny-4x2", "tiny-4x2", "paper-10x2", *PRESETS, "papr"),
     "--override": _one_of(*_OVERRIDES),
+    "--config": _one_of("none.toml", "my.yaml", "/dev/null", ".toml", "none.json"),
 }
 
 TRAIN: dict[str, Generate] = {
@@ -122,7 +123,10 @@ EVALUATE: dict[str, Generate] = {
     "--no-bound": lambda rng: "",
     "--output": _one_of("results", "elsewhere"),
     "--jobs": _one_of("1"),  # others start processes
+    "--format": _one_of("pdf", "svg", "png", "eps"),
+    "--width": _one_of("3.5in", "88mm", "1in", "3.5", "252pt"),
     "--env": _one_of("MecLlm-v0", "MecLlmMobile-v0", "MecLlm", "CartPole-v1"),
+    "--scenario": _one_of("nowhere.json", ".", "/dev/null", "a.toml", "runs", "x.npz"),
 }
 
 #: What an episode can be changed to, and a small one.
@@ -151,6 +155,33 @@ EVALUATE_EPISODES: dict[str, Generate] = {
         *("dual", "ppo:pretrained", "."),
     ),
 }
+
+
+#: Of figures; rules decide fast.
+FIGURE: dict[str, Generate] = {
+    "--values": _one_of("1", "3", "2.5", "0", "1e-3", "40", "1e9"),
+    "--preset": _one_of("tiny-4x2", "tiny-4x2", "mobile-10x2", "papr"),
+    "--config": _one_of("nowhere.json", ".", "own.json"),
+    "--override": _one_of(*_OVERRIDES[:16]),
+    "--agents": _one_of("gucaa", "rucaa", "random", "dual", "lookahead", "nobody"),
+    "--reference": _one_of("gucaa", "rucaa", "nobody"),
+    "--instances": _one_of("2", "3", "1"),
+    "--format": _one_of("pdf", "svg", "png", "eps"),
+    "--width": _one_of("3.5in", "18cm", "252pt", "1in"),
+    "--table": _one_of("csv", "latex", "md"),
+    "--output": _one_of("figures", "/dev/null"),
+    "--overwrite": lambda rng: "",
+    "--quick": lambda rng: "",
+}
+
+
+def figure_words(rng: np.random.Generator) -> list[str]:
+    """Returns a command line of a figure of experiments."""
+    words = _words(rng, FIGURE, ["--values", "--agents"], at_most=3)
+    small = {"--preset": "tiny-4x2", "--instances": "2"}
+    small = {} if "--config" in words else small
+    words += [w for k, v in small.items() if k not in words for w in (k, v)]
+    return _mutated(rng, words, tuple(FIGURE))
 
 
 def train_words(rng: np.random.Generator) -> list[str]:

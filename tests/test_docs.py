@@ -99,7 +99,9 @@ def test_all_pages_are_in_the_navigation() -> None:
     assert yaml.safe_load(text.split("\nnav:")[0])["site_name"] == "mec-llm-env"
 
 
-@pytest.mark.parametrize("page", ["quickstart", "environment", "mobile", "solvers"])
+@pytest.mark.parametrize(
+    "page", ["quickstart", "environment", "llms", "mobile", "solvers", "figures"]
+)
 def test_python_blocks_run(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

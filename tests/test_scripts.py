@@ -16,6 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dashf
+from mec_llm_env import Allocation, ScenarioConfig, evaluate, sample_scenario
+
 ROOT = Path(__file__).parents[1]
 
 SMALL_RUN = ["--preset", "tiny-4x2", "--n-envs", "16", "--timesteps", "256"]
@@ -59,6 +62,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stderr
         assert "× rucaa" in done.stdout
         assert f"python evaluate.py --agents runs/{agent}/MecLlm-v0_1" in done.stdout
+    (cases := folder.parent / "cases").mkdir(exist_ok=True)
+    (cases / "five.json").write_text('{"users": 5}')
     return folder
 
 
@@ -131,6 +136,42 @@ def test_agents_are_compared_in_episodes(tmp_path: Path) -> None:
         measured = list(csv.DictReader(file))
     assert len(measured) == 12
     assert all(float(row["migrations"]) >= 0 for row in measured)
+
+
+def test_cases_of_one_s_own(trained: Path, tmp_path: Path) -> None:
+    cases = tmp_path / "mine"
+    cases.mkdir()
+    config = ScenarioConfig.preset("tiny-4x2")
+    scenario = sample_scenario(config, np.random.default_rng(0))
+    scenario.save(cases / "measured.npz")
+    fields = {"users": 4, "objective.delay_weight": 0.9}
+    (cases / "drawn.json").write_text(json.dumps(fields))
+    words = ["--scenario", "mine", "--instances", "2", "--agents"]
+    own = os.fspath(trained / "runs" / "ppo" / "latest")
+    done = run(tmp_path, "evaluate.py", *words, own, "gucro", "dual", "random")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    report = re.search(r"Report: (\S+)", done.stdout)
+    assert report
+    folder = (tmp_path / report[1]).parent
+    assert folder == tmp_path / "results" / "mine_1"
+    content = json.loads((folder / "results.json").read_text())
+    rows = {row["case"]: row for row in content["results"]}
+    assert set(rows) == {"drawn-0", "drawn-1", "measured"}
+    assert {row["agent"] for row in content["agents"]} == {
+        *("ppo", "gucro", "dual", "random")
+    }
+    best = dashf.solve(scenario, config.objective, solver="dual")
+    assert rows["measured"]["decided_best_by"] == "dual"
+    assert rows["measured"]["scr"] == best.scr
+    assert best.scr <= rows["measured"]["certificate"]["upper_bound"]
+    path = folder / "cases" / "measured" / "dual.json"
+    stored = Allocation.from_server(**json.loads(path.read_text())["allocation"])
+    assert float(evaluate(scenario, stored, config.objective).scr) == best.scr
+    again = run(tmp_path, "evaluate.py", *words, "gucro", "--no-bound")
+    assert again.returncode == 0, again.stderr
+    content = (tmp_path / "results" / "mine_2" / "results.json").read_text()
+    assert json.loads(content)["results"][0]["certificate"] is None
 
 
 # What is wrong, the words of the command, and what the one line must say.
@@ -211,9 +252,13 @@ MISTAKES = {
         "train.py --agent apg --env MecLlmMobile-v0",
         "no entry 'MecLlmMobile-v0'",
     ),
-    "a warm start in episodes": (
-        "train.py --agent ppo --env MecLlmMobile-v0 --warm-start dual",
-        "A warm start clones single decisions",
+    "a warm start of what remembers": (
+        "train.py --agent recurrent_ppo --env MecLlmMobile-v0 --warm-start dual",
+        "in MecLlmMobile-v0 needs --agent ppo or a2c; got recurrent_ppo",
+    ),
+    "a demonstrator of episodes": (
+        "train.py --agent ppo --warm-start lookahead",
+        "'lookahead' decides episodes",
     ),
     "dry run of what does not fit": (
         "train.py --agent ppo --n-envs 1 --hyperparameter n_steps=1 --dry-run",
@@ -273,6 +318,32 @@ MISTAKES = {
     "unwritable results": (
         "evaluate.py --agents gucaa --output /dev/null/results",
         "/dev/null",
+    ),
+    "all agents on test scenarios": (
+        "evaluate.py --agents all",
+        "`--agents all` goes with --scenario",
+    ),
+    "cases of one's own with a preset": (
+        "evaluate.py --agents all --scenario x.json --preset tiny-4x2",
+        "leave out --preset",
+    ),
+    "cases of one's own in episodes": (
+        "evaluate.py --agents all --scenario x.json --env MecLlmMobile-v0",
+        "`--scenario` is decided as in MecLlm-v0",
+    ),
+    "no such case": ("evaluate.py --agents all --scenario x.json", "'x.json'"),
+    "no case": ("evaluate.py --agents all --scenario runs", "no case in the folder"),
+    "a case of another kind": (
+        "evaluate.py --agents all --scenario runs/ppo/latest/config.json",
+        "/config.json': There is no parameter",
+    ),
+    "an agent that cannot decide a case": (
+        "evaluate.py --agents runs/ppo/latest --scenario ../cases/five.json",
+        "was trained for 4 users and 2 servers",
+    ),
+    "a parameter of a case": (
+        "evaluate.py --agents gucaa --scenario ../cases/five.json --override user=1",
+        "no parameter 'user'. Did you mean 'users'?",
     ),
     "negative seed": ("evaluate.py --agents gucaa --seed -1", "at least 0; got '-1'"),
     "no instances": ("evaluate.py --agents gucaa --instances 0", "at least 1"),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from agents.terminal import run_script
+from dashf.common.parallel import lost_too_often
 from tests.test_scripts import ROOT, SMALL, run
 
 WORDS = ["--agent", "ppo", *SMALL["ppo"], "--timesteps", "8192", "--eval-freq", "1024"]
@@ -178,3 +179,13 @@ def test_memory_that_runs_out_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     assert run_script(main, "evaluate.py") == 1
     text = "evaluate.py: error: not enough memory. Unable to allocate 8 TiB\n"
     assert capsys.readouterr().err == text
+
+
+def test_workers_that_are_lost_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> int:
+        raise lost_too_often(3)
+
+    assert run_script(main, "evaluate.py") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("evaluate.py: error: A worker process was killed 4 times")
+    assert "with 3 of the tasks left" in line

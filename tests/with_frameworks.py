@@ -36,9 +36,19 @@ class Recipe(NamedTuple):
 
 
 SB3 = "stable_baselines3"
+#: What our own scripts need beside Ray.
+TRAINING = (SB3, "filelock", "threadpoolctl", "tensorboard", "matplotlib", "rich")
 RECIPES = {
     "sb3": Recipe("sb3_ppo", (SB3,), (SB3,)),
-    "rllib": Recipe("rllib_ppo", ("ray[rllib]",), ("ray",)),
+    "rllib": Recipe(
+        "rllib_ppo",
+        ("ray[rllib]", *TRAINING),
+        ("ray",),
+        (
+            "tests/agents/test_ray_tasks.py",
+            "tests/agents/training/test_rllib_trainer.py",
+        ),
+    ),
     "torchrl": Recipe("torchrl_ppo", ("torchrl",), ("torchrl",)),
     "cleanrl": Recipe("cleanrl_ppo", ("torch",), ("torch",)),
     "tianshou": Recipe("tianshou_ppo", ("tianshou",), ("tianshou",)),

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from agents.evaluation.evaluators import evaluator_of
 from agents.instances import Instances
-from agents.registry import UNTRAINED, make_agent
+from agents.learned import RunFiles
+from agents.registry import UNTRAINED, make_agent, run_config, run_folder
 from agents.tasks import AnyTask
+from agents.work import HERE, Shared, Workers
 
 Array = np.ndarray[Any, Any]
 
 #: Instances decided at once. Fixed, so that nothing depends on the number of jobs.
 CHUNK = 25
-
-_JOBS_A_PROCESSOR = 2  # more would only take memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,22 +47,26 @@ def compare(
     instances: Instances,  # [I]
     *,
     seed: int = 0,
-    jobs: int = 1,
+    workers: Workers = HERE,
     advance: Callable[[float, str], None] = lambda done, name: None,
 ) -> list[Measurement]:
     """Measures every agent on the same instances.
 
-    Decisions may be made by several processes, each of which loads a trained agent
-    once; times are measured serially, on one thread, afterwards.
+    Decisions may be made by several processes, here or on a cluster, each of which
+    loads a trained agent once; the figures are the same. Times are measured here,
+    serially, on one thread, afterwards.
 
     Args:
         names: as `make_agent` takes them.
         task: what the agents decide.
         instances: scenarios, or trajectories where the task has them.
         seed: of the agents' own randomness.
-        jobs: processes, at most.
+        workers: where decisions are made.
         advance: called with the share of all the work that is done, and the name of an
             agent.
+
+    Raises:
+        dashf.common.parallel.WorkersLostError: workers were killed again and again.
     """
     count = instances.batch_shape[0]
     chunks = [slice(i, min(i + CHUNK, count)) for i in range(0, count, CHUNK)]
@@ -76,34 +75,38 @@ def compare(
         for name in names
         for k, chunk in enumerate(chunks)
     ]
-    decider = _Decider(task)
-    with ExitStack() as stack:
-        if jobs > 1:
-            # Spawned, because a fork of PyTorch's threads may hang.
-            jobs = min(jobs, len(work), _JOBS_A_PROCESSOR * (os.cpu_count() or 1))
-            pool = stack.enter_context(
-                ProcessPoolExecutor(
-                    jobs, get_context("spawn"), _start_worker, initargs=(task,)
-                )
-            )
-            parts = pool.map(_decide_in_worker, *zip(*work, strict=True))
-        else:
-            parts = map(decider.decide, *zip(*work, strict=True))
-        decided: list[dict[str, Array]] = []
-        for i, name in enumerate(names):
-            pieces = []
-            for k in range(len(chunks)):
-                pieces.append(next(parts))
-                advance(0.5 * (i * len(chunks) + k + 1) / len(work), name)
-            decided.append(
-                {k: np.concatenate([piece[k] for piece in pieces]) for k in pieces[0]}
-            )
+    trained = {name for name in names if run_config(name) is not None}
+    about = _About(
+        task=task, runs={name: RunFiles.of(run_folder(name)) for name in trained}
+    )
+    decider = _deciders[about.token] = _Decider(task)
+    decide = _Decide(workers.share(about), about.token)
+    pieces: list[Any] = [None] * len(work)
+    try:
+        for done, (i, piece) in enumerate(workers.completed(decide, work), 1):
+            pieces[i] = piece
+            advance(0.5 * done / len(work), work[i][0])
+    finally:
+        del _deciders[about.token]
     measurements = []
-    for i, (name, figures) in enumerate(zip(names, decided, strict=True)):
+    for i, name in enumerate(names):
+        own = pieces[i * len(chunks) : (i + 1) * len(chunks)]
+        figures: dict[str, Any] = {
+            k: np.concatenate([piece[k] for piece in own]) for k in own[0]
+        }
         times = decider.evaluator.times(decider.agent(name, seed), instances)
-        measurements.append(Measurement(**figures, **times))  # type: ignore[arg-type]
+        measurements.append(Measurement(**figures, **times))
         advance(0.5 + 0.5 * (i + 1) / len(names), name)
     return measurements
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _About:
+    """What the workers of a comparison have in common."""
+
+    task: AnyTask
+    runs: Mapping[str, RunFiles]  # of trained agents, by name
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)  # of the comparison
 
 
 class _Decider:
@@ -114,10 +117,13 @@ class _Decider:
 
     Args:
         task: what the agents decide.
+        runs: of trained agents, where their folders cannot be read.
     """
 
-    def __init__(self, task: AnyTask) -> None:
-        self.task = task
+    def __init__(
+        self, task: AnyTask, runs: Mapping[str, RunFiles] | None = None
+    ) -> None:
+        self.task, self._runs = task, runs or {}
         self.evaluator = evaluator_of(task)
         self._trained: dict[str, Any] = {}
 
@@ -126,31 +132,34 @@ class _Decider:
         if name in UNTRAINED:
             return make_agent(name, self.task, seed=seed)
         if name not in self._trained:
-            self._trained[name] = make_agent(name, self.task, seed=seed)
+            self._trained[name] = self._loaded(name, seed)
         return self._trained[name]
 
     def decide(self, name: str, instances: Instances, seed: int) -> dict[str, Array]:
-        """Evaluates an agent on a chunk, on one thread."""
-        with threadpool_limits(1):
-            return self.evaluator.figures(self.agent(name, seed), instances)
+        """Evaluates an agent on a chunk."""
+        return self.evaluator.figures(self.agent(name, seed), instances)
+
+    def _loaded(self, name: str, seed: int) -> Any:
+        if name not in self._runs:
+            return make_agent(name, self.task, seed=seed)
+        with self._runs[name].unpacked() as folder:
+            return make_agent(folder, self.task, seed=seed)
 
 
-_worker: _Decider  # in a worker process of `compare`
+#: In this process, by the token of a comparison; in a worker that of the newest alone.
+_deciders: dict[str, _Decider] = {}
 
 
-def _start_worker(task: AnyTask) -> None:
-    """Initialises a worker process, which exits when its parent has ended."""
-    global _worker
-    _worker = _Decider(task)
-    parent = parent_process()
-    assert parent is not None
+@dataclass(frozen=True, slots=True)
+class _Decide:
+    """Evaluates an agent on a chunk, in any process."""
 
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
+    about: Shared
+    token: str
 
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _decide_in_worker(name: str, instances: Instances, seed: int) -> dict[str, Array]:
-    return _worker.decide(name, instances, seed)
+    def __call__(self, work: tuple[str, Instances, int]) -> dict[str, Array]:
+        if self.token not in _deciders:
+            about = self.about.get()
+            _deciders.clear()
+            _deciders[self.token] = _Decider(about.task, about.runs)
+        return _deciders[self.token].decide(*work)

@@ -1,4 +1,4 @@
-"""Figures of a comparison, as PNG; no display is needed."""
+"""Figures of a comparison; no display is needed."""
 
 from __future__ import annotations
 
@@ -9,68 +9,89 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from agents.evaluation.figure_options import SCREEN_IN
 from agents.evaluation.results import AgentResult, by_scr
 from agents.evaluation.statistics import performance_profile, profile_band
-from agents.evaluation.style import STYLE, looks_of, share_axis, shares, to_png
+from agents.evaluation.style import (
+    NARROW_IN,
+    STYLE,
+    add_legend,
+    folded,
+    looks_of,
+    new_figure,
+    share_axis,
+    shares,
+    to_file,
+)
 
 Array = np.ndarray[Any, Any]
 
 
-def draw_all(results: Sequence[AgentResult]) -> dict[str, bytes]:
-    """Returns all figures, PNG by file name."""
+def draw_all(
+    results: Sequence[AgentResult], kind: str = "png", width: float = SCREEN_IN
+) -> dict[str, bytes]:
+    """Returns the content of all figures by file name.
+
+    Args:
+        results: of all agents.
+        kind: "pdf", "svg" or "png".
+        width: inches.
+    """
     ordered = by_scr(results)
-    draws = {
-        "scr.png": _draw_scr,
-        "profile.png": draw_profiles,
-        "latency.png": draw_latency,
-    }
+    draws = {"scr": draw_scr, "profile": draw_profiles, "latency": draw_latency}
     with matplotlib.rc_context(STYLE):
-        return {name: to_png(draw(ordered)) for name, draw in draws.items()}
+        return {
+            f"{name}.{kind}": to_file(draw(ordered, width), kind)
+            for name, draw in draws.items()
+        }
 
 
-def _draw_scr(results: list[AgentResult]) -> Figure:
+def draw_scr(results: Sequence[AgentResult], width: float = SCREEN_IN) -> Figure:
     """Mean SCR with its interval, and the SCR of each instance."""
-    figure, axes = new_figure(height=1.2 + 0.42 * len(results))
+    figure, axes = new_figure(height=0.6 + 0.24 * len(results), width=width)
     look = looks_of(results)
     for row, result in enumerate(results):
-        scores, colour = result.scr.mean(axis=0), look[result.label].colour
+        scores, own = result.scr.mean(axis=0), look[result.label]
         mean = result.scr_mean
         jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(scores))
-        axes.plot(scores, row + jitter, ".", color=colour, alpha=0.35, markersize=4)
+        axes.plot(scores, row + jitter, ".", color=own.colour, alpha=0.35, ms=2.5)
         axes.errorbar(
             mean.value,
             row,
             xerr=[[mean.value - mean.low], [mean.high - mean.value]],
             fmt="o",
-            color=colour,
+            color=own.colour,
             markeredgecolor="black",
             ecolor="black",
-            capsize=3,
+            capsize=2.5,
         )
     axes.set_yticks(range(len(results)), [result.label for result in results])
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    axes.set_xlabel("service-cost ratio (SCR); circle: mean with 95 % interval")
+    text = "service-cost ratio (SCR); circle: mean, with 95 % interval"
+    axes.set_xlabel(folded(text, figure))
     return figure
 
 
-def draw_profiles(results: Sequence[AgentResult]) -> Figure:
+def draw_profiles(results: Sequence[AgentResult], width: float = SCREEN_IN) -> Figure:
     """Share of runs and instances above each score, with its 95 % band."""
-    figure, axes = new_figure(height=5.4, width=8.6)
+    figure, axes = with_legend(len(results), width)
     look = looks_of(results)
     bounded = results[0].bound is not None
     scores = [r.scr if r.optimality is None else r.optimality for r in results]
     thresholds = _thresholds(scores, bounded)
-    for result, own in zip(results, scores, strict=True):
-        colour = look[result.label].colour
-        style: dict[str, Any] = {
-            "linestyle": look[result.label].line,
-            "label": result.label,
-        }
+    for i, (result, own) in enumerate(zip(results, scores, strict=True)):
+        style = look[result.label]
         profile = performance_profile(own, thresholds)
         low, high = profile_band(own, thresholds, seed=result.seed, resamples=500)
-        axes.plot(thresholds, profile, color=colour, lw=1.3, **style)
-        axes.fill_between(thresholds, low, high, color=colour, alpha=0.1, linewidth=0)
+        after = np.cumsum(profile == 0) > 1  # curves along the axis hide one another
+        profile = np.where(after, np.nan, profile)
+        # Markers stand at other places in every curve, so that none hides another.
+        every = (i % 5 * 8, 40)
+        axes.plot(
+            thresholds, profile, label=result.label, markevery=every, **style.curve
+        )
+        axes.fill_between(thresholds, low, high, color=style.colour, alpha=0.1, lw=0)
     if bounded:
         share_axis(axes.xaxis, thresholds[0], thresholds[-1])
     else:
@@ -82,6 +103,12 @@ def draw_profiles(results: Sequence[AgentResult]) -> Figure:
     return figure
 
 
+def with_legend(count: int, width: float) -> tuple[Figure, Any]:
+    """Returns a figure with room for a legend of so many names, above or beside."""
+    rows = -(-count // 3) if width < NARROW_IN else 0
+    return new_figure(height=min(2.1 + 0.16 * width, 3.6) + 0.17 * rows, width=width)
+
+
 def _thresholds(scores: Sequence[Array], bounded: bool) -> Array:
     """Returns where profiles are drawn: evenly spaced on the axis."""
     if not bounded:
@@ -89,9 +116,9 @@ def _thresholds(scores: Sequence[Array], bounded: bool) -> Array:
     return shares(0.0, max(float(s.max()) for s in scores), 300)
 
 
-def draw_latency(results: Sequence[AgentResult]) -> Figure:
+def draw_latency(results: Sequence[AgentResult], width: float = SCREEN_IN) -> Figure:
     """Quality against decision time."""
-    figure, axes = new_figure(height=4.6, width=8.0)
+    figure, axes = with_legend(len(results), width)
     look = looks_of(results)
     bounded = results[0].bound is not None
     qualities = []
@@ -101,30 +128,16 @@ def draw_latency(results: Sequence[AgentResult]) -> Figure:
             continue  # a plan, which is not made of decisions
         quality = f.get("optimality_mean", f["scr_mean"])
         times_ms = [1e3 * f[f"decision_time_s_{k}"] for k in ("median", "batched")]
-        axes.plot(times_ms, [quality] * 2, color=own.colour, alpha=0.3, linewidth=1)
-        style: dict[str, Any] = {"marker": own.marker, "color": own.colour, "ls": ""}
-        axes.plot(times_ms[0], quality, markersize=7, label=result.label, **style)
-        axes.plot(times_ms[1], quality, markersize=5, fillstyle="none", **style)
+        axes.plot(times_ms, [quality] * 2, color=own.colour, alpha=0.3)
+        axes.plot(times_ms[0], quality, ms=5.5, label=result.label, **own.markers)
+        axes.plot(times_ms[1], quality, ms=3, **own.markers)
         qualities.append(quality)
     axes.set_xscale("log")
     axes.margins(x=0.08, y=0.08)
     if bounded and qualities:
         share_axis(axes.yaxis, min(qualities), max(qualities))
-    axes.set_xlabel("decision time, ms; filled: one at a time, hollow: batched")
+    text = "decision time, ms; large: one at a time, small: batched"
+    axes.set_xlabel(folded(text, figure))
     axes.set_ylabel("share of the certified bound" if bounded else "mean SCR")
     add_legend(figure)
     return figure
-
-
-def add_legend(figure: Figure) -> None:
-    """Adds the legend of the first axes, to the right of the figure."""
-    lines, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(
-        *(lines, labels), loc="outside right upper", frameon=False, fontsize=8.5
-    )
-
-
-def new_figure(height: float, width: float = 7.0) -> tuple[Figure, Any]:
-    """Returns a figure that needs no display, and its axes."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()

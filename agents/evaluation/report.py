@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agents.evaluation.results import AgentResult, table
@@ -15,7 +15,7 @@ _CAPTIONS = {
     "profile.png": "Performance profile: on which share of the instances an agent is "
     "above a threshold. Further right is better.",
     "latency.png": "Quality against decision time on one thread. Further up and left "
-    "is better.",
+    "is better; trained agents are hollow.",
 }
 
 _PAGE = """<!doctype html>
@@ -43,14 +43,7 @@ dd {{ margin: 0; overflow-wrap: anywhere; }}
 </head>
 <body>
 <h1>{title}</h1>
-<p>{introduction}</p>
-<div class="wide"><table>
-<thead><tr>{heading}</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table></div>
-{figures}
+{body}
 <h2>How this was made</h2>
 <dl>
 {facts}
@@ -68,31 +61,57 @@ def to_html(
     """Returns the page, self-contained and without scripts."""
     heading, rows = table(results)
     of_episodes = bool(results) and results[0].has_migrations
+    introduction = (
+        f"{_of_episodes(about) if of_episodes else _of_scenarios(about)} "
+        "the gap is bound / SCR − 1. "
+        f"{html.escape(about['bound'] + ' ' if 'bound' in about else '')}"
+        "IQM is the mean of the middle half; intervals are 95 % bootstrap. Delay "
+        f"and energy are means over users{' and slots' if of_episodes else ''}. "
+        "Decisions were timed one after another on one thread."
+    )
+    parts = [f"<p>{introduction}</p>", to_table(heading, rows)]
+    parts += [to_figure(png, _CAPTIONS[name]) for name, png in figures.items()]
+    system = about.get("preset", about.get("config"))
+    return page(f"Agents on {system}", "\n".join(parts), about)
+
+
+def page(title: str, body: str, about: Mapping[str, Any]) -> str:
+    """Returns a page, self-contained and without scripts.
+
+    Args:
+        title: as text.
+        body: as HTML.
+        about: what made it.
+    """
     return _PAGE.format(
-        title=f"Agents on {html.escape(str(about['preset']))}",
-        introduction=(
-            f"{_of_episodes(about) if of_episodes else _of_scenarios(about)} "
-            "the gap is bound / SCR − 1. "
-            f"{html.escape(about['bound'] + ' ' if 'bound' in about else '')}"
-            "IQM is the mean of the middle half; intervals are 95 % bootstrap. Delay "
-            f"and energy are means over users{' and slots' if of_episodes else ''}. "
-            "Decisions were timed one after another on one thread."
-        ),
-        heading="".join(f"<th>{html.escape(name)}</th>" for name in heading),
-        rows="\n".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in rows
-        ),
-        figures="\n".join(
-            f'<figure><img alt="{html.escape(_CAPTIONS[name])}" '
-            f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
-            f"<figcaption>{html.escape(_CAPTIONS[name])}</figcaption></figure>"
-            for name, png in figures.items()
-        ),
+        title=html.escape(title),
+        body=body,
         facts="\n".join(
             f"<dt>{html.escape(key)}</dt><dd>{html.escape(_shown(value))}</dd>"
             for key, value in about.items()
         ),
+    )
+
+
+def to_table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Returns a table of texts as HTML."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in heading)
+    body = "\n".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table></div>"
+    )
+
+
+def to_figure(png: bytes, caption: str) -> str:
+    """Returns a picture with its caption as HTML, the picture within it."""
+    text, data = html.escape(caption), base64.b64encode(png).decode()
+    return (
+        f'<figure><img alt="{text}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{text}</figcaption></figure>"
     )
 
 

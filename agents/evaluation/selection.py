@@ -12,7 +12,8 @@ from agents.algorithms import ALGORITHMS
 from agents.clairvoyant import CLAIRVOYANT
 from agents.registry import make_agent, pretrained_names, run_config, run_folder
 from agents.run.config import TrainingConfig
-from agents.tasks import DEFAULT_ENV, AnyTask, environment
+from agents.tasks import DEFAULT_ENV, AnyTask, whole_arguments
+from mec_llm_env.ranges import shorten
 
 #: What an agent is called wherever it is shown, if not by its name.
 _LABELS = {CLAIRVOYANT: f"{CLAIRVOYANT} (knows the future)"}
@@ -53,29 +54,30 @@ def common_environment(
             )
         env_id = next(iter(ids), DEFAULT_ENV)
     if given is not None:
-        return env_id, {"preset": environment(env_id).default_preset} | given
+        return env_id, whole_arguments(env_id, given)
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     for name, config in runs:
         if config.env_id == env_id:
-            kwargs = {k: config.env_kwargs.get(k) for k in ("preset", "overrides")}
+            names_of_task = ("preset", "config", "overrides")
+            kwargs = {k: config.env_kwargs.get(k) for k in names_of_task}
             kwargs = {k: v for k, v in kwargs.items() if v is not None}
             found.setdefault(repr(kwargs), (name, kwargs))
     if len(found) > 1:
         (first, mine), (second, others), *_ = found.values()
         raise ValueError(
-            f"The runs were trained on different scenarios, {first!r} on {mine} and "
-            f"{second!r} on {others}. Say which to compare on, with --preset and "
-            "--override."
+            f"The runs were trained on different scenarios, {first!r} on "
+            f"{shorten(mine, 200)} and {second!r} on {shorten(others, 200)}. Say which "
+            "to compare on, with --preset or --config, and --override."
         )
     kwargs = next(iter(found.values()))[1] if found else {}
-    return env_id, {"preset": environment(env_id).default_preset} | kwargs
+    return env_id, whole_arguments(env_id, kwargs)
 
 
 def run_label(config: TrainingConfig) -> str:
     """Returns the label of a run, such as "ppo set".
 
-    It has the algorithm, the policy and the action encoding if they are not the default
-    ones, and "warm" after a warm start.
+    It has the algorithm, the policy, the action encoding and the engine if they are not
+    the default ones, and "warm" after a warm start.
     """
     words = [config.agent]
     if config.policy != next(iter(ALGORITHMS[config.agent].policies)):
@@ -83,6 +85,8 @@ def run_label(config: TrainingConfig) -> str:
     encoding = config.env_kwargs.get("action_encoding", "box")
     if encoding != "box":
         words.append(encoding)
+    if config.engine is not None:
+        words.append(config.engine)
     if config.warm_start:
         words.append("warm")
     return " ".join(words)

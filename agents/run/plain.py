@@ -43,13 +43,18 @@ def read_dict(name: str, text: str) -> dict[str, Any]:
     return value
 
 
-def check_plain(name: str, value: Any) -> None:
+def check_plain(name: str, value: Any, most: int = _MOST) -> None:
     """Checks that a value is plain data of limited size.
+
+    Args:
+        name: of it, for the error.
+        value: what it is.
+        most: values in it, at most.
 
     Raises:
         ValueError: it is not.
     """
-    left = _MOST
+    left = most
 
     def check(where: str, part: Any, depth: int) -> None:
         nonlocal left

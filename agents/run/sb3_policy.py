@@ -27,7 +27,7 @@ def load_policy(path: Path, config: TrainingConfig, task: AnyTask) -> Any:
     Raises:
         Exception: the file is damaged; the libraries raise various kinds.
     """
-    policy = _untrained_policy(config, task)
+    policy = untrained_policy(config, task)
     part = _actor_of(policy)
     if path.suffix == ".npz":
         arrays, _ = read_weights(path)
@@ -76,7 +76,7 @@ def policy_arguments(config: TrainingConfig, task: AnyTask) -> dict[str, Any]:
     return dict(kwargs) | size | ({"per_user": True} if per_user else {})
 
 
-def _untrained_policy(config: TrainingConfig, task: AnyTask) -> Any:
+def untrained_policy(config: TrainingConfig, task: AnyTask) -> Any:
     """Returns an untrained policy of the run's algorithm."""
     algorithm = ALGORITHMS[config.agent]
     name = algorithm.policy_name(config.policy, task.action_codec.encoding)

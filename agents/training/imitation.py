@@ -20,6 +20,7 @@ from torch.nn import functional
 from agents.apg import Apg
 from agents.policies.set_network import SetNetwork
 from mec_llm_env.actions import LEVELS, RESOURCES
+from mec_llm_env.observations import USER_FEATURES
 
 #: Of the softmax over scores in [−1, 1]: a difference of 1 means odds of e^4 to 1.
 TEMPERATURE = 0.25
@@ -33,10 +34,13 @@ WEIGHTS = (0.3, 0.05, 1.5, 3.0, 0.1)
 class Batch:
     """Demonstrations as tensors."""
 
-    users: Tensor  # [B, N, M + 9]
-    servers: Tensor  # [B, M, 7]
+    users: Tensor  # [B, N, ·]
+    servers: Tensor  # [B, M, ·]
     server: Tensor  # [B, N] index of each user's server
     resources: Tensor  # [B, N, 5] in [−1, 1]
+    # [B, 1] what the rest of the episode earned, or of users, [B, N]; None where
+    # decisions do not follow one another
+    returns: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -47,6 +51,7 @@ class Batch:
             servers=self.servers[index],
             server=self.server[index],
             resources=self.resources[index],
+            returns=None if self.returns is None else self.returns[index],
         )
 
     def observation(self, space: spaces.Space[Any]) -> Any:
@@ -81,13 +86,19 @@ def permuted(batch: Batch) -> Batch:
         return table.gather(1, order.unsqueeze(-1).expand(-1, -1, table.shape[-1]))
 
     users = rows(batch.users, order)
-    gain = users[..., :m].gather(2, server_order.unsqueeze(1).expand(-1, n, -1))
+    columns = server_order.unsqueeze(1).expand(-1, n, -1)
+    # Gains; in episodes, who holds the user's state too.
+    for first in (0, m + len(USER_FEATURES)):
+        if first + m <= users.shape[-1]:
+            pairs = slice(first, first + m)
+            users[..., pairs] = users[..., pairs].gather(2, columns)
     return Batch(
-        users=torch.cat([gain, users[..., m:]], dim=-1),
+        users=users,
         servers=rows(batch.servers, server_order),
         # The inverse permutation gives the new index of each server.
         server=server_order.argsort(dim=-1).gather(1, batch.server.gather(1, order)),
         resources=rows(batch.resources, order),
+        returns=batch.returns,  # not of users, whose networks are equivariant
     )
 
 
@@ -123,7 +134,9 @@ def imitation_loss(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         log_probability = _log_probability(
             policy, observation, batch.action(policy.action_space)
         )
-        return -log_probability.mean() / batch.server.shape[1], torch.empty(0)
+        # Of whole actions, or of users already.
+        n_choices = batch.server.numel() / log_probability.numel()
+        return -log_probability.mean() / n_choices, torch.empty(0)
     table = mean_action(policy, observation).unflatten(-1, (batch.server.shape[1], -1))
     scores = table[..., : -len(RESOURCES)]
     # Actions are clamped to [−1, 1], where higher scores would become ties.

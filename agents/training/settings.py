@@ -16,16 +16,19 @@ from agents.command_line import (
 )
 from agents.run.config import TrainingConfig, WarmStart
 from agents.run.hyperparameters import RUN_KEYS, load_hyperparameters
-from agents.tasks import DEFAULT_ENV, MOBILE_ENV, environment, make_task
-from agents.training.demonstrations import SCENARIOS
+from agents.tasks import DEFAULT_ENV, MOBILE_ENV, make_task, whole_arguments
+from agents.training.demonstrations import OTHERWISE, SCENARIOS
 from agents.training.validation import VALIDATION_EPISODES, VALIDATIONS
+from agents.work import RAY, Workers
 from mec_llm_env.names import did_you_mean
 
 #: Default number of evaluations, and of checkpoints, in a run.
 EVALUATIONS = 20
 
 # Options that `--resume` takes; all others are in the run's config.json.
-_WITH_RESUME = ("resume", "timesteps", "progress", "trust", "stop_with_parent")
+_WITH_RESUME = (
+    *("resume", "timesteps", "progress", "trust", "stop_with_parent", "ray_address"),
+)
 
 
 def add_training_options(parser: argparse.ArgumentParser, seed: int = 0) -> None:
@@ -88,6 +91,8 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
         checkpoint_freq=options.checkpoint_freq or eval_freq,
         hyperparameters=hyperparameters,
         warm_start=_warm_start(options, tuned.get("warm_start", {})),
+        engine=options.engine,
+        num_env_runners=options.num_env_runners or 0,
     )
     task = make_task(config.env_id, **config.env_kwargs)
     validated = VALIDATIONS
@@ -95,6 +100,19 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
         validated = VALIDATION_EPISODES * task.episode_length
     check_memory(task.config, max(config.n_envs, validated), "scenarios")
     return config
+
+
+def connect_to_cluster(config: TrainingConfig, address: str | None) -> None:
+    """Connects to a Ray cluster, if the run is trained on one.
+
+    Raises:
+        ValueError: it is not, and there is an address.
+        OSError: nothing answers at the address.
+    """
+    if config.engine is not None:
+        Workers(backend=RAY, ray_address=address).connect()
+    elif address is not None:
+        raise ValueError("--ray-address needs --engine rllib.")
 
 
 def refuse_with_resume(options: argparse.Namespace) -> None:
@@ -124,12 +142,12 @@ def _warm_start(options: argparse.Namespace, tuned: dict[str, Any]) -> WarmStart
             raise ValueError("--warm-start-scenarios needs --warm-start SOLVER.")
         return None
     solver = options.warm_start
-    count = count or SCENARIOS.get(solver, SCENARIOS["dashf"])
+    count = count or SCENARIOS.get(solver, OTHERWISE)
     return WarmStart.from_dict({"solver": solver, "scenarios": count, **tuned})
 
 
 def _env_kwargs(options: argparse.Namespace, env_id: str) -> dict[str, Any]:
-    kwargs = {"preset": environment(env_id).default_preset} | task_arguments(options)
+    kwargs = whole_arguments(env_id, task_arguments(options))
     if options.action_encoding:
         kwargs["action_encoding"] = options.action_encoding
     kwargs |= _reward(options, env_id)

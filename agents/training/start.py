@@ -21,7 +21,7 @@ def load(config: TrainingConfig) -> None:
         ValueError: one is missing.
     """
     algorithm = ALGORITHMS[config.agent]
-    algorithm.load_trainer()
+    algorithm.load_trainer(config.engine)
     algorithm.load_class()
 
 
@@ -31,7 +31,7 @@ def build(config: TrainingConfig) -> Trainer:
     Raises:
         ValueError: the configuration is not valid, or a library is missing.
     """
-    trainer: Trainer = ALGORITHMS[config.agent].load_trainer()(config)
+    trainer: Trainer = ALGORITHMS[config.agent].load_trainer(config.engine)(config)
     return trainer
 
 
@@ -102,7 +102,7 @@ def _resumed(folder: Path, config: TrainingConfig, trust: bool) -> Trainer:
                 f"{config.timesteps}: there is nothing left to do. Give a larger "
                 "--timesteps, the total, to train it further."
             )
-    trainer: Trainer = algorithm.load_trainer()(config, checkpoint)
+    trainer: Trainer = algorithm.load_trainer(config.engine)(config, checkpoint)
     trainer.run = folder
     for part in (folder, folder / FOLDER):
         remove_hidden(part)

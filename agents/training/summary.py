@@ -12,7 +12,7 @@ from agents.tasks import MOBILE_ENV, make_task
 
 RULES = ("gucaa", "rucaa", "random")
 EPISODES = 20
-_OF_INSTANCES = ("preset", "overrides")
+_OF_INSTANCES = ("preset", "config", "overrides")
 
 
 def compare_with_rules(run: Path, instances: int = 100) -> str:

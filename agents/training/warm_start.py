@@ -17,7 +17,13 @@ from torch.nn import functional
 from agents.apg import Apg
 from agents.display import Display
 from agents.run.config import WarmStart
-from agents.training.demonstrations import Demonstrations, demonstrate, describe
+from agents.tasks import AnyTask
+from agents.training.demonstrations import (
+    Demonstrations,
+    EpisodeDemonstrations,
+    demonstrate,
+    describe,
+)
 from agents.training.imitation import (
     Batch,
     imitation_loss,
@@ -27,7 +33,6 @@ from agents.training.imitation import (
     set_network,
     values,
 )
-from mec_llm_env.task import Task
 
 HELD_OUT = 0.05  # share of the demonstrations that are not trained on
 LOG_INTERVAL = 100  # steps between two entries of the log
@@ -38,7 +43,7 @@ _WIDEST_NOISE = 0.3  # of the actions that a Q-function is fitted on
 
 def learn_from_solver(
     model: Any,
-    task: Task,
+    task: AnyTask,
     settings: WarmStart,
     seed: int,
     logger: Logger,
@@ -72,7 +77,7 @@ def learn_from_solver(
 
 def clone(
     model: Any,
-    task: Task,
+    task: AnyTask,
     demonstrations: Demonstrations,
     settings: WarmStart,
     seed: int,
@@ -96,7 +101,7 @@ def clone(
         Mean SCR of the cloned policy, `scr`, and of the solver, `solver_scr`, on the
         demonstrations held out.
     """
-    training, held_out = _split(demonstrations)
+    training, held_out = _split(demonstrations, _returns(model, demonstrations))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         of_actor = _clone_actor(model, training, settings, logger, advance)
@@ -111,13 +116,25 @@ def clone(
     return _compare(model, task, held_out, demonstrations.scr)
 
 
-def _split(demonstrations: Demonstrations) -> tuple[Batch, Batch]:
+def _returns(model: Any, demonstrations: Demonstrations) -> Tensor | None:
+    """Returns what the rest of the episodes earned, as the model's critic counts."""
+    if not isinstance(demonstrations, EpisodeDemonstrations):
+        return None
+    of_users = getattr(model.policy, "per_user", False)
+    returns = demonstrations.returns(model.gamma, of_users)
+    return torch.from_numpy(returns).float()
+
+
+def _split(
+    demonstrations: Demonstrations, returns: Tensor | None = None
+) -> tuple[Batch, Batch]:
     """Splits into training and held-out demonstrations, the last ones."""
     whole = Batch(
         users=torch.from_numpy(demonstrations.users),
         servers=torch.from_numpy(demonstrations.servers),
         server=torch.from_numpy(demonstrations.server),
         resources=torch.from_numpy(demonstrations.resources),
+        returns=returns,
     )
     count = len(whole) - max(1, round(HELD_OUT * len(whole)))
     return whole[:count], whole[count:]
@@ -151,7 +168,7 @@ def _clone_actor(
 
 def _fit_critic(
     model: Any,
-    task: Task,
+    task: AnyTask,
     training: Batch,
     settings: WarmStart,
     of_actor: set[nn.Parameter],
@@ -160,7 +177,8 @@ def _fit_critic(
 ) -> None:
     """Fits the critic to the rewards of actions sampled from the cloned policy.
 
-    The reward of one decision is the return for γ = 0.
+    The reward of one decision is the return for γ = 0. In episodes the critic is fitted
+    to the demonstrator's own returns instead.
     """
     policy = model.policy
     own = [value for value in policy.parameters() if value not in of_actor]
@@ -169,12 +187,14 @@ def _fit_critic(
     policy.train()
     optimizer = _CosineAdam(own, settings.learning_rate, settings.critic_steps)
     for done in range(1, settings.critic_steps + 1):
-        observation = _random_batch(model, training, settings.batch_size).observation(
-            policy.observation_space
-        )
-        with torch.no_grad():
-            action = _exploring_actions(model, observation)
-        reward = _reward(task, observation, action).unsqueeze(-1)
+        batch = _random_batch(model, training, settings.batch_size)
+        observation = batch.observation(policy.observation_space)
+        if batch.returns is None:
+            with torch.no_grad():
+                action = _exploring_actions(model, observation)
+            earned = _reward(task, observation, action).unsqueeze(-1)
+        else:
+            earned = batch.returns
         if isinstance(model, OffPolicyAlgorithm):
             expected = policy.critic(observation, action)
             if isinstance(expected, tuple):
@@ -182,7 +202,7 @@ def _fit_critic(
             expected = expected.flatten(1)  # of several critics, or quantiles
         else:
             expected = values(policy, observation)
-        loss = functional.mse_loss(expected, reward.expand_as(expected))
+        loss = functional.mse_loss(expected, earned.expand_as(expected))
         optimizer.step(loss)
         logger.record_mean("warm_start/critic_loss", loss.item())
         if done % LOG_INTERVAL == 0 or done == settings.critic_steps:
@@ -236,8 +256,8 @@ def _exploring_actions(model: Any, observation: Any) -> Tensor:
     return (mean + width * torch.randn_like(mean)).clamp(-1, 1)
 
 
-def _reward(task: Task, observation: Any, action: Tensor) -> Tensor:
-    """Returns the SCR of actions, [B]."""
+def _reward(task: AnyTask, observation: Any, action: Tensor) -> Tensor:
+    """Returns the SCR of actions, [B]; in episodes, of their slots."""
     scenario = task.observation_codec.decode(_as_numpy(observation))
     _, outcome = task.decide(action.numpy(), scenario)
     return torch.from_numpy(outcome.scr).float()
@@ -263,7 +283,7 @@ def _synchronise_targets(policy: Any) -> None:
             target.load_state_dict(getattr(policy, name).state_dict())
 
 
-def _fill_buffer(model: Any, task: Task, training: Batch, scr: Any) -> None:
+def _fill_buffer(model: Any, task: AnyTask, training: Batch, scr: Any) -> None:
     """Fills the replay buffer with the demonstrations.
 
     As in Vecerik et al., "Leveraging demonstrations for deep reinforcement learning"
@@ -283,7 +303,7 @@ def _fill_buffer(model: Any, task: Task, training: Batch, scr: Any) -> None:
 
 
 def _compare(
-    model: Any, task: Task, held_out: Batch, solver_scr: Any
+    model: Any, task: AnyTask, held_out: Batch, solver_scr: Any
 ) -> dict[str, float]:
     """Returns the mean SCR of policy and solver on the held-out scenarios."""
     space = task.observation_codec.space

@@ -56,6 +56,8 @@ from dashf.common.checks import (
     check_objective,
     check_single,
 )
+from dashf.common.clock import Clock
+from dashf.pricing.whole_layers import relaxed, whole_result
 from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import (
     balanced_association,
@@ -160,15 +162,20 @@ def solve_dashf(
         time_limit_s: when to stop, s; None for no limit.
 
     Returns:
-        A feasible allocation with the history of the SCR, which never decreases. Its
-        status is `TIME_LIMIT` where time ended the search, `SOLVER_FAILED` only if no
-        convex program could be solved.
+        A feasible allocation with the history of the SCR, which never decreases but
+        where the scenario has `layers`: then the split is continuous up to the last
+        row, which rounds it. Its status is `TIME_LIMIT` where time ended the search,
+        `SOLVER_FAILED` only if no convex program could be solved.
 
     Raises:
         ValueError: the scenario is a batch, or an argument is of another kind.
     """
     s, o = check_single(scenario), check_objective(objective)
     c = DashfConfig() if config is None else check_kind("config", config, DashfConfig)
+    if s.layers is not None:
+        clock = Clock.limited(time_limit_s)
+        found = solve_dashf(relaxed(s), o, config=c, time_limit_s=time_limit_s)
+        return whole_result(s, o, found, clock)
     return _Run(s, o, c, Recorder(s, Budget(time_limit_s))).result()
 
 

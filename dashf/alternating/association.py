@@ -387,7 +387,8 @@ def efficient_power(
     )
     if objective.energy_weight == 0:
         return highest
-    snr_per_w = scenario.channel_gain / (scenario.noise_density_w_per_hz * bandwidth_hz)
+    noise_w = scenario.uplink_noise_w_per_hz * bandwidth_hz
+    snr_per_w = scenario.channel_gain / noise_w
     delay_per_energy = objective.delay_cost_per_s / objective.energy_cost_per_j
     log_u = 1 + lambertw((snr_per_w * delay_per_energy - 1) / np.e).real
     return np.clip(np.expm1(log_u) / snr_per_w, 1e-6 * highest, highest)

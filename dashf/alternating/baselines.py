@@ -6,8 +6,9 @@
 | gucro | greedy: strongest channel | optimised: block 2, φ and f |
 | local, edge | greedy | all work as local, as remote as allowed; the rest optimised |
 
-They take a single scenario. With finite `max_users`, strongest channel means the
-Hungarian assignment of the log-gains.
+They take a single scenario. With `layers`, a split that is optimised is rounded to
+whole layers at the end, and the resources are shared again. With finite `max_users`,
+strongest channel means the Hungarian assignment of the log-gains.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from dashf.common.checks import (
     check_single,
     check_tolerance,
 )
+from dashf.common.clock import Clock
 from dashf.pair.split import Offers
+from dashf.pricing.whole_layers import relaxed, whole_result
 from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import average_allocation, starting_allocation, strongest_channel
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
@@ -94,6 +97,10 @@ def _resources(
     time_limit_s: float | None,
 ) -> SolveResult:
     o, tolerance = check_objective(objective), check_tolerance(tolerance, 1e-15)
+    if s.layers is not None:
+        clock = Clock.limited(time_limit_s)
+        found = _resources(relaxed(s), o, phi, tolerance, time_limit_s)
+        return whole_result(s, o, found, clock, move=False, split=phi is None)
     budget = Budget(time_limit_s)
     recorder = Recorder(s, budget)
     start = starting_allocation(s, strongest_channel(s), o)

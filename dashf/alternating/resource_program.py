@@ -159,7 +159,8 @@ class ResourceProgram:
         set_(self.rate_cost, half / perturbation)
 
         gain = (x * s.channel_gain).sum(axis=-1)
-        snr = gain * z.transmit_power_w / (s.noise_density_w_per_hz * z.bandwidth_hz)
+        noise = np.broadcast_to(s.uplink_noise_w_per_hz, (s.n_servers,))
+        snr = gain * z.transmit_power_w / (x @ noise * z.bandwidth_hz)
         snr = np.maximum(snr, _LOWEST_SNR)
         entropy = np.stack([np.ones_like(snr), snr / (1 + snr), 1 / (1 + snr)])
         set_(self.entropy, entropy / np.log1p(snr))

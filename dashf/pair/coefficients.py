@@ -6,8 +6,11 @@ power. With them a pair costs
     c = φ local + (up0 + up1 φ)(wt + e p) / (b L) + (1 − φ)(cs/F + es F² + cd/b) + move,
     L = ln(1 + snr p/b),
 
-and is worth v = ω1 ln(1 + ω2 q), q = w_p p + w_b b + w_c F + w_o (1 − φ²). It restates
-`objective.evaluate`, and a test compares the two.
+and, where the energy of the download is charged, (1 − φ) de, which is the same for all
+shares: half the band is half the power for twice the time. `Pairs.arrays` has it in
+`local` and `move`, φ (local − de) + (move + de). The pair is worth v = ω1 ln(1 + ω2 q),
+q = w_p p + w_b b + w_c F + w_o (1 − φ²). It restates `objective.evaluate`, and a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -41,14 +44,19 @@ class Pairs:
     download: Array  # [..., N, M] cost of the download of all adapters at b = 1
     snr_full: Array  # [..., N, M] signal to noise at the best power for the full band
     migration: Array  # [..., N, M] cost of moving the training state there, or 0
+    # [..., N, M] cost of the energy of the download of all adapters; None: not charged
+    download_energy: Array | None
     delay_cost: float  # 1/s: ω_t'
     phi_min: Array  # [..., N, M]
     phi_max: Array  # [..., N, M]
 
     def arrays(self) -> tuple[Array, ...]:
         """Returns the ten coefficients in the order that `respond` takes."""
+        local, fixed = self.local, self.migration
+        if self.download_energy is not None:
+            local, fixed = local - self.download_energy, fixed + self.download_energy
         return (
-            self.local,
+            local,
             self.upload_data,
             self.upload_adapter,
             self.snr,
@@ -57,7 +65,7 @@ class Pairs:
             self.server_energy,
             self.download,
             self.snr_full,
-            self.migration,
+            fixed,
         )
 
     def least_cost(self) -> Array:
@@ -77,10 +85,13 @@ class Pairs:
             inside * np.cbrt(self.server_energy),
             self.server_delay + self.server_energy,
         )
+        download = self.download
+        if self.download_energy is not None:
+            download = download + self.download_energy
         return (
             low * self.local
             + payload * (delay + self.upload_energy / self.snr)
-            + rest * (server + self.download)
+            + rest * (server + download)
             + self.migration
         ) * (1 - 1e-9)
 
@@ -140,11 +151,12 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
     )
     band = s.bandwidth_max_hz[..., None, :]
     noise_w = s.noise_density_w_per_hz[..., None, None] * band
+    heard_w = s.uplink_noise_w_per_hz[..., None, :] * band
     work = s.workload_flop[..., :, None] / s.server_flop_per_cycle[..., None, :]
     maximum_hz = s.server_frequency_max_hz[..., None, :]
     downlink = np.log1p(s.channel_gain * s.downlink_power_w[..., None, :] / noise_w)
     adapter = math.log(2) * s.adapter_bit[..., :, None] / band
-    snr = s.channel_gain * s.transmit_power_max_w[..., :, None] / noise_w
+    snr = s.channel_gain * s.transmit_power_max_w[..., :, None] / heard_w
     power_cost = by_user(energy * s.transmit_power_max_w)
     return Pairs(
         local=by_user(local),
@@ -160,6 +172,11 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
         download=delay * adapter / downlink,
         snr_full=snr_at_full_band(snr, delay, power_cost),
         migration=_migrations(s, objective),
+        download_energy=None
+        if objective.downlink_energy_share == 0
+        else objective.downlink_cost_per_j
+        * s.downlink_power_w[..., None, :]
+        * (adapter / downlink),
         delay_cost=delay,
         phi_min=by_user(s.local_fraction_min),
         phi_max=by_user(s.local_fraction_max),
@@ -187,6 +204,18 @@ def _migrations(s: Scenario, objective: ObjectiveConfig) -> Array:
         return np.zeros(s.channel_gain.shape)
     elsewhere = s.serving.sum(axis=-1, keepdims=True) - s.serving
     return elsewhere * migration_cost(s, objective)[..., None]
+
+
+def layer_parts(low: Array, high: Array, layers: Array) -> tuple[Array, Array]:
+    """Cuts ranges of φ [...] in two between whole layers: from and to, [..., 2].
+
+    No φ of whole layers is lost. Where a range holds a single one, both are that.
+    """
+    first, last = np.round(low * layers), np.round(high * layers)
+    middle = np.floor((first + last) / 2)
+    begins = np.stack([first, np.minimum(middle + 1, last)], axis=-1)
+    ends = np.stack([middle, last], axis=-1)
+    return begins / layers[..., None], ends / layers[..., None]
 
 
 def part_edges(low: Array, high: Array, parts: int) -> Array:

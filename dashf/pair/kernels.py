@@ -607,10 +607,10 @@ def share_bounds(
     compute = -net_f * F - rest * c.cs / F - rest * c.es * F * F
     slope = rest * c.cs / (F * F) - 2 * rest * c.es * F - net_f
     compute = compute + max(slope * (1 - F), -slope * F)
-    paid = at.y * (c.local * phi + c.move)
+    paid, most = at.y * (c.local * phi + c.move), at.y * (abs(c.local) * phi + c.move)
     total = band + compute - paid
     # More than rounding can take away.
-    return total + 1e-11 * (abs(net_b) + abs(net_f) + abs(total) + paid)
+    return total + 1e-11 * (abs(net_b) + abs(net_f) + abs(total) + most)
 
 
 @kernel

@@ -20,6 +20,8 @@ import numpy as np
 from dashf.common.arrays import Array, Numbers
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
+_WHOLE = 1e-9  # layers, by which a φ may be below that of whole ones
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offers:
@@ -163,6 +165,45 @@ def _terms(
         cost_slope=cost_all_local - cost,
         rent=rent,
     )
+
+
+def adjacent_splits(
+    phi: Array, lowest: Array, highest: Array, layers: Array
+) -> tuple[Array, Array]:
+    """Returns the φ of whole layers below and above a φ, within its box.
+
+    A φ that is one of these is the lower one, unless there is none above it. All are
+    equal where the box holds a single one.
+    """
+    first, last = np.round(lowest * layers), np.round(highest * layers)
+    lower = np.clip(np.floor(phi * layers + _WHOLE), first, np.maximum(last - 1, first))
+    return lower / layers, np.minimum(lower + 1, last) / layers
+
+
+def whole_split(
+    scenario: Scenario,
+    allocation: Allocation,
+    objective: ObjectiveConfig,
+    ratio: Numbers,
+) -> Array:
+    """Returns φ [..., N] of whole layers: below or above, as G is higher at the shares.
+
+    Args:
+        scenario: batch shape `[...]`, with `layers`.
+        allocation: of which φ need not be that of whole layers.
+        objective: weights and references.
+        ratio: [...] y of G.
+    """
+    s = scenario
+    lower, upper = adjacent_splits(
+        allocation.local_fraction,
+        s.local_fraction_min,
+        s.local_fraction_max,
+        np.asarray(s.layers),
+    )
+    terms, y = own_terms(s, allocation, objective), np.asarray(ratio)[..., None]
+    better = terms.value(upper, y) > terms.value(lower, y)
+    return np.where(better, upper, lower)
 
 
 def optimal_split(

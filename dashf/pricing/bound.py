@@ -16,6 +16,7 @@ import numpy as np
 from dashf.common.arrays import Array
 from dashf.common.clock import ENDLESS, Clock, OutOfTime
 from dashf.pair.coefficients import (
+    layer_parts,
     local_frequency,
     make_pairs,
     part_edges,
@@ -47,9 +48,18 @@ class Problem:
 
     @classmethod
     def of(
-        cls, scenario: Scenario, objective: ObjectiveConfig, clock: Clock = ENDLESS
+        cls,
+        scenario: Scenario,
+        objective: ObjectiveConfig,
+        clock: Clock = ENDLESS,
+        *,
+        whole: bool = False,
     ) -> Problem:
-        """Builds the problem of a scenario, or of a batch of any shape."""
+        """Builds the problem of a scenario, or of a batch of any shape.
+
+        φ is continuous, whether the scenario has `layers` or not: the relaxation. With
+        `whole`, the cut between the parts of its range is between whole layers.
+        """
         s = scenario.to_numpy()
         batch = s.batch_shape
         flat = s.flatten(len(batch))
@@ -62,6 +72,10 @@ class Problem:
 
         low, high = pairs.phi_min[..., None], pairs.phi_max[..., None]
         edges = part_edges(low, high, PARTS)
+        begins, ends = edges[..., :-1], edges[..., 1:]
+        if whole and flat.layers is not None:
+            layers = np.broadcast_to(flat.layers[..., None], pairs.phi_min.shape)
+            begins, ends = layer_parts(pairs.phi_min, pairs.phi_max, layers)
         allowed = np.ones((S, N, M * PARTS), dtype=bool)
         capacity = np.ones((S, M, 2))
         if (flat.max_users < N).any():
@@ -70,7 +84,7 @@ class Problem:
             allowed &= np.repeat(slots > 0, PARTS, axis=-1)[:, None]
         allowed &= spread((high > low) | (np.arange(PARTS) == 0))
         table = np.empty((S, N, M, PARTS, 12))
-        table[..., 0], table[..., 1] = edges[..., :-1], edges[..., 1:]
+        table[..., 0], table[..., 1] = begins, ends
         for i, value in enumerate(pairs.arrays()):
             table[..., 2 + i] = value[..., None]
         server = np.arange(M * PARTS) // PARTS

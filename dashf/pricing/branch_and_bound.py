@@ -3,7 +3,8 @@
 A node allows each user some servers and some range of φ. Its bound is the certified one
 of `bounds`, its prices give allocations as in `dual`. The user that the fractional
 choice splits most is branched on: between servers, then between halves of its range
-of φ (docs/bounds.md, 5).
+of φ (docs/bounds.md, 5). Where the scenario has `layers` the halves are of whole
+layers, so that a node ends with φ given.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy as np
 
 from dashf.common.arrays import Array, Indices, Mask
 from dashf.common.clock import OutOfTime
-from dashf.pair.coefficients import part_edges
+from dashf.pair.coefficients import layer_parts, part_edges
+from dashf.pair.split import whole_split
 from dashf.pricing.bound import PARTS, Problem
 from dashf.pricing.options import Options, PriceSolution
 from dashf.pricing.price_search import search_prices
@@ -56,6 +58,8 @@ class Search:
         self.done = 0.0  # the highest bound of a node that was not opened
         self.open: list[Node] = []
         self.nodes = 0
+        layers = problem.scenario.layers
+        self.layers: Array | None = None if layers is None else layers[0]  # [N]
         self._keep([Node(value, problem.options)])
 
     @property
@@ -129,7 +133,7 @@ class Search:
             if node.value <= self.scr * (1 + self.gap):
                 self.done = max(self.done, node.value)
                 continue
-            children = _branch(node, prices.choice[i])
+            children = _branch(node, prices.choice[i], self.layers)
             split += children
             if not children:  # as narrow as it can be
                 self.done = max(self.done, node.value)
@@ -146,13 +150,16 @@ class Search:
         index = np.flatnonzero(fits)
         if not len(index):
             return
-        allocation, scr, _ = share_options(
-            self.problem,
-            np.zeros(len(index), dtype=int),
-            option[index],
-            start=prices.take(index, 2),
-            options=options.take(index),
-        )
+        rows, start = np.zeros(len(index), dtype=int), prices.take(index, 2)
+        what = self.problem, rows, option[index]
+        given = options.take(index)
+        allocation, scr, found = share_options(*what, start=start, options=given)
+        if self.layers is not None:
+            many, o = self.problem.scenario[rows], self.problem.objective
+            phi = whole_split(many, allocation, o, scr)
+            allocation, scr, _ = share_options(
+                *what, start=found, phi=phi, options=given
+            )
         best = int(scr.argmax())
         if scr[best] > self.scr:
             self.scr, self.allocation = float(scr[best]), allocation[best]
@@ -172,8 +179,11 @@ def _join(options: list[Options]) -> Options:
     )
 
 
-def _branch(node: Node, choice: Array) -> list[Node]:
-    """Splits a node into two that together hold all its allocations, or into none."""
+def _branch(node: Node, choice: Array, layers: Array | None = None) -> list[Node]:
+    """Splits a node into two that together hold all its allocations, or into none.
+
+    With `layers` [N], all of those in which every φ is that of whole layers.
+    """
     o = node.options
     allowed = o.allowed[0]
     by_server = choice.reshape(len(choice), -1, PARTS)
@@ -199,13 +209,17 @@ def _branch(node: Node, choice: Array) -> list[Node]:
     # Between parts of φ: the user with the most split choice, else the widest range.
     width = np.where(allowed, o.high[0] - o.low[0], 0).sum(axis=-1)
     split = 1 - choice.max(axis=-1)
-    score = np.where(width > _NARROW, split + _WIDTH_WEIGHT * width, -1)
+    wide = width > _NARROW
+    if layers is not None:  # parts of one φ each may be left
+        both = allowed.reshape(by_server.shape).all(axis=-1).any(axis=-1)
+        wide, width = wide | both, np.maximum(width, both / layers)
+    score = np.where(wide, split + _WIDTH_WEIGHT * width, -1)
     if score.max() <= 0:
         return between_servers(user) if several[user] else []
     user = int(score.argmax())
     first = np.arange(allowed.shape[1]) % PARTS == 0
     return [
-        _halved(_restricted(node, [user], part), user)
+        _halved(_restricted(node, [user], part), user, layers)
         for part in (first, ~first)
         if (allowed[user] & part).any()
     ]
@@ -247,7 +261,7 @@ def _restricted(node: Node, users: Sequence[int] | Indices, options: Mask) -> No
     return Node(node.value, dataclasses.replace(node.options, allowed=allowed))
 
 
-def _halved(node: Node, user: int) -> Node:
+def _halved(node: Node, user: int, layers: Array | None) -> Node:
     """Cuts the ranges of φ that a user is allowed in two again: they become options."""
     o = node.options
     shape = (-1, PARTS)
@@ -256,13 +270,17 @@ def _halved(node: Node, user: int) -> Node:
     part = allowed.argmax(axis=-1)[:, None]
     low = np.take_along_axis(o.low[0, user].reshape(shape), part, axis=1)
     high = np.take_along_axis(o.high[0, user].reshape(shape), part, axis=1)
-    edges = part_edges(low, high, PARTS)
+    if layers is None:
+        edges = part_edges(low, high, PARTS)
+        begins, ends = edges[:, :-1], edges[:, 1:]
+        several = ends > begins
+    else:
+        own = np.full(len(low), layers[user])
+        begins, ends = layer_parts(low[:, 0], high[:, 0], own)
+        several = np.repeat(high > low, PARTS, axis=-1)
     table, new = o.table.copy(), o.allowed.copy()
-    table[0, user, :, 0] = edges[:, :-1].reshape(-1)
-    table[0, user, :, 1] = edges[:, 1:].reshape(-1)
-    new[0, user] = np.repeat(here, PARTS) & (
-        (table[0, user, :, 1] > table[0, user, :, 0])
-        | (np.arange(new.shape[-1]) % PARTS == 0)
-    )
+    table[0, user, :, 0], table[0, user, :, 1] = begins.reshape(-1), ends.reshape(-1)
+    first = np.arange(new.shape[-1]) % PARTS == 0
+    new[0, user] = np.repeat(here, PARTS) & (several.reshape(-1) | first)
     changed = dataclasses.replace(o, table=table, allowed=new)
     return Node(node.value, changed)

@@ -28,6 +28,7 @@ from dashf.common.clock import Clock, OutOfTime
 from dashf.pricing.bound import Problem
 from dashf.pricing.branch_and_bound import Search
 from dashf.pricing.rounding import Best, best_moves, likely_choices
+from dashf.pricing.whole_layers import with_whole_layers
 from dashf.result import NEAR, BatchResult, Bound, Iteration, SolveResult, Status
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
 
@@ -249,6 +250,8 @@ class PricedSearch:
         except OutOfTime:
             self.limited[:] = True
         self.problem = self.best.problem = problem
+        if problem.scenario.layers is not None:
+            self._round(clock)
 
     def _improve(self, rounds: int, candidates: int) -> None:
         problem, best, prices = self.problem, self.best, self.prices
@@ -277,6 +280,23 @@ class PricedSearch:
         best.polish(prices)
         self._record("polish")
 
+    def _round(self, clock: Clock) -> None:
+        """Makes the best allocations ones of whole layers."""
+        s, before = self.problem.scenario, self.best.allocation()
+        z, scr = with_whole_layers(s, self.problem.objective, before, clock=clock)
+        for row in range(len(scr)):
+            self.best.put(row, z[row], float(scr[row]))
+        moved = (z.association != before.association).any(axis=-1).sum(axis=-1)
+        self._record("layers", moved)
+
+    def whole(self) -> Problem:
+        """Returns the problem with ranges of φ cut between whole layers, if any."""
+        p = self.problem
+        if p.scenario.layers is None:
+            return p
+        whole = Problem.of(p.scenario, p.objective, p.options.clock, whole=True)
+        return dataclasses.replace(whole, batch_shape=p.batch_shape)
+
     def branch(self, nodes: int | None, most: int) -> None:
         """Lowers bounds that are more than `bounds.NEAR` above their allocation.
 
@@ -293,9 +313,10 @@ class PricedSearch:
         if self.prices is None or nodes == 0 or not len(apart):
             self._settle(value)
             return
+        problem = self.whole()
         for row in map(int, apart):
             search = Search(
-                self.problem.row(row),
+                problem.row(row),
                 self.best.allocation()[row],
                 *(float(self.best.scr[row]), float(value[row])),
                 gap=NEAR,

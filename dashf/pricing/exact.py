@@ -44,7 +44,7 @@ def solve_exact(
     root.improve(clock.part(_ROOT_SHARE))
     allocation, scr = root.best.allocation()[0], float(root.best.scr[0])
     search = Search(
-        dataclasses.replace(root.problem, batch_shape=()),
+        dataclasses.replace(root.whole(), batch_shape=()),
         *(allocation, scr, float(root.bound.value)),
         gap=gap,
     )

@@ -25,6 +25,7 @@ from dashf.pair.coefficients import local_frequency, make_pairs, score_constants
 from dashf.pair.jit import compiled, kernel
 from dashf.pair.kernels import Response, Score
 from dashf.pair.loops import pair_of
+from dashf.pair.split import whole_split
 from dashf.pricing.price_step import ask_users, price_step
 from dashf.rules import average_allocation
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
@@ -45,7 +46,9 @@ def share_fast(
 ) -> Allocation:
     """Returns a good allocation for a given association, feasible where that is.
 
-    Its SCR is high, or, for a given ratio y, its surplus Σ v − y Σ c.
+    Its SCR is high, or, for a given ratio y, its surplus Σ v − y Σ c. Where the
+    scenario has `layers`, the best φ is rounded as is better for each user, and the
+    rest shared again.
 
     Args:
         scenario: batch shape [S], NumPy.
@@ -54,6 +57,12 @@ def share_fast(
         local_fraction: [S, N] φ; chosen as well if None.
         ratio: [S] y of the surplus; the SCR that is reached if None.
     """
+    if scenario.layers is not None and local_fraction is None:
+        plain = Scenario.unchecked(**scenario.to_dict() | {"layers": None})
+        z = share_fast(plain, objective, association, ratio=ratio)
+        y = evaluate(plain, z, objective, check=False).scr if ratio is None else ratio
+        phi = whole_split(scenario, z, objective, y)
+        return share_fast(scenario, objective, association, phi, ratio)
     s, x, k = scenario, association, score_constants(objective)
     server = x.argmax(axis=-1)
     low = s.local_fraction_min if local_fraction is None else local_fraction

@@ -24,7 +24,9 @@ from dashf.pricing.fast_sharing import share_fast
 from dashf.pricing.options import Options
 from dashf.pricing.price_search import search_prices
 from dashf.pricing.rounding import Best, likely_choices, share_options
+from dashf.pricing.whole_layers import with_whole_layers
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.objective import TOLERANCE
 from mec_llm_env.record import describe_index, first_index
 
@@ -54,12 +56,14 @@ def share_resources(
         scenario: batch shape `[...]`.
         association: [..., N, M] 0 or 1, one server a user.
         objective: weights and references; the default ones if None.
-        local_fraction: [..., N] φ; chosen as well if None.
+        local_fraction: [..., N] φ; chosen as well if None, that of whole layers where
+            the scenario has `layers`.
         effort: "full" or "fast".
 
     Raises:
         ValueError: the association is of another shape than the scenario or not
-            feasible, φ is outside of its range, or there is no such effort.
+            feasible, φ is outside of its range or not that of whole layers where it
+            must be, or there is no such effort.
     """
     check_choice("effort", effort, EFFORTS)
     s, objective = check_scenario(scenario), check_objective(objective)
@@ -71,7 +75,7 @@ def share_resources(
     if effort == "fast":
         rows = s.flatten(len(batch))
         return share_fast(rows, objective, flat, phi).unflatten(batch)
-    problem = Problem.of(s, objective)
+    problem = Problem.of(s, objective)  # continuous, whether there are `layers` or not
     S = len(flat)
     if phi is not None:
         option = flat.argmax(axis=-1) * PARTS
@@ -83,6 +87,9 @@ def share_resources(
         best.offer(*likely_choices(options, prices, _COMBINATIONS), prices)
         best.polish(prices, passes=20)
         found = best.allocation()
+        if s.layers is not None:
+            rows = s.flatten(len(batch))
+            found, _ = with_whole_layers(rows, objective, found, move=False)
     return found.unflatten(batch)
 
 
@@ -98,6 +105,16 @@ def _check_phi(scenario: Scenario, phi: Any) -> Array:
             f"`local_fraction` must be from {low[index]:g} to {high[index]:g}; got "
             f"{phi[index]:g} for {describe_index(index, 'N')}."
         )
+    if s.layers is not None:
+        nearest = whole_layers(phi, s.layers)
+        wrong = np.abs(phi - nearest) > TOLERANCE * nearest
+        if wrong.any():
+            index = first_index(wrong)
+            raise ValueError(
+                "`local_fraction` must be that of whole layers, k / "
+                f"{s.layers[index]:.0f}; got {phi[index]:g} for "
+                f"{describe_index(index, 'N')}. The nearest is {nearest[index]:.9g}."
+            )
     return phi
 
 

@@ -3,7 +3,8 @@
 Places follow the velocity, whose conditional mean loses its memory slot by slot and
 which the disc's edge reflects; shadowing keeps ρ^k of what it is, its conditional mean
 k slots ahead; the job is still there with the probability of as many slots. What is
-known is an observation, nothing else.
+known is an observation, nothing else. So of a law with states of line of sight the mean
+over both is expected, and being in one of them counts as shadowing.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def expected_slots(
     now = seen.scenario
 
     def gain(place: Array, shadowing_db: Array) -> Array:
+        if sampler.has_states:
+            return sampler.expected_gain(place[..., 0], place[..., 1], shadowing_db)
         fading = np.full(shadowing_db.shape, _MEAN_FADING)
         return sampler.channel_gain(place[..., 0], place[..., 1], shadowing_db, fading)
 

@@ -24,6 +24,7 @@ from agents.evaluation.comparison import Measurement, compare
 from agents.evaluation.results import AgentResult
 from agents.instances import held_out_instances
 from agents.learned import find_model
+from agents.work import HERE, Workers
 from experiments.comparison.plan import UNTRAINED
 from experiments.comparison.runs import Run
 from mec_llm_env import Scenario
@@ -44,9 +45,14 @@ class _Subject:
 
 
 def measure_all(
-    runs: Sequence[Run], output: Path, task: Task, instances: int, display: Display
+    runs: Sequence[Run],
+    output: Path,
+    task: Task,
+    instances: int,
+    display: Display,
+    workers: Workers = HERE,
 ) -> list[AgentResult]:
-    """Measures all runs, solvers and rules, one after another on one thread.
+    """Measures all runs, solvers and rules, one after another.
 
     Args:
         runs: trained ones.
@@ -54,6 +60,7 @@ def measure_all(
         task: what they decide.
         instances: test scenarios.
         display: shows how far it is.
+        workers: where decisions are made; they are timed here, on one thread.
 
     Returns:
         A result for each entry, solver and rule, in shares of the certified bound.
@@ -61,14 +68,14 @@ def measure_all(
     arguments = runs[0].config.env_kwargs
     scenario = held_out_instances(task.config, instances)
     bound = certified_bounds(
-        scenario, task.config.objective, arguments.get("preset")
+        scenario, task.config.objective, arguments.get("preset"), workers=workers
     ).value
     subjects = _subjects(runs)
     folder = output / "measurements"
     measured: dict[str, list[tuple[str, Measurement]]] = {}
     for i, subject in enumerate(subjects):
         path = folder / f"{subject.file}_{_fingerprint(subject, task, instances)}.npz"
-        measurement = _measured(path, subject.agent, task, scenario)
+        measurement = _measured(path, subject.agent, task, scenario, workers)
         name = "" if subject.model is None else subject.agent
         measured.setdefault(subject.label, []).append((name, measurement))
         display.update(i + 1)
@@ -118,11 +125,13 @@ def _source() -> str:
     return source_hash(agents, dashf, mec_llm_env)
 
 
-def _measured(path: Path, agent: str, task: Task, scenario: Scenario) -> Measurement:
+def _measured(
+    path: Path, agent: str, task: Task, scenario: Scenario, workers: Workers
+) -> Measurement:
     """Returns the measurement of a file, which is made where there is none."""
 
     def measure() -> Arrays:
-        (measurement,) = compare([agent], task, scenario, seed=SEED)
+        (measurement,) = compare([agent], task, scenario, seed=SEED, workers=workers)
         fields = dataclasses.asdict(measurement)
         return {k: np.asarray(v) for k, v in fields.items() if v is not None}
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.evaluation.figure_options import SCREEN_IN
 from agents.evaluation.results import AgentResult, instance_rows, to_csv
 from agents.provenance import provenance
 from experiments.comparison.curves import Curve, learning_curves
@@ -43,6 +44,9 @@ def write_outputs(
     results: Sequence[AgentResult],
     docs: Path | None,
     command: str,
+    *,
+    kind: str = "png",
+    width: float = SCREEN_IN,
 ) -> Path:
     """Writes tables, figures and `results.md`, and updates the documentation.
 
@@ -52,6 +56,8 @@ def write_outputs(
         results: of all agents.
         docs: folder of the documentation; None: it is left alone.
         command: that was given.
+        kind: of figures for papers beside those of the page, which are PNG.
+        width: of these, inches.
 
     Returns:
         The path of `results.md`.
@@ -61,7 +67,9 @@ def write_outputs(
     curves = sorted(learning_curves(runs), key=lambda curve: order.index(curve.label))
     pairs = all_pairs(results)
     rows = summary_rows(results, curves)
-    figures = draw_all(results, curves, shown_pairs(results, pairs))
+    shown = shown_pairs(results, pairs)
+    figures = draw_all(results, curves, shown)
+    printed = {} if kind == "png" else draw_all(results, curves, shown, kind, width)
     fragments = {
         "how": _how(results, curves, command),
         "table": markdown_table(rows),
@@ -70,6 +78,7 @@ def write_outputs(
     }
     files: dict[str, str | bytes] = {
         **figures,
+        **printed,
         "comparison.csv": _csv(rows),
         "instances.csv": to_csv(instance_rows(results)),
         "efficiency.csv": _csv(efficiency_rows(curves)),
@@ -79,8 +88,8 @@ def write_outputs(
     for name, content in files.items():
         write_whole(output / name, content)
     if docs is not None:
-        shown = _figures(f"{FIGURES}/")
-        update_page(docs, {**fragments, "figures": shown}, figures)
+        linked = _figures(f"{FIGURES}/")
+        update_page(docs, {**fragments, "figures": linked}, figures)
     return output / "results.md"
 
 

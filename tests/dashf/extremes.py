@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from mec_llm_env import ObjectiveConfig, Scenario, ScenarioConfig, sample_scenario
+from mec_llm_env.llms import DECODERS
+from mec_llm_env.path_loss import LAWS
 
 
 def random_objective(rng: np.random.Generator) -> ObjectiveConfig:
@@ -72,8 +74,83 @@ def with_serving(scenario: Scenario, rng: np.random.Generator) -> Scenario:
     )
 
 
-def random_configuration(seed: int) -> tuple[Scenario, ObjectiveConfig]:
-    """1×1 to 20×8: any of weights, slots, scored power, presets, users alike, radio."""
+def with_layers(scenario: Scenario, rng: np.random.Generator) -> Scenario:
+    """Whole layers, 2 to 40 of each user or of all; often a narrower range of φ."""
+    s = scenario
+    shape = s.workload_flop.shape
+    layers = np.full(shape, float(rng.choice([2, 3, 4, 16, 24, 32])))
+    if rng.random() < 0.5:
+        layers = np.floor(rng.uniform(2, 41, shape))
+    low, high = np.ones(shape), layers - 1
+    if rng.random() < 0.4:
+        low = np.floor(rng.uniform(1, layers))
+        high = np.floor(rng.uniform(low, layers))
+    limits = {"local_fraction_min": low / layers, "local_fraction_max": high / layers}
+    return Scenario(**s.to_dict() | limits | {"layers": layers})
+
+
+def random_workload(rng: np.random.Generator) -> dict[str, Any]:
+    """A decoder, known or not, adapters of a kind, and sometimes whole layers."""
+    changes: dict[str, Any] = {}
+    if rng.random() < 0.7:
+        changes["workload.model"] = str(rng.choice(list(DECODERS)))
+    else:
+        changes["workload.layers"] = int(rng.integers(2, 60))
+        changes["workload.width"] = int(rng.choice([512, 2048, 4096]))
+    changes["workload.bottleneck"] = int(rng.choice([8, 64, 256]))
+    if rng.random() < 0.5:
+        names = rng.permutation(["q", "k", "v", "o", "up", "down"])
+        changes["workload.adapter"] = "lora"
+        changes["workload.lora_rank"] = int(rng.choice([1, 8, 64]))
+        changes["workload.lora_targets"] = names[: rng.integers(1, 7)].tolist()
+    if rng.random() < 0.5:
+        changes["workload.split"] = "whole_layers"
+    return changes
+
+
+def random_channel(rng: np.random.Generator) -> dict[str, Any]:
+    """Any law of path loss with any of its parameters, antennas, and what is heard."""
+    law = str(rng.choice(list(LAWS)))
+    options: dict[str, Any] = {"radio.path_loss": law}
+    values = {
+        "path_loss_intercept_db": rng.uniform(100, 140),
+        "path_loss_slope_db": rng.uniform(20, 45),
+        "carrier_ghz": 10 ** rng.uniform(*np.log10(LAWS[law].carrier_ghz or (1, 1))),
+        "server_height_m": rng.uniform(2, 60),
+        "user_height_m": rng.uniform(1.5, 13),
+        "water_vapour_g_per_m3": rng.uniform(0, 30),
+    }
+    options |= {
+        f"radio.{name}": float(values[name])
+        for name in LAWS[law].takes
+        if rng.random() < 0.6
+    }
+    states = LAWS[law].shadowing_std_db is not None
+    if rng.random() < 0.3:
+        name = "state_shadowing_std_db" if states else "shadowing_std_db"
+        one = float(rng.uniform(0, 12))
+        options[f"radio.{name}"] = [one, one + 2] if states else one
+    if rng.random() < 0.7:
+        options["radio.antenna_gain_db"] = float(rng.uniform(-10, 40))
+    if rng.random() < 0.6:
+        count = int(rng.integers(1, 4))
+        rises = rng.uniform(0, 20, count) * (rng.random(count) < 0.8)
+        options["server.noise_rise_db"] = rises.tolist() if count > 1 else rises[0]
+    if rng.random() < 0.6:
+        share = 1.0 if rng.random() < 0.5 else float(rng.random())
+        options["objective.downlink_energy_share"] = share
+    if rng.random() < 0.3:
+        options["radio.downlink_power_w"] = float(10 ** rng.uniform(-1, 3))
+    return {k: v.item() if hasattr(v, "item") else v for k, v in options.items()}
+
+
+def random_configuration(
+    seed: int, *, channel: bool = False
+) -> tuple[Scenario, ObjectiveConfig]:
+    """1×1 to 20×8: any of weights, slots, scored power, presets, users alike, radio.
+
+    With `channel` the channel is any that there is, too.
+    """
     rng = np.random.default_rng([11, seed])
     kind = rng.choice(["sizes", "weights", "slots", "power", "preset", "alike"])
     users, servers = int(rng.integers(1, 21)), int(rng.integers(1, 9))
@@ -104,6 +181,8 @@ def random_configuration(seed: int) -> tuple[Scenario, ObjectiveConfig]:
         changes["radio.bandwidth_mhz"] = float(10 ** rng.uniform(-1, 2))
     if rng.random() < 0.2:
         changes["layout.cell_radius_m"] = float(10 ** rng.uniform(1.7, 3.2))
+    if channel:
+        changes |= random_channel(np.random.default_rng([12, seed]))
     config = ScenarioConfig().with_overrides(changes)
     scenario = sample_scenario(config, rng)
     if kind == "alike":

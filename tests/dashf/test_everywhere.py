@@ -45,11 +45,11 @@ class Row(NamedTuple):
         return max(self.dashf, self.dual, self.exact)
 
 
-def measured(seed: int, serving: bool = False) -> Row:
+def measured(seed: int, serving: bool = False, channel: bool = False) -> Row:
     """Solves a configuration; warnings are errors, bounds below an SCR too."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        s, objective = random_configuration(seed)
+        s, objective = random_configuration(seed, channel=channel)
         if serving:
             s = with_serving(s, np.random.default_rng([14, seed]))
         bound = dashf.upper_bound(s, objective)
@@ -89,11 +89,22 @@ def test_some_configurations_with_migration(seed: int) -> None:
     assert row.dual >= 0.97 * row.best
 
 
+@pytest.mark.parametrize("seed", [1, 3, 5, 8, 14])
+def test_some_configurations_with_any_channel(seed: int) -> None:
+    row = measured(seed, channel=True)
+    assert row.bound <= row.best * (1 + 3 * NEAR)
+    assert row.bound <= row.best * 1.015 or row.flagged
+    assert row.dashf >= 0.99 * row.best
+    assert row.dual >= 0.97 * row.best
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("serving", [False, True])
-def test_a_thousand_configurations(serving: bool) -> None:
+@pytest.mark.parametrize("option", [None, "serving", "channel"])
+def test_a_thousand_configurations(option: str | None) -> None:
     context = multiprocessing.get_context("spawn")
-    solved = functools.partial(measured, serving=serving)
+    solved = functools.partial(
+        measured, serving=option == "serving", channel=option == "channel"
+    )
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
         rows = list(pool.map(solved, range(_COUNT), chunksize=5))
     best = np.array([row.best for row in rows])

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mec_llm_env import Allocation, Scenario
+from mec_llm_env import Allocation, Scenario, ScenarioConfig
+from mec_llm_env.config import ruled
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -60,3 +61,37 @@ def damaged(rng: np.random.Generator, content: bytes) -> bytes:
     else:  # overwritten with zeros, as after a power loss
         data[at : at + length] = bytes(len(data[at : at + length]))
     return bytes(data)
+
+
+def random_config(rng: np.random.Generator) -> ScenarioConfig:
+    """1×1 to 6×4, with any parameters that differ between users or servers."""
+    users, servers = int(rng.integers(1, 7)), int(rng.integers(1, 5))
+    changes: dict[str, Any] = {"users": users, "servers": servers}
+    sizes = {"user": users, "server": servers}
+    for key, (rule, default) in ruled(ScenarioConfig()).items():
+        if not rule.per or rng.random() < 0.5:
+            continue
+        if rule.entries == "point":
+            entries: list[Any] = rng.uniform(-99, 99, (sizes[rule.per], 2)).tolist()
+        elif rule.entries == "row":
+            entries = rng.uniform(-130, -50, (users, servers)).tolist()
+        else:
+            entries = [_near(default, rng) for _ in range(sizes[rule.per])]
+        changes[key] = entries
+    if rng.random() < 0.5:
+        for key in ("server.cores", "server.frequency_ghz", "server.power_w"):
+            default = getattr(ScenarioConfig().server, key.split(".")[1])
+            changes[key] = [_near(default[0], rng) for _ in range(servers)]
+    if "server.max_users" in changes:
+        changes["server.max_users"][0] = None
+    return ScenarioConfig().with_overrides(changes)
+
+
+def _near(default: Any, rng: np.random.Generator) -> Any:
+    if default is None:
+        return int(rng.integers(1, 9))
+    if isinstance(default, tuple):
+        return sorted(_near(value, rng) for value in default)
+    if isinstance(default, int):
+        return int(default * rng.integers(1, 4))
+    return float(default * rng.uniform(0.5, 1.5))

@@ -19,6 +19,8 @@ from mec_llm_env.config import checked_objective
         ("medium-50x10", 50, 10),
         ("large-1000x50", 1000, 50),
         ("huge-10000x200", 10_000, 200),
+        ("6g-umi-10x2", 10, 2),
+        ("6g-subthz-10x2", 10, 2),
     ],
 )
 def test_presets(name: str, users: int, servers: int) -> None:
@@ -73,6 +75,42 @@ def test_derived_objective_values() -> None:
         ({"server.power_w": [60.0]}, "one entry a server model each; got 2, 2 and 1"),
         ({"server.max_users": 4}, "serve 8 users, fewer than `users` = 10.*at least 5"),
         ({"server.max_users": 0}, "`server.max_users` must be None or an integer from"),
+        (
+            {"server.noise_rise_db": -3},
+            "`server.noise_rise_db` must be a number from 0 to 40; got -3",
+        ),
+        ({"server.noise_rise_db": [3, 41]}, "from 0 to 40; got 41 for server 1"),
+        ({"server.noise_rise_db": []}, r"`server.noise_rise_db` .*; got \[\]"),
+        ({"radio.path_loss": "rma"}, "one of 'log-distance', 'uma', 'umi', 'sub-thz'"),
+        (
+            {"radio.carrier_ghz": 3.5},
+            "`radio.carrier_ghz` has no effect with .*'log-distance', which takes .*; "
+            "got 3.5. Leave it at None",
+        ),
+        (
+            {"radio.path_loss": "umi", "radio.shadowing_std_db": 3},
+            "`radio.shadowing_std_db` has no effect .*state_shadowing_std_db; got 3. "
+            "Leave it at 8.0",
+        ),
+        (
+            {"radio.path_loss": "uma", "radio.path_loss_slope_db": 40},
+            "`radio.path_loss_slope_db` has no effect",
+        ),
+        (
+            {"radio.path_loss": "umi", "radio.water_vapour_g_per_m3": 1},
+            "`radio.water_vapour_g_per_m3` has no effect",
+        ),
+        (
+            {"radio.path_loss": "uma", "radio.carrier_ghz": 140},
+            "`radio.carrier_ghz` must be from 0.5 to 100 with .*'uma'; got 140",
+        ),
+        (
+            {"radio.path_loss": "sub-thz", "radio.carrier_ghz": 28},
+            "`radio.carrier_ghz` must be from 100 to 1000 with",
+        ),
+        ({"radio.path_loss": "umi", "radio.user_height_m": 20}, "from 1.5 to 13; g"),
+        ({"radio.antenna_gain_db": 300}, "from -100 to 150; got 300"),
+        ({"objective.downlink_energy_share": 1.5}, "from 0 to 1; got 1.5"),
         ([1], r"`overrides` must be a mapping .*; got \[1\]"),
         ({"users": 0}, "`users` must be an integer from 1 to 10000; got 0"),
         ({"objective.delay_weight": 0}, r"from 1e-06 to 1e\+06; got 0"),
@@ -88,6 +126,27 @@ def test_derived_objective_values() -> None:
 def test_bad_overrides_are_named(overrides: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         ScenarioConfig().with_overrides(overrides)
+
+
+def test_laws_of_path_loss_have_their_usual_parameters() -> None:
+    radio = ScenarioConfig().with_overrides({"radio.path_loss": "uma"}).radio
+    assert radio.law_parameters == {
+        "carrier_ghz": 3.5,
+        "server_height_m": 25.0,
+        "user_height_m": 1.5,
+    }
+    assert radio.shadowing_stds_db == (4.0, 6.0)
+    assert ScenarioConfig().radio.shadowing_stds_db == (8.0, 8.0)
+    config = ScenarioConfig.preset("6g-umi-10x2")
+    assert config.radio.law_parameters["carrier_ghz"] == 7.0
+    changed = config.with_overrides(
+        {"radio.state_shadowing_std_db": [0, 0], "server.noise_rise_db": [1, 2.5]}
+    )
+    assert changed.radio.shadowing_stds_db == (0, 0)
+    assert changed.server.noise_rise_db == (1, 2.5)
+    again = ScenarioConfig.from_dict(json.loads(json.dumps(changed.to_dict())))
+    assert again == changed
+    hash(again)
 
 
 def test_unknown_preset() -> None:

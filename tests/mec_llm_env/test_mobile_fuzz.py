@@ -42,6 +42,8 @@ EDGES: dict[str, list[Any]] = {
     "radio.shadowing_std_db": [0],
     "workload.sequences": [[1, 1], [1, 1000]],
     "workload.layers": [2, 48],
+    "workload.split": ["whole_layers"],
+    "workload.adapter": ["lora"],
 }
 
 

@@ -189,6 +189,45 @@ def test_shadowing_decorrelates_along_the_path() -> None:
     assert np.abs(pairs - np.eye(3)).max() < 0.02
 
 
+@pytest.mark.parametrize("law", ["uma", "umi"])
+def test_line_of_sight_is_spatially_consistent(law: str) -> None:
+    of = config(
+        mobility__still_share=0.5,
+        mobility__pedestrian_share=0.5,
+        mobility__vehicular_share=0,
+        mobility__job_end_probability=0,
+        mobility__slots=3,
+        radio__path_loss=law,
+        radio__fading="none",
+        radio__state_shadowing_std_db=(0.0, 0.0),
+        servers=2,
+    )
+    found = states(of, 3, 4000)
+    sight = np.stack([s.sight for s in found])
+    speed = np.linalg.norm(np.stack([s.user_velocity_m_per_s for s in found]), axis=-1)
+    # Whoever stands still stays in its state; whoever walks 50 m keeps 1/e.
+    still = speed[0] == 0
+    gain = np.stack([s.scenario.channel_gain for s in found])
+    np.testing.assert_array_equal(sight[0][still], sight[2][still])
+    np.testing.assert_allclose(gain[0][still], gain[2][still], rtol=1e-9)
+    path_m = 60 * speed[0][~still]
+    kept = np.exp(-path_m / 50)[:, None]
+    unit = (sight[1][~still] - kept * sight[0][~still]) / np.sqrt(1 - kept**2)
+    assert stats.kstest(unit.ravel(), stats.norm().cdf).pvalue > 1e-3
+    assert abs(np.corrcoef(unit.ravel(), sight[0][~still].ravel())[0, 1]) < 0.03
+    # In every slot the share in line of sight is what the law says.
+    for state in found:
+        place = state.scenario.user_position_m
+        mean = scenario_sampler(of).mean_gain(place[..., 0], place[..., 1])
+        log_gain = np.log(state.scenario.channel_gain)
+        clear = np.isclose(log_gain, mean.log_gain, atol=1e-9)
+        blocked = np.isclose(log_gain, mean.log_gain_blocked, atol=1e-9)
+        assert (clear | blocked).all()
+        probability = np.where(blocked & clear, 1.0, mean.sight_probability)
+        spread = np.sqrt((probability * (1 - probability)).sum())
+        assert abs(clear.sum() - probability.sum()) < 4 * spread
+
+
 def test_the_gain_is_path_loss_and_shadowing(many: Trajectory) -> None:
     s = many.scenario
     apart = s.user_position_m[..., :, None, :] - s.server_position_m[..., None, :, :]
@@ -293,3 +332,29 @@ def test_amounts_of_the_default_migration() -> None:
         ValueError, match=r"`migration_delay_s` must be from 0 to 1e\+12"
     ):
         mobility_sampler(huge)
+
+
+def test_whoever_joins_has_the_parameters_of_its_row() -> None:
+    config = MobileConfig(users=3, servers=2).with_overrides(
+        {
+            "mobility.slots": 30,
+            "mobility.job_end_probability": 0.5,
+            "radio.bandwidth_mhz": [5, 15],
+            "radio.transmit_power_max_w": [[0.1, 0.1], [0.2, 0.2], [0.3, 0.4]],
+            "workload.sequences": [[1, 1], [2, 2], [3, 9]],
+            "workload.tokens": [100, 100],
+            "device.cores": [[1], [2], [7, 9]],
+            "layout.server_position_m": [[0, 100], [0, -100]],
+        }
+    )
+    drawn = sample_trajectory(config, np.random.default_rng(0)).scenario
+    sequences = drawn.data_bit / (32 * 100)
+    np.testing.assert_array_equal(sequences[:, :2], [[1, 2]] * 30)
+    assert set(sequences[:, 2]) <= set(range(3, 10))
+    assert len(set(sequences[:, 2])) > 3
+    np.testing.assert_array_equal(drawn.transmit_power_max_w[:, :2], [[0.1, 0.2]] * 30)
+    cores = drawn.user_flop_per_cycle / 512
+    np.testing.assert_array_equal(cores[:, :2], [[1, 2]] * 30)
+    assert set(cores[:, 2]) == {7, 9}
+    np.testing.assert_array_equal(drawn.bandwidth_max_hz, [[5e6, 15e6]] * 30)
+    np.testing.assert_array_equal(drawn.server_position_m[0], [[0, 100], [0, -100]])

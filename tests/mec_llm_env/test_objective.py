@@ -19,6 +19,7 @@ from mec_llm_env import (
     violations,
 )
 from mec_llm_env.actions import ActionCodec
+from mec_llm_env.layers import whole_layers
 from mec_llm_env.scenario import GPU_POWER_W
 from tests.mec_llm_env.cases import equal_allocation, golden_cases, golden_scenario
 from tests.mec_llm_env.conftest import UNIT
@@ -76,7 +77,7 @@ def test_toy_by_hand(toy_fields: dict[str, Any]) -> None:
     np.testing.assert_allclose(outcome.scr, sum(score) / (1.7 + second))
 
 
-_MIGRATION = {"delay_migration_s", "energy_migration_j"}
+_OPTIONAL = {"delay_migration_s", "energy_migration_j", "energy_downlink_j"}
 
 
 @pytest.mark.parametrize("library", ["numpy", "torch"])
@@ -110,6 +111,53 @@ def test_migration_by_hand(library: str) -> None:
 
 
 @pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_noise_rise_and_the_energy_of_the_download_by_hand(
+    library: str,
+) -> None:
+    # Server 1 hears three times the noise.
+    plain = sample_scenario(ScenarioConfig(users=2), np.random.default_rng(0))
+    s = dataclasses.replace(
+        plain,
+        channel_gain=np.full((2, 2), 1e-9),
+        noise_density_w_per_hz=np.asarray(1e-19),
+        downlink_power_w=np.array([20.0, 40.0]),
+        noise_rise=np.array([1.0, 3.0]),
+    )
+    z = equal_allocation(s, [0, 1])
+    z = dataclasses.replace(
+        z, transmit_power_w=np.full(2, 0.1), bandwidth_hz=np.full(2, 1e6)
+    )
+    o = ObjectiveConfig(downlink_energy_share=0.5)
+    without = evaluate(s, z)
+    if library == "torch":
+        s, z = s.to_torch(), z.to_torch()
+    out = evaluate(s, z, o).to_numpy()
+    # g p / (n0 b) = 1e-10 / 1e-13 = 1000, and a third of it at server 1.
+    rates = 1e6 * np.log2([1001, 1 + 1000 / 3])
+    np.testing.assert_allclose(out.uplink_rate, rates, rtol=1e-12)
+    # g P / (n0 B) = 2e-8 / 1e-12 and 4e-8 / 1e-12: users hear no interference.
+    phi, bits = z.local_fraction[0].item(), plain.adapter_bit[0]
+    delay = (1 - phi) * bits / (1e6 * np.log2([20_001, 40_001]))
+    np.testing.assert_allclose(out.delay_downlink_s, delay, rtol=1e-12)
+    # A tenth of the band of 10 MHz: 2 W and 4 W, half of it charged.
+    np.testing.assert_allclose(out.energy_downlink_j, [1, 2] * delay, rtol=1e-12)
+    np.testing.assert_allclose(out.energy_j, without.energy_j + [1, 2] * delay)
+    np.testing.assert_allclose(out.cost, without.cost + 0.0025 * ([1, 2] * delay))
+    np.testing.assert_array_equal(without.energy_downlink_j, np.zeros(2))
+
+
+def test_the_energy_of_the_download_does_not_depend_on_the_band() -> None:
+    rng = np.random.default_rng(4)
+    s = sample_scenario(ScenarioConfig(), rng)
+    z = equal_allocation(s, np.arange(10) % 2)
+    less = dataclasses.replace(z, bandwidth_hz=z.bandwidth_hz * rng.random(10))
+    o = ObjectiveConfig(downlink_energy_share=1.0)
+    one, other = (evaluate(s, x, o).energy_downlink_j for x in (z, less))
+    np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert (one > 0).all()
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
 @pytest.mark.parametrize("case", golden_cases("evaluate"))
 def test_golden(case: dict[str, Any], library: str) -> None:
     scenario = golden_scenario(case)
@@ -124,7 +172,7 @@ def test_golden(case: dict[str, Any], library: str) -> None:
         scenario, allocation = scenario.to_torch(), allocation.to_torch()
     outcome = evaluate(scenario, allocation, objective)
     assert isinstance(outcome.cost, torch.Tensor) == (library == "torch")
-    assert set(case["expected"]) | _MIGRATION == set(Outcome.field_names())
+    assert set(case["expected"]) | _OPTIONAL == set(Outcome.field_names())
     for name, expected in case["expected"].items():
         actual = getattr(outcome.to_numpy(), name)
         np.testing.assert_allclose(actual, expected, rtol=1e-9, err_msg=name)
@@ -294,6 +342,11 @@ def corner_scenarios(
     low, high = fields["local_fraction_min"], fields["local_fraction_max"]
     fields["local_fraction_min"] = np.minimum(low, high)
     fields["local_fraction_max"] = np.maximum(low, high)
+    layers = fields.pop("layers")
+    if rng.random() < 0.5:
+        fields["layers"] = layers
+        for name in ("local_fraction_min", "local_fraction_max"):
+            fields[name] = whole_layers(fields[name], layers)
     for owner in ("user", "server"):
         frequency = fields[f"{owner}_frequency_max_hz"]
         power = rng.choice(np.array(GPU_POWER_W) * [1.001, 0.999], frequency.shape)
@@ -329,7 +382,7 @@ def assert_corners_are_computed(rng: np.random.Generator, count: int) -> None:
     outcome = evaluate(scenario, allocation, objective)  # feasible too
     for name, value in outcome.to_dict().items():
         assert np.isfinite(value).all(), name
-        assert (value >= 0 if name in _MIGRATION else value > 0).all(), name
+        assert (value >= 0 if name in _OPTIONAL else value > 0).all(), name
     assert (outcome.score <= 100 * (1 + 1e-5)).all()
     if rng.random() < 0.2:
         tensors = evaluate(scenario.to_torch(), allocation.to_torch(), objective)

@@ -19,7 +19,7 @@ from mec_llm_env.observations import (
     OBSERVABLE,
     ObservationCodec,
 )
-from mec_llm_env.sampling import GAIN_LIMITS
+from mec_llm_env.sampling import GAIN_LIMITS, noise_rises
 from mec_llm_env.scenario import FIELD_LIMITS
 from tests.mec_llm_env.cases import equal_allocation
 
@@ -39,12 +39,14 @@ def test_drawn_scenarios_are_kept(preset: str, encoding: str) -> None:
     config = ScenarioConfig.preset(preset)
     batch = (2,) if config.users > 100 else (2, 20)
     scenario = sample_scenario(config, np.random.default_rng(0), batch)
-    codec = ObservationCodec(config.users, config.servers, encoding)
+    size = config.users, config.servers
+    codec = ObservationCodec(*size, encoding, noise_rise=noise_rises(config))
     observation = codec.encode(scenario)
     leaves = observation.values() if encoding == "tokens" else [observation]
     for leaf in leaves:
         assert leaf.dtype == np.float32
-        assert np.abs(leaf).max() < 6  # about ±3 in practice
+        # About ±3 in practice; a band of 1 GHz is a hundred times the centre, 9.2.
+        assert np.abs(leaf).max() < (9.5 if preset == "6g-subthz-10x2" else 6)
     assert_same(codec.decode(observation), scenario)
 
 
@@ -112,6 +114,46 @@ def test_the_objective_survives_the_encoding() -> None:
     expected = evaluate(scenario, allocation).scr
     actual = evaluate(decoded, allocation, check=False).scr
     assert actual == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("rise_db", [[0, 10], [3, 20], [40, 0]])
+def test_the_noise_that_servers_hear_is_observed(rise_db: list[float]) -> None:
+    config = ScenarioConfig().with_overrides({"server.noise_rise_db": rise_db})
+    rise = 10 ** (np.array(rise_db) / 10)
+    s = sample_scenario(config, np.random.default_rng(3), (2,))
+    codec = ObservationCodec(10, 2, "tokens", noise_rise=rise)
+    plain = ObservationCodec(10, 2, "tokens")
+    seen = codec.encode(s)
+    # The spread of the noise is one neper: its column is where it is higher.
+    before = plain.encode(dataclasses.replace(s, noise_rise=None))["servers"]
+    difference = seen["servers"] - before
+    np.testing.assert_allclose(difference[0, :, 5], np.log(rise), rtol=1e-5)
+    assert (np.delete(difference, 5, axis=-1) == 0).all()
+    decoded = codec.decode(seen)
+    np.testing.assert_allclose(
+        decoded.noise_density_w_per_hz, s.noise_density_w_per_hz, rtol=1e-5
+    )
+    np.testing.assert_array_equal(decoded.noise_rise, s.noise_rise)
+    z = equal_allocation(s[0], np.arange(10) % 2)
+    expected = evaluate(s[0], z).scr
+    assert evaluate(decoded[0], z, check=False).scr == pytest.approx(expected, rel=1e-5)
+
+
+def test_another_noise_rise_than_the_observed_one_is_refused() -> None:
+    s = sample_scenario(ScenarioConfig(), np.random.default_rng(3))
+    rise = dataclasses.replace(s, noise_rise=np.array([1.0, 10.0]))
+    with pytest.raises(
+        ValueError,
+        match=r"got 10 instead of 1 for server 1. .*`server.noise_rise_db`, there 10",
+    ):
+        ObservationCodec(10, 2).encode(rise)
+    codec = ObservationCodec(10, 2, noise_rise=np.array([2.0, 2.0]))
+    with pytest.raises(ValueError, match="got 1 instead of 2 for server 0"):
+        codec.encode(s)
+    ones = dataclasses.replace(s, noise_rise=np.ones(2))
+    np.testing.assert_array_equal(
+        ObservationCodec(10, 2).encode(ones), ObservationCodec(10, 2).encode(s)
+    )
 
 
 @pytest.mark.parametrize(

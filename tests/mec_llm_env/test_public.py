@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from collections.abc import Callable
@@ -13,7 +14,9 @@ import pytest
 
 import mec_llm_env
 from mec_llm_env import (
+    DECODERS,
     Allocation,
+    Decoder,
     MigrationConfig,
     MobileConfig,
     MobilityConfig,
@@ -36,6 +39,7 @@ from tests.junk import JUNK
 from tests.mec_llm_env.cases import equal_allocation
 
 SCENARIO = sample_scenario(ScenarioConfig(users=3), np.random.default_rng(1))
+LAYERED = Scenario(**SCENARIO.to_dict(), layers=np.full(3, 16))
 TRAJECTORY = sample_trajectory(MobileConfig(users=3), np.random.default_rng(1))
 ALLOCATION = equal_allocation(SCENARIO, [0, 1, 1])
 SERVED = {k: v for k, v in ALLOCATION.to_dict().items() if k != "association"}
@@ -43,7 +47,7 @@ BOX, DICT = ActionCodec(3, 2), ActionCodec(3, 2, "dict")
 
 #: A valid call of every public function that takes something of a user.
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-    "Scenario": (Scenario, SCENARIO.to_dict()),
+    "Scenario": (Scenario, LAYERED.to_dict()),
     "Scenario.from_json": (Scenario.from_json, {"text": SCENARIO.to_json()}),
     "Scenario.load": (Scenario.load, {"path": "scenario.npz"}),
     "Scenario.stack": (Scenario.stack, {"records": [SCENARIO, SCENARIO]}),
@@ -60,6 +64,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             for name in inspect.signature(ScenarioConfig).parameters
         },
     ),
+    "Decoder": (Decoder, dataclasses.asdict(DECODERS["llama-3.2-1b"])),
     "ScenarioConfig.preset": (ScenarioConfig.preset, {"name": "tiny-4x2"}),
     "ScenarioConfig.from_dict": (
         ScenarioConfig.from_dict,
@@ -149,6 +154,7 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_public_function_is_called() -> None:
     public = set(mec_llm_env.__all__) - {"MOBILE_PRESETS", "PRESETS", "Outcome"}
+    public -= {"DECODERS"}
     public -= {"parallel_env"}  # needs PettingZoo: test_multi_agent.py
     assert public <= set(CALLS)
     for function, call in CALLS.values():

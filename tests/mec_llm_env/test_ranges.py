@@ -38,13 +38,22 @@ def config_rows(config: ScenarioConfig) -> list[Row]:
         for spec in dataclasses.fields(value) if inner else [top]:
             key = f"`{top.name}.{spec.name}`" if inner else f"`{spec.name}`"
             if choices := spec.metadata.get("choices"):
-                rows.append((key, " or ".join(map(repr, choices)), "", ""))
+                several = spec.metadata.get("several")
+                kind = f"some of {', '.join(map(repr, choices))}"
+                kind = kind if several else " or ".join(map(repr, choices))
+                rows.append((key, kind, "", ""))
+                continue
+            if kind := spec.metadata.get("kind"):
+                rows.append((key, kind, "", ""))
                 continue
             rule = spec.metadata["rule"]
             kind = "integer" if rule.integer else "number"
-            kind += {"pair": " pair", "tuple": " tuple", "one": ""}[rule.entries]
+            kind += "" if rule.entries == "one" else f" {rule.entries}"
+            kind += f" for each {rule.per}" if rule.always_each else ""
             kind += " or None" if rule.optional else ""
             kind += " or 0" if rule.or_zero else ""
+            if rule.per and not rule.always_each:
+                kind += f", or one for each {rule.per}"
             rows.append((key, kind, *map(show, rule.limits)))
     return rows
 
@@ -87,7 +96,7 @@ def test_every_number_of_the_configuration_has_a_range_around_its_default() -> N
         topic, _, name = key.rpartition(".")
         owner = getattr(MobileConfig(), topic) if topic else MobileConfig()
         spec = next(s for s in dataclasses.fields(owner) if s.name == name)
-        if isinstance(value, str):
+        if "rule" not in spec.metadata:  # words, and the decoder
             continue
         limits = spec.metadata["rule"].limits
         for number in value if isinstance(value, list) else [value]:

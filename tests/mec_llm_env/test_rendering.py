@@ -14,7 +14,8 @@ from mec_llm_env.actions import ActionCodec
 
 matplotlib = pytest.importorskip("matplotlib")
 
-from mec_llm_env.rendering import SIZE, draw_decision  # noqa: E402
+from mec_llm_env.decision_panels import color_of, marker_of  # noqa: E402
+from mec_llm_env.rendering import SIZE, decision_figure, draw_decision  # noqa: E402
 
 SHAPE = (*SIZE, 3)
 ENV = "mec_llm_env:MecLlm-v0"
@@ -183,3 +184,85 @@ def test_human_rendering_of_gymnasium(monkeypatch):
     env.step(env.action_space.sample())
     assert env.screen_size is not None
     env.close()
+
+
+def texts(figure):
+    """Every text of a figure."""
+    return [t.get_text() for t in figure.findobj(matplotlib.text.Text) if t.get_text()]
+
+
+@pytest.mark.parametrize("width_in", [3.0, 3.5, 7.16])
+@pytest.mark.parametrize(("users", "servers"), [(1, 1), (10, 2), (60, 30)])
+def test_a_decision_is_drawn_for_print(width_in, users, servers, tmp_path):
+    figure = decision_figure(*decision(users, servers), width_in=width_in)
+    assert figure.get_figwidth() == width_in
+    figure.canvas.draw()
+    sizes = [
+        t.get_fontsize()
+        for t in figure.findobj(matplotlib.text.Text)
+        if t.get_text() and t.get_visible()
+    ]
+    assert max(sizes) <= 10
+    assert min(sizes) >= (5.5 if servers > 12 else 6)
+    assert not figure._suptitle
+    figure.savefig(tmp_path / "x.pdf")
+    content = (tmp_path / "x.pdf").read_bytes()
+    assert b"/FontFile2" in content
+    assert b"/Subtype /Type3" not in content
+    figure.savefig(tmp_path / "x.svg")
+    assert ">Delay per user (s)<" in (tmp_path / "x.svg").read_text()
+
+
+def test_what_is_printed_is_what_is_shown(tmp_path):
+    scenario, allocation, outcome = decision()
+    for given in (
+        (scenario, None, None),
+        (scenario, allocation, outcome),
+        (replace(scenario, user_position_m=None), allocation, outcome),
+    ):
+        figure = decision_figure(*given)
+        titles = [axes.get_title(loc="left") for axes in figure.axes]
+        assert titles[1:] == [
+            *("Bandwidth", "Compute", "Delay per user (s)", "Energy per user (J)")
+        ]
+        assert "map" in titles[0] or "gains" in titles[0]
+        (legend,) = figure.legends
+        assert "uplink" in [text.get_text() for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize("width_in", [2.9, 20.1, np.nan, -1])
+def test_no_figure_of_such_a_width(width_in):
+    with pytest.raises(ValueError, match="`width_in` must be from 3 to 20 inches; got"):
+        decision_figure(*decision(), width_in=width_in)
+    with pytest.raises(ValueError, match="batch shape"):
+        decision_figure(
+            sample_scenario(ScenarioConfig(), np.random.default_rng(), (2,))
+        )
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_nothing_is_less_than_idle(seed):
+    rng = np.random.default_rng(seed)
+    users, servers = rng.integers(1, 12), rng.integers(1, 4)
+    scenario, allocation, _ = decision(users, servers, seed)
+    server = np.append(np.arange(servers), rng.integers(servers, size=12))[:users]
+    association = np.eye(servers)[server]
+    share = rng.random(users)
+    share /= np.bincount(server, share, servers)[server]
+    share *= 1 + 4e-16  # what rounding may do
+    full = replace(
+        allocation,
+        association=association,
+        bandwidth_hz=share * scenario.bandwidth_max_hz[server],
+        server_frequency_hz=share * scenario.server_frequency_max_hz[server],
+    )
+    idle = [t for t in texts(decision_figure(scenario, full)) if "idle" in t]
+    assert len(idle) == 2
+    assert not any("-" in text for text in idle)
+    if users >= servers:
+        assert idle == ["0 % idle"] * 2
+
+
+def test_servers_differ_in_colour_and_marker():
+    assert len({(color_of(m), marker_of(m)) for m in range(60)}) == 60
+    assert len({marker_of(m) for m in range(10)}) == 10  # in grey

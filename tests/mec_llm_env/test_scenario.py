@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -289,3 +290,25 @@ def test_spoiled_json_is_refused_with_words() -> None:
     assert len(told) > 100
     for text in set(told):
         assert re.search("is not JSON: |no scenario in the JSON|is a JSON obj", text)
+
+
+def test_noise_rise_survives_files_and_is_checked(tmp_path: Path) -> None:
+    plain = sample_scenario(ScenarioConfig(), np.random.default_rng(0))
+    s = Scenario(**plain.to_dict() | {"noise_rise": [1.0, 2.5]})
+    np.testing.assert_allclose(
+        s.uplink_noise_w_per_hz, plain.noise_density_w_per_hz * np.array([1.0, 2.5])
+    )
+    s.save(tmp_path / "s.npz")
+    for again in (Scenario.load(tmp_path / "s.npz"), Scenario.from_json(s.to_json())):
+        np.testing.assert_array_equal(again.noise_rise, [1.0, 2.5])
+    assert Scenario.from_json(plain.to_json()).noise_rise is None
+    tensors = s.to_torch()
+    np.testing.assert_allclose(tensors.uplink_noise_w_per_hz, s.uplink_noise_w_per_hz)
+    with pytest.raises(
+        ValueError, match=r"`noise_rise` must be from 1 to 10000; got 0"
+    ):
+        dataclasses.replace(plain, noise_rise=[1.0, 0.5])
+    with pytest.raises(ValueError, match=r"`noise_rise` must have shape \[..., M\]"):
+        dataclasses.replace(plain, noise_rise=np.ones(10))
+    with pytest.raises(ValueError, match="all have `noise_rise`, or none of them"):
+        Scenario.stack([plain, s])

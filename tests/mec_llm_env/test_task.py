@@ -10,7 +10,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from mec_llm_env import Scenario, ScenarioConfig
+from mec_llm_env import DECODERS, Scenario, ScenarioConfig
+from mec_llm_env.path_loss import LAWS
 from mec_llm_env.ranges import Rule
 from mec_llm_env.sampling import PARAMETERS, scenario_sampler
 from mec_llm_env.task import Task
@@ -36,6 +37,16 @@ def rules() -> dict[str, Rule | None]:
 
 
 RULES = rules()
+EACH = {"user": 3, "server": 2}
+#: The values of what is no number.
+WORDS = {
+    "radio.fading": ["rayleigh", "none"],
+    "radio.path_loss": [*LAWS],
+    "workload.model": [*DECODERS, "config.json", "{}"],
+    "workload.adapter": ["houlsby", "lora"],
+    "workload.lora_targets": ["q", "k", "v", "o", "gate", "up", "down"],
+    "workload.split": ["continuous", "whole_layers"],
+}
 
 
 def random_number(rng: np.random.Generator, rule: Rule, default: float) -> Any:
@@ -59,11 +70,26 @@ def random_value(rng: np.random.Generator, key: str) -> Any:
         return JUNK[rng.integers(len(JUNK))]
     rule, default = RULES[key], DEFAULTS[key]
     if rule is None:
-        return str(rng.choice(["rayleigh", "none"]))
+        words = WORDS[key]
+        many = isinstance(default, list)
+        some = rng.permutation(words)[: rng.integers(1, len(words) + 1)].tolist()
+        return some if many else str(rng.choice(words))
+    if rule.per and (rule.always_each or rng.random() < 0.3):
+        # Mostly as many as there are: the size is 3 × 2 half the time.
+        return [random_entry(rng, rule, default) for _ in range(EACH[rule.per])]
+    return random_entry(rng, rule, default)
+
+
+def random_entry(rng: np.random.Generator, rule: Rule, default: Any) -> Any:
     if rule.entries == "one":
         return random_number(rng, rule, 5 if default is None else default)
+    if rule.entries in ("point", "row"):
+        usual = (-300.0, 300.0) if rule.entries == "point" else (-250.0, -20.0)
+        ends = rule.limits if rng.random() < 0.2 else usual
+        return rng.uniform(*ends, 2).tolist()
     count = 2 if rule.entries == "pair" else int(rng.integers(1, 4))
-    numbers = [random_number(rng, rule, default[0]) for _ in range(count)]
+    about = 5 if default is None else default[0]
+    numbers = [random_number(rng, rule, about) for _ in range(count)]
     return sorted(numbers) if rule.entries == "pair" else numbers
 
 
@@ -74,16 +100,22 @@ def random_overrides(rng: np.random.Generator) -> dict[str, Any]:
     if rng.random() < 0.8:
         overrides |= fitting(rng, overrides)
     size = {"users": int(rng.integers(1, 6)), "servers": int(rng.integers(1, 4))}
+    if rng.random() < 0.5:
+        size = {f"{per}s": count for per, count in EACH.items()}
     return size | {k: v for k, v in overrides.items() if k not in size}
 
 
 def fitting(rng: np.random.Generator, overrides: dict[str, Any]) -> dict[str, Any]:
-    """What several parameters must have in common: a sum of 1, a number of models."""
+    """What several parameters must have in common: a sum, a number of models, a law."""
     weights = [key for key in DEFAULTS if key.startswith("objective.score_weight")]
     models = ["server.cores", "server.frequency_ghz", "server.power_w"]
     fit: dict[str, Any] = {}
+    of_laws = {name for law in LAWS.values() for name in law.takes}
+    if taken := {key.rpartition(".")[2] for key in overrides} & of_laws:
+        suited = [name for name, law in LAWS.items() if taken <= {*law.takes}]
+        fit["radio.path_loss"] = str(rng.choice(suited or [*LAWS]))
     if set(overrides) & set(weights):
-        fit = dict(zip(weights, rng.dirichlet([0.3] * 4).tolist(), strict=True))
+        fit |= dict(zip(weights, rng.dirichlet([0.3] * 4).tolist(), strict=True))
     if set(overrides) & set(models):
         count = int(rng.integers(1, 4))
         fit |= {
@@ -155,7 +187,9 @@ def test_rare_scenarios_can_be_observed(overrides: dict[str, Any]) -> None:
 
 
 def test_field_limits_are_reached_and_never_left() -> None:
-    config = ScenarioConfig().with_overrides({"device.cores": [6, 4, 5]})
+    config = ScenarioConfig().with_overrides(
+        {"device.cores": [6, 4, 5], "server.noise_rise_db": [3, 7]}
+    )
     sampler = scenario_sampler(config)
     limits = sampler.field_limits()
     rng = np.random.default_rng(0)
@@ -189,3 +223,33 @@ def test_parameters_that_do_not_fit_together(
 ) -> None:
     with pytest.raises(ValueError, match=text):
         gym.make("MecLlm-v0", overrides=overrides)
+
+
+@pytest.mark.parametrize("kind", ["MecLlm-v0", "MecLlmMobile-v0"])
+@pytest.mark.parametrize("law", LAWS)
+def test_any_law_of_path_loss_is_stepped(kind: str, law: str) -> None:
+    overrides: dict[str, Any] = {
+        "users": 4,
+        "radio.path_loss": law,
+        "server.noise_rise_db": [0.0, 12.0],
+        "objective.downlink_energy_share": 1.0,
+    }
+    if kind == "MecLlmMobile-v0":
+        overrides["mobility.slots"] = 5
+    one = gym.make(kind, overrides=overrides)
+    many = gym.make_vec(kind, 3, overrides=overrides)
+    first, _ = one.reset(seed=7)
+    batch, _ = many.reset(seed=7)
+    np.testing.assert_array_equal(first, batch[0])
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        action = rng.uniform(-1, 1, many.action_space.shape).astype(np.float32)
+        first, reward, ended, *_ = one.step(action[0])
+        batch, rewards, *_ = many.step(action)
+        assert reward == rewards[0]
+        assert np.isfinite(batch).all()
+        scenario = one.unwrapped.situation.scenario  # type: ignore[attr-defined]
+        np.testing.assert_allclose(scenario.noise_rise, [1, 10**1.2])
+        if ended:
+            break
+        np.testing.assert_array_equal(first, batch[0])

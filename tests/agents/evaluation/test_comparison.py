@@ -10,6 +10,7 @@ from agents.evaluation.comparison import compare
 from agents.instances import held_out_instances
 from agents.learned import LearnedAgent
 from agents.registry import make_agent
+from agents.work import Workers
 from mec_llm_env import evaluate
 from mec_llm_env.task import Task
 
@@ -30,9 +31,9 @@ def test_figures_are_those_of_the_model() -> None:
 
 def test_jobs_change_nothing_but_the_time() -> None:
     scenario = held_out_instances(TASK.config, 60)
-    names = ["rucaa", "gucaa", "random"]
+    names = ["rucaa", "gucaa", "random", "apg:pretrained"]
     serial = compare(names, TASK, scenario, seed=3)
-    parallel = compare(names, TASK, scenario, seed=3, jobs=2)
+    parallel = compare(names, TASK, scenario, seed=3, workers=Workers(jobs=2))
     for one, other in zip(serial, parallel, strict=True):
         for name in ("scr", "score", "delay_s", "energy_j", "cost", "violation"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))

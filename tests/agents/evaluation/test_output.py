@@ -115,3 +115,20 @@ def test_the_report_is_one_file(tmp_path: Path, bound: bool) -> None:
 def test_folders_are_new_each_time(tmp_path: Path) -> None:
     paths = [write_results(tmp_path, "tiny", results(), ABOUT) for _ in range(2)]
     assert [path.parent.name for path in paths] == ["tiny_1", "tiny_2"]
+
+
+@pytest.mark.parametrize("kind", ["pdf", "svg"])
+def test_figures_for_papers_lie_beside_the_report(tmp_path: Path, kind: str) -> None:
+    report = write_results(
+        tmp_path, "tiny", results(), ABOUT, kind=kind, width=3.5
+    ).read_text()
+    folder = tmp_path / "tiny_1"
+    for name in ("scr", "profile", "latency"):
+        content = (folder / f"{name}.{kind}").read_bytes()
+        if kind == "pdf":
+            (box,) = re.findall(rb"/MediaBox \[ ?([\d. ]+) ?\]", content)
+            assert float(box.split()[2]) == pytest.approx(252)
+        else:
+            assert b'width="252pt"' in content
+        assert not (folder / f"{name}.png").exists()
+    assert report.count("data:image/png;base64,") == 3  # it keeps showing them

@@ -91,6 +91,11 @@ CALLS: dict[str, dict[str, Any]] = {
         "max_iterations": 5,
         "on_iteration": lambda point, ratio: None,
     },
+    "explain": {
+        **_GIVEN,
+        "allocation": ALLOCATION,
+        "bound": dashf.upper_bound(SCENARIO, OBJECTIVE),
+    },
     "gap": {
         **_GIVEN,
         "allocation": ALLOCATION,
@@ -160,7 +165,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 #: What solvers return; nobody hands them in but `gap`, which checks its bound.
 RESULTS = {
-    *("BatchResult", "BestResponse", "Bound", "Iteration"),
+    *("BatchResult", "BestResponse", "Bound", "Explanation", "Iteration"),
     *("Plan", "SolveResult", "Status"),
 }
 

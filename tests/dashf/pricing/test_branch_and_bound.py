@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,35 @@ def test_children_hold_every_association_once(seed):
         choice /= choice.sum(axis=-1, keepdims=True)
         nodes += _branch(node, choice)
     assert set(allowed_associations(s, nodes)) == {1}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_children_hold_every_whole_layer_once(seed):
+    rng = np.random.default_rng(seed)
+    config = ScenarioConfig(users=2, servers=2).with_overrides(
+        {"workload.layers": int(rng.integers(2, 7)), "workload.split": "whole_layers"}
+    )
+    s = sample_scenario(config, rng)
+    p, layers = Problem.of(s, ObjectiveConfig(), whole=True), s.layers
+    nodes, ends = [Node(np.inf, p.options)], []
+    while nodes:
+        node = nodes.pop()
+        choice = rng.dirichlet(np.ones(2 * PARTS), 2) * node.options.allowed[0]
+        choice /= choice.sum(axis=-1, keepdims=True)
+        children = _branch(node, choice, layers)
+        nodes += children
+        ends += [] if children else [node.options]
+    # A node that ends has one server and one φ for each user.
+    found = []
+    for o in ends:
+        assert (o.allowed[0].sum(axis=-1) == 1).all()
+        option = o.allowed[0].argmax(axis=-1)
+        low, high = (side[0, [0, 1], option] for side in (o.low, o.high))
+        assert (low == high).all()
+        found.append((*(option // PARTS), *np.round(low * layers)))
+    splits = range(1, int(layers[0]))
+    every = itertools.product(range(2), range(2), splits, splits)
+    assert sorted(found) == sorted(every)
 
 
 def alike(users, servers):

@@ -145,3 +145,21 @@ def test_other_environments_are_refused() -> None:
         dashf.LookaheadPolicy(gym.make("MecLlm-v0"))
     with pytest.raises(ValueError, match="`horizon` must be"):
         dashf.LookaheadPolicy(MobileTask(), horizon=-1)
+
+
+def test_it_decides_whole_layers() -> None:
+    overrides = {"mobility.slots": 4, "workload.split": "whole_layers"}
+    overrides |= {"workload.layers": 5, "objective.score_weight_bandwidth": 0.2}
+    overrides |= {"objective.score_weight_compute": 0.2}
+    overrides |= {"objective.score_weight_offload": 0.6}
+    env = gym.make_vec("MecLlmMobile-v0", 2, overrides=overrides)
+    policy = dashf.LookaheadPolicy(env)
+    observation, _ = env.reset(seed=0)
+    for _ in range(3):
+        seen = env.unwrapped.task.observation_codec.read(observation)
+        z = policy.decide(seen)
+        assert (seen.scenario.layers == 5).all()
+        assert np.abs(5 * z.local_fraction - np.round(5 * z.local_fraction)).max() == 0
+        assert max(v.max() for v in violations(seen.scenario, z).values()) <= 1e-6
+        action, _ = policy.predict(observation)
+        observation, *_ = env.step(action)

@@ -194,3 +194,33 @@ def test_other_arguments_are_named() -> None:
         dashf.trajectory_bound(trajectory, tolerance=-1)
     with pytest.raises(ValueError, match="`time_limit_s` must be a positive"):
         dashf.plan(trajectory, time_limit_s=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_plans_of_whole_layers(seed: int) -> None:
+    trajectory = random_trajectory(seed, users=4, slots=5)
+    o = random_objective(np.random.default_rng(seed))
+    plain = trajectory.scenario.to_dict()
+    users = plain["local_fraction_min"].shape
+    rng = np.random.default_rng([seed, 17])
+    layers = np.broadcast_to(np.floor(rng.uniform(2, 20, users[-1])), users)
+    limits = {"local_fraction_min": 1 / layers, "local_fraction_max": 1 - 1 / layers}
+    split = plain | limits
+    whole = dataclasses.replace(
+        trajectory, scenario=Scenario(**split | {"layers": layers})
+    )
+    found, loose = (
+        dashf.plan(dataclasses.replace(trajectory, scenario=Scenario(**s)), o)
+        for s in (whole.scenario.to_dict(), split)
+    )
+    count = found.allocation.local_fraction * layers
+    assert np.abs(count - np.round(count)).max() < 1e-9
+    assert found.max_violation() <= 1e-6
+    assert (found.scenario.layers == layers).all()
+    assert found.scr <= found.bound.value * (1 + 1e-9)
+    # The bound is that of the relaxation, whose plan is hardly better.
+    assert found.bound.value == pytest.approx(loose.bound.value, rel=1e-4)
+    assert found.scr <= loose.bound.value * (1 + 1e-9)
+    assert found.scr >= 0.9 * loose.scr
+    bound = dashf.trajectory_bound(whole, o)
+    assert found.scr <= bound.value * (1 + 1e-9)

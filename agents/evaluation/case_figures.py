@@ -1,0 +1,112 @@
+"""Figures of decisions on cases of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from agents.evaluation.figure_options import SCREEN_IN
+from agents.evaluation.figures import with_legend
+from agents.evaluation.results import AgentResult, by_scr
+from agents.evaluation.style import (
+    STYLE,
+    add_legend,
+    folded,
+    looks_of,
+    new_figure,
+    share_axis,
+    to_file,
+)
+
+_MOST_WRITTEN = 1  # cases whose SCR is written beside the marker
+
+
+def draw_cases(
+    results: Sequence[AgentResult], kind: str = "png", width: float = SCREEN_IN
+) -> dict[str, bytes]:
+    """Returns the content of all figures by file name.
+
+    Args:
+        results: of all agents.
+        kind: "pdf", "svg" or "png".
+        width: inches.
+    """
+    ordered = by_scr(results)
+    draws = {"quality": _draw_quality, "time": _draw_times}
+    with matplotlib.rc_context(STYLE):
+        return {
+            f"{name}.{kind}": to_file(draw(ordered, width), kind)
+            for name, draw in draws.items()
+        }
+
+
+def _draw_quality(results: list[AgentResult], width: float) -> Figure:
+    """A row an agent, a marker a case: the share of the bound, or the SCR."""
+    figure, axes = new_figure(height=0.8 + 0.26 * len(results), width=width)
+    look = looks_of(results)
+    bounded = results[0].optimality is not None
+    for row, result in enumerate(results):
+        quality = result.scr if result.optimality is None else result.optimality
+        own = look[result.label]
+        runs, count = quality.shape
+        spread = np.linspace(-0.2, 0.2, runs * count) if runs * count > 1 else 0.0
+        axes.plot(
+            *(quality.ravel(), row + spread),
+            markersize=5.5 if count <= 10 else 3,
+            alpha=1.0 if count <= 10 else 0.5,
+            **own.markers,
+        )
+        if count <= _MOST_WRITTEN:
+            axes.annotate(
+                f"{result.scr.mean():.5g}",
+                (quality.max(), row),
+                (8, 0),
+                textcoords="offset points",
+                va="center",
+            )
+    axes.set_yticks(range(len(results)), [result.label for result in results])
+    axes.invert_yaxis()
+    if bounded:
+        least = min(
+            float(r.optimality.min()) for r in results if r.optimality is not None
+        )
+        best = max(
+            float(r.optimality.max()) for r in results if r.optimality is not None
+        )
+        share_axis(axes.xaxis, least, best)
+        label = "share of the certified bound"
+    else:
+        axes.set_xlim(left=0)
+        label = "service-cost ratio (SCR)"
+    written = results[0].scr.shape[1] <= _MOST_WRITTEN
+    text = label + ("; number: SCR" if written and bounded else "")
+    axes.set_xlabel(folded(text, figure))
+    return figure
+
+
+def _draw_times(results: list[AgentResult], width: float) -> Figure:
+    """Quality against the time of a decision."""
+    figure, axes = with_legend(len(results), width)
+    look = looks_of(results)
+    qualities = []
+    for result in results:
+        f, own = result.summary, look[result.label]
+        qualities.append(f.get("optimality_mean", f["scr_mean"]))
+        axes.plot(
+            *(1e3 * f["decision_time_s_median"], qualities[-1]),
+            markersize=5.5,
+            label=result.label,
+            **own.markers,
+        )
+    axes.set_xscale("log")
+    axes.margins(x=0.08, y=0.08)
+    bounded = results[0].bound is not None
+    if bounded:
+        share_axis(axes.yaxis, min(qualities), max(qualities))
+    axes.set_xlabel("decision time, ms, median over cases")
+    axes.set_ylabel("share of the certified bound" if bounded else "mean SCR")
+    add_legend(figure)
+    return figure

@@ -1,0 +1,109 @@
+"""SCR against any parameter of the configuration.
+
+`python -m experiments.sweep radio.noise_figure_db --values 3 6 9 12` draws it over that
+parameter, `docs/ranges.md` lists them all. Where a parameter is a range that scenarios
+draw from, all draw the value; where it has an entry for each server, all get it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from agents.command_line import one_line_errors
+from agents.terminal import run_script
+from experiments.drawing import styled
+from experiments.figure import (
+    Sweep,
+    checked_configs,
+    decided_points,
+    draw_sweep,
+    program,
+    sweep_values,
+)
+from experiments.options import add_scenario_options, asked, figure_parser
+from mec_llm_env import ScenarioConfig
+
+NAME = "sweep"
+
+
+def sweep_of(
+    key: str, label: str | None, base: ScenarioConfig, *, logarithmic: bool = False
+) -> Sweep:
+    """Returns the sweep of a parameter.
+
+    Args:
+        key: dotted, such as "radio.bandwidth_mhz".
+        label: of the axis; the key if None.
+        base: in which it has a value.
+        logarithmic: whether the axis is.
+
+    Raises:
+        ValueError: there is no such parameter, or it is no number.
+    """
+    known = base.to_dict()
+    if key not in known:
+        base.with_overrides({key: 0})  # says what is wrong, and what there is
+    present = known[key]
+    is_number = isinstance(present, int | float) and not isinstance(present, bool)
+    if not is_number and not _is_numbers(present):
+        raise ValueError(
+            f"{key!r} is no number, but {present!r}, and cannot be an axis. Draw a "
+            "figure for each with --override, beside one another."
+        )
+    whole = isinstance(present, int)
+
+    def overrides(base: ScenarioConfig, value: float) -> dict[str, Any]:
+        entry = int(value) if whole or _is_whole(present) else value
+        if not isinstance(present, list):
+            return {key: entry}
+        return {key: (entry,) * len(present)}
+
+    return Sweep(
+        name=key,
+        label=label or key,
+        values=(),
+        overrides=overrides,
+        logarithmic=logarithmic,
+        whole=whole or _is_whole(present),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draws the SCR of every agent against a parameter; returns the status."""
+    parser = figure_parser(program(NAME), __doc__)
+    parser.add_argument("key", metavar="KEY", help="such as radio.bandwidth_mhz")
+    add_scenario_options(parser, swept=True)
+    parser.add_argument("--label", metavar="TEXT", help="of the axis, with unit (KEY)")
+    parser.add_argument("--log", action="store_true", help="logarithmic axis")
+    options = parser.parse_args(arguments)
+    with one_line_errors(parser.prog):
+        request = asked(options, lambda base: [options.key])
+        if request.values is None:
+            raise ValueError("--values must say where: --values 1 2 5 10.")
+        sweep = sweep_of(
+            options.key, options.label, request.config, logarithmic=options.log
+        )
+        values = sweep_values(sweep, request)
+        if options.log and values[0] <= 0:
+            raise ValueError(f"--log needs --values above 0; got {values[0]:g}.")
+        configs = checked_configs(sweep, request, values)
+    points = decided_points(sweep.name, request, values, configs)
+    with one_line_errors(parser.prog), styled():
+        draw_sweep(sweep, request, points)
+    return 0
+
+
+def _is_numbers(value: Any) -> bool:
+    """Whether it is a list of numbers, each of them a pair's end or a server's."""
+    return isinstance(value, list) and all(
+        isinstance(v, int | float) and not isinstance(v, bool) for v in value
+    )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, int) for v in value)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_script(main, program(NAME)))

@@ -1,0 +1,135 @@
+"""Training with RLlib: a run like any other, resumed, and evaluated without Ray.
+
+It needs RLlib, and runs in an environment of its own: `make test-frameworks`.
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="needs the extra `rllib`"
+)
+
+ROOT = Path(__file__).parents[3]
+WORDS = ("--agent", "ppo", "--engine", "rllib", "--preset", "tiny-4x2")
+SMALL = ("--timesteps", "12288", "--n-envs", "128", "--eval-freq", "4096")
+RUN = Path("runs/ppo/MecLlm-v0_1")
+
+#: Ray is found by no import.
+WITHOUT_RAY = """
+import sys
+sys.modules["ray"] = None
+sys.path.insert(0, sys.argv.pop(1))
+import evaluate
+raise SystemExit(evaluate.main(sys.argv[1:]))
+"""
+
+
+def start(folder, *words):
+    return subprocess.Popen(
+        [sys.executable, *map(os.fspath, words)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.fspath(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def train(folder, *words):
+    process = start(folder, ROOT / "train.py", *words, "--no-progress")
+    printed, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, (printed, errors)
+    return printed
+
+
+def history(folder):
+    with np.load(folder / RUN / "evaluations.npz") as archive:
+        return dict(archive)
+
+
+@pytest.mark.parametrize(
+    ("more", "gain"),
+    [
+        (("--num-env-runners", "2"), 1.2),
+        (("--policy", "set"), 1.2),
+        # Random servers with the best resources are good already.
+        (("--action-encoding", "association", "--policy", "set"), 1.05),
+    ],
+)
+def test_a_run_is_like_any_other(tmp_path, more, gain):
+    printed = train(tmp_path, *WORDS, *SMALL, *more)
+    assert "× rucaa" in printed
+    names = {path.name for path in (tmp_path / RUN).iterdir()}
+    assert {"config.json", "best_policy.npz", "model.zip", "evaluations.npz"} <= names
+    config = json.loads((tmp_path / RUN / "config.json").read_text())["config"]
+    assert config["engine"] == "rllib"
+    found = history(tmp_path)
+    assert found["timesteps"][0] == 0
+    assert found["timesteps"][-1] >= 12288
+    means = found["results"].mean(axis=1)
+    assert means[-1] > gain * means[0]  # it learns
+    agents = ("--agents", RUN, "random", "--instances", "20", "--jobs", "2")
+    process = start(tmp_path, "-c", WITHOUT_RAY, ROOT, *agents)
+    printed, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+    assert "ppo" in printed
+    assert "rllib" in printed
+
+
+def test_an_interrupted_run_goes_on(tmp_path):
+    words = (*WORDS, *SMALL, "--timesteps", "40960")
+    process = start(tmp_path, ROOT / "train.py", *words, "--no-progress")
+    while not list((tmp_path / RUN).glob("checkpoints/step_*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=300)
+    assert process.returncode == 130, errors
+    assert f"Go on with: python train.py --resume {RUN}" in printed
+    before = history(tmp_path)
+    train(tmp_path, "--resume", RUN)
+    after = history(tmp_path)
+    count = len(before["timesteps"])
+    np.testing.assert_array_equal(after["results"][:count], before["results"])
+    assert after["timesteps"][-1] >= 40960
+    steps = np.diff(after["timesteps"])
+    assert (steps > 0).all()
+    assert steps.max() <= 2 * 4096  # it began where it had stopped
+    means = after["results"].mean(axis=1)
+    assert means[count] > 0.9 * means[count - 1]  # with the weights that it had
+
+
+def test_runners_do_not_share_streams():
+    code = """
+from agents.run.config import TrainingConfig
+from agents.training.rllib_module import first_seed, make_envs
+import numpy as np
+config = TrainingConfig(agent="ppo", env_id="MecLlm-v0", timesteps=9, n_envs=6, seed=3,
+    env_kwargs={"preset": "tiny-4x2"}, eval_freq=9, checkpoint_freq=9, engine="rllib")
+def drawn(done, runner):
+    seed = first_seed(config, done)
+    context = {"run": config.to_dict(), "num_envs": 3, "seed": seed}
+    return make_envs(context).reset(seed=seed + runner)[0]
+every = [drawn(done, runner) for done in (0, 600, 606) for runner in (1, 2)]
+rows = np.concatenate(every)
+assert len(np.unique(rows, axis=0)) == len(rows) == 18
+assert (drawn(0, 1) == drawn(0, 0)).all() and first_seed(config, 0) == 30_000
+assert all(30_000 <= first_seed(config, d) <= 40_000 - 6 for d in range(0, 10**6, 997))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.fspath(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
