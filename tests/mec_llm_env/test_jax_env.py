@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from mec_llm_env.observations import ENCODINGS as OBSERVATION_ENCODINGS
 from mec_llm_env.observations import OBSERVABLE
 from mec_llm_env.task import Task
 from mec_llm_env.vector_env import MecLlmVectorEnv
+from tests.mec_llm_env.random_configs import random_overrides
 
 jax = pytest.importorskip("jax")
 jnp = pytest.importorskip("jax.numpy")
@@ -27,31 +29,6 @@ JaxEnv = jax_env.JaxEnv
 def x64() -> Iterator[None]:
     with jax.enable_x64(True):
         yield
-
-
-def random_overrides(rng: np.random.Generator) -> dict[str, Any]:
-    """Any of the numbers of a configuration, up to ten times more or less."""
-    overrides: dict[str, Any] = {
-        "users": int(rng.integers(1, 13)),
-        "servers": int(rng.integers(1, 6)),
-        "radio.fading": str(rng.choice(["rayleigh", "none"])),
-    }
-    for key, value in Task().config.to_dict().items():
-        number = isinstance(value, int | float | list)
-        if "." not in key or "score_weight" in key or not number or rng.random() < 0.6:
-            continue
-        span = 0.02 if "db" in key else 1  # decades
-        scaled = value * 10 ** rng.uniform(-span, span, np.shape(value))
-        scaled = np.sort(scaled) if isinstance(value, list) else np.asarray(scaled)
-        if np.issubdtype(np.asarray(value).dtype, np.integer):
-            scaled = np.maximum(np.round(scaled), 2).astype(int)
-        overrides[key] = scaled.tolist()
-    weights = rng.dirichlet(np.ones(4))
-    for name, weight in zip(
-        ("power", "bandwidth", "compute", "offload"), weights, strict=True
-    ):
-        overrides[f"objective.score_weight_{name}"] = float(weight)
-    return overrides
 
 
 def random_task(seed: int) -> dict[str, Any]:
@@ -114,6 +91,27 @@ def extreme_scenarios(task: Task, rng: np.random.Generator, count: int) -> Scena
     return Scenario.unchecked(**fields)
 
 
+def at_ties(
+    task: Task, action: Any, scenario: Scenario, allocation: Any, ours: Any
+) -> Any:
+    """Fractions of NumPy, but ours where they are halfway between two whole layers.
+
+    There rounding decides, which is another in either.
+    """
+    theirs = allocation.local_fraction
+    if scenario.layers is None:
+        return theirs
+    fields = scenario.to_dict()
+    fields.pop("layers")
+    continuous = task.action_codec.decode(action, Scenario.unchecked(**fields))
+    count = continuous.local_fraction * scenario.layers
+    tie = np.abs(count - np.floor(count) - 0.5) < scenario.layers * 1e-6
+    neighbours = np.abs(np.abs(ours - theirs) * scenario.layers - 1) < 1e-3
+    return np.where(
+        tie & neighbours, np.round(ours * scenario.layers) / scenario.layers, theirs
+    )
+
+
 def compared(kwargs: dict[str, Any], seed: int, rtol: float) -> float:
     """Compares drawing, observing and deciding of some scenarios with NumPy's.
 
@@ -126,7 +124,7 @@ def compared(kwargs: dict[str, Any], seed: int, rtol: float) -> float:
     uniforms = np.asarray(jnp.asarray(uniforms), dtype=np.float64)  # as float32 has it
     scenario = task.sampler.from_uniforms(uniforms)
     action = random_action(task, rng, 5)
-    allocation, outcome = task.decide(action, scenario)
+    allocation, _ = task.decide(action, scenario)
 
     @jax.jit
     @jax.vmap
@@ -136,6 +134,11 @@ def compared(kwargs: dict[str, Any], seed: int, rtol: float) -> float:
 
     drawn, observation, *decided = both(jnp.asarray(uniforms), action)
     assert_close(drawn, scenario, rtol)
+    ours = np.asarray(decided[0].local_fraction, dtype=np.float64)
+    allocation = dataclasses.replace(
+        allocation, local_fraction=at_ties(task, action, scenario, allocation, ours)
+    )
+    outcome = evaluate(scenario, allocation, task.config.objective)
     assert_close(decided[0], allocation, rtol)
     assert_close(decided[1], outcome, rtol)
     shown = task.observation_codec.encode(scenario)
