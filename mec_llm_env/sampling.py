@@ -215,6 +215,7 @@ class ScenarioSampler:
         n_tokens = _uniform_integer(tokens, of("workload.tokens"))
         n_sequences = _uniform_integer(sequences, of("workload.sequences"))
         gpu_power_w = _uniform(power, of("device.power_w"))
+        reference_ghz = self._of_users("device.power_reference_ghz", users)
         return {
             "workload_flop": training_flop(
                 n_tokens,
@@ -231,7 +232,7 @@ class ScenarioSampler:
             "user_frequency_max_hz": 1e9
             * _uniform(frequency, of("device.frequency_max_ghz")),
             "user_power_coefficient": gpu_power_w
-            / _cube(1e9 * of("device.power_reference_ghz")),
+            / like(power, _cube(1e9 * reference_ghz)),
             "transmit_power_max_w": _uniform(
                 power_max, of("radio.transmit_power_max_w")
             ),

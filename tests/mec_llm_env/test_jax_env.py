@@ -91,6 +91,15 @@ def extreme_scenarios(task: Task, rng: np.random.Generator, count: int) -> Scena
     return Scenario.unchecked(**fields)
 
 
+def move_off_steps(task: Task, uniforms: Any) -> None:
+    """Moves uniforms of whole numbers between steps, where float32 may round across."""
+    n, work = task.config.users, task.config.workload
+    for part, limits in ((6, work.tokens), (7, work.sequences)):  # as in a block
+        lowest, highest = np.array(limits).T
+        own, count = uniforms[..., part * n : (part + 1) * n], highest - lowest + 1
+        own[...] = (np.floor(own * count) + 0.5) / count
+
+
 def at_ties(
     task: Task, action: Any, scenario: Scenario, allocation: Any, ours: Any
 ) -> Any:
@@ -121,6 +130,8 @@ def compared(kwargs: dict[str, Any], seed: int, rtol: float) -> float:
     rng = np.random.default_rng(seed)
     uniforms = rng.random((5, task.sampler.block_size))
     uniforms[0, rng.integers(task.sampler.block_size, size=3)] = 0.0
+    if rtol > 1e-6:
+        move_off_steps(task, uniforms)
     uniforms = np.asarray(jnp.asarray(uniforms), dtype=np.float64)  # as float32 has it
     scenario = task.sampler.from_uniforms(uniforms)
     action = random_action(task, rng, 5)
