@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = [
         AgentResult(
             label=entry.label,
-            runs=entry.names if entry.trained else ("",),
+            runs=entry.names if entry.is_trained else ("",),
             measurements=tuple(next(measured) for _ in entry.names),
             bound=None if bounds is None else bounds.value,
             seed=options.seed,

@@ -210,7 +210,7 @@ def _curves(
         label = entry.label if labels is None else labels[i]
         if label in found:
             raise ValueError(f"--agents has two of the label {label!r}; give --labels.")
-        found[label] = _Curve(label=label, is_trained=entry.trained), name
+        found[label] = _Curve(label=label, is_trained=entry.is_trained), name
     return found
 
 

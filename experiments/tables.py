@@ -76,11 +76,13 @@ class Block:
 def interval(samples: Array) -> tuple[Array, Array]:
     """Returns mean and half width of its 95 % confidence interval, over the last axis.
 
-    Both are NaN where a sample is.
+    Both are NaN where a sample is; the half width of a single sample is unknown, NaN.
     """
     from scipy.stats import t as student
 
     count = samples.shape[-1]
+    if count == 1:
+        return samples[..., 0], np.full(samples.shape[:-1], np.nan)
     deviation = samples.std(axis=-1, ddof=1) / np.sqrt(count)
     return samples.mean(axis=-1), student.ppf(0.975, count - 1) * deviation
 
@@ -114,7 +116,8 @@ def _to_csv(blocks: Sequence[Block]) -> str:
                 if np.isnan(mean[i]):
                     continue
                 rows.append([block.axis, value, label, block.quantity])
-                rows[-1] += [f"{mean[i]:.6g}", f"{half[i]:.3g}", own.shape[-1]]
+                known = None if np.isnan(half[i]) else f"{half[i]:.3g}"
+                rows[-1] += [f"{mean[i]:.6g}", known, own.shape[-1]]
                 rows[-1].append(block.reference)
                 if difference is None:
                     rows[-1] += [None, None]
@@ -157,6 +160,8 @@ def _cell(samples: Array) -> str:
     mean, half = interval(samples)
     if np.isnan(mean):
         return ""
+    if np.isnan(half):
+        return f"${mean:.4f}$"
     # Two digits of the half width, but at most four behind the point.
     digits = 4 if half == 0 else int(np.clip(1 - np.floor(np.log10(half)), 0, 4))
     mean, half = _shown(round(float(mean), digits), float(half))

@@ -74,8 +74,11 @@ def test_every_command_of_the_page_runs(outputs: tuple[Path, list[str]]) -> None
     assert (folder / "results" / "my_1" / "report.html").stat().st_size > 10_000
     assert "Training apg" in trained
     results = json.loads((folder / "results" / "my_1" / "results.json").read_text())
-    assert results["config"] == "my.toml"
-    assert results["instances"] == 1
+    assert results["scenario"] == ["my.toml"]
+    assert results["cases"] == 1
+    assert {path.suffix for path in (folder / "results/my_1/cases/my").iterdir()} == {
+        *(".csv", ".json", ".png")
+    }
     # The same system in SI units, solved on its own.
     text = (ROOT / "tests" / "golden" / "own-12x3.json").read_text()
     scr = dashf.solve(Scenario.from_json(text)).scr

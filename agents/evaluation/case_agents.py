@@ -105,7 +105,7 @@ class Deciders:
         for name in solvers:
             if solvers.count(name) > 1:
                 raise ValueError(f"--agents names {name!r} twice; keep one.")
-        rows = [Entry(label=n, names=(n,), trained=False) for n in solvers]
+        rows = [Entry(label=n, names=(n,), is_trained=False) for n in solvers]
         policies = [name for name in names if name not in UNTRAINED]
         if policies:
             rows += select(policies, _task_of(self.cases[0]))
@@ -175,7 +175,7 @@ def decide_all(
                 timed = _timed(deciders, name, case, number, size not in sizes)
                 sizes.add(size)
                 bound = None if bounds is None else bounds[i]
-                path = name if row.trained else ""
+                path = name if row.is_trained else ""
                 run.append(_judged(case, row.label, path, bound, *timed))
                 done += 1
                 advance(done, row.label)
@@ -239,7 +239,7 @@ def results_of(
     return [
         AgentResult(
             label=row.label,
-            runs=row.names if row.trained else ("",),
+            runs=row.names if row.is_trained else ("",),
             measurements=tuple(_measurement(run) for run in runs),
             bound=value,
             seed=seed,

@@ -25,7 +25,7 @@ class Entry:
 
     label: str
     names: tuple[str, ...]  # as `make_agent` takes them
-    trained: bool
+    is_trained: bool
 
 
 def common_environment(
@@ -110,7 +110,7 @@ def select(names: Sequence[str], task: AnyTask) -> list[Entry]:
             label = name if name in pretrained_names() else run_label(config)
             path = os.path.realpath(run_folder(name))
         group = groups.get(
-            key, Entry(label=label, names=(), trained=config is not None)
+            key, Entry(label=label, names=(), is_trained=config is not None)
         )
         if path in group.names:
             raise ValueError(f"--agents names {name!r} twice; keep one.")

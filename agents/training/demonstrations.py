@@ -28,7 +28,7 @@ from agents.registry import make_agent
 from agents.run.config import check_demonstrator
 from agents.solvers import HYSTERESIS_WEIGHT
 from agents.tasks import AnyTask, env_id_of
-from agents.training.user_credit import UNIT, priced_surplus
+from agents.training.surplus import UNIT, priced_surplus
 from mec_llm_env import evaluate
 from mec_llm_env.actions import ActionCodec
 from mec_llm_env.files import Arrays

@@ -25,16 +25,12 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
-import dashf
-from mec_llm_env import ObjectiveConfig, Outcome, Scenario
-from mec_llm_env.allocation import Allocation
+from agents.training.surplus import UNIT, priced_surplus
 from mec_llm_env.mobile_vector_env import MecLlmMobileVectorEnv
 from mec_llm_env.vector_env import DecisionVectorEnv
 
 Array = np.ndarray[Any, Any]
 
-#: Score that a reward of 1 stands for.
-UNIT = 100.0
 _MEMORY = 200.0  # slots over which y is measured
 
 
@@ -86,39 +82,6 @@ class UserCredit(VecEnvWrapper):
     def set_state(self, state: dict[str, float]) -> None:
         """Goes on with the y of a checkpoint."""
         self._score, self._cost = state["score"], state["cost"]
-
-
-def priced_surplus(
-    scenario: Scenario,
-    allocation: Allocation,
-    outcome: Outcome,
-    ratio: float,
-    objective: ObjectiveConfig,
-) -> Array:
-    """Returns what every user is worth at y = `ratio`, rents paid and paid back.
-
-    Args:
-        scenario: batch shape [B].
-        allocation: on it.
-        outcome: of it.
-        ratio: y.
-        objective: weights and references.
-
-    Returns:
-        [B, N] score; its sum over users is the surplus.
-    """
-    s, z, x = scenario, allocation, allocation.association
-    prices = dashf.shadow_prices(s, z, objective, ratio=np.full(len(x), ratio))
-    band_price, compute_price = (np.nan_to_num(price) for price in prices)
-
-    def own(per_server: Array) -> Array:
-        return np.einsum("bnm,bm->bn", x, per_server)
-
-    rent = z.bandwidth_hz * own(band_price / s.bandwidth_max_hz)
-    rent += z.server_frequency_hz * own(compute_price / s.server_frequency_max_hz)
-    surplus = outcome.score - ratio * outcome.cost
-    priced: Array = surplus - rent + rent.mean(axis=-1, keepdims=True)
-    return priced
 
 
 class UserRolloutBuffer(RolloutBuffer):

@@ -80,15 +80,21 @@ def _unordered(
     function: Callable[[Any], Any], left: dict[int, Any], jobs: int
 ) -> Iterator[tuple[int, Any]]:
     from joblib import Parallel, delayed
+    from joblib._parallel_backends import LokyBackend
+    from joblib.parallel import get_active_backend
 
+    parent, own = os.getpid(), {}
+    if isinstance(get_active_backend()[0], LokyBackend):
+        # From their first moment, before there is any task for them.
+        own = {"initializer": _obey, "initargs": (parent,)}
     # Tasks take long, so one of them is sent at a time; nor are arrays put into files
     # that workers would share, and that the next one cannot write.
     parallel = Parallel(
-        jobs, return_as="generator_unordered", batch_size=1, max_nbytes=None
+        jobs, return_as="generator_unordered", batch_size=1, max_nbytes=None, **own
     )
-    call, parent = delayed(_numbered), os.getpid()
+    call = delayed(_numbered)
     answers: Iterator[tuple[int, Any]] = parallel(
-        call(parent, function, i, item) for i, item in list(left.items())
+        call(function, i, item) for i, item in list(left.items())
     )
     return answers
 
@@ -104,16 +110,9 @@ def _closing(results: Any) -> Iterator[Iterator[Any]]:
             results.close()
 
 
-def _numbered(
-    parent: int, function: Callable[[Any], Any], i: int, item: Any
-) -> tuple[int, Any]:
+def _numbered(function: Callable[[Any], Any], i: int, item: Any) -> tuple[int, Any]:
     """Calls the function in a worker process."""
-    if os.getppid() == parent:
-        _obey(parent)
     return i, function(item)
-
-
-_obeyed: set[int] = set()  # the parent of this worker process, if it watches it
 
 
 def _obey(parent: int) -> None:
@@ -121,9 +120,6 @@ def _obey(parent: int) -> None:
 
     Ctrl-C reaches all processes of a terminal; it is for the parent alone.
     """
-    if parent in _obeyed:
-        return
-    _obeyed.add(parent)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -123,8 +123,12 @@ def test_a_thousand_configurations(option: str | None) -> None:
     for row, gap in zip(rows, gaps, strict=True):
         # The bound is loose and says so, or `solve_exact` proves that it is not.
         assert gap <= 0.015 or row.flagged or row.proven >= row.bound * 0.99, row
-    assert share.min() >= 0.99
+    # Where every channel is dead, a cost of 1e10 hides scores: docs/dashf.md.
+    alive = best > 1e-6
+    assert alive.mean() > 0.9
+    assert share[alive].min() >= 0.99
     assert share.mean() >= 0.999
+    assert share.min() >= 0.9
 
 
 @pytest.mark.slow

@@ -224,7 +224,7 @@ def test_a_reader_of_configurations_is_used_if_there_is_one(
         (["--preset", "tiny-4x2", "--config", "x"], "not allowed with argument"),
         (["--config", "nowhere.json"], "nowhere.json"),
         (["--config", "broken.json"], "'broken.json'"),
-        (["--config", "list.json"], "mapping"),
+        (["--config", "list.json"], "must hold a JSON object"),
         (["--override", "radio.bandwith_mhz=3"], "Did you mean"),
         (["--override", "radio.bandwidth_mhz=3"], "is what this figure varies"),
         (["--override", "users"], "takes KEY=VALUE"),

@@ -69,7 +69,7 @@ def test_runs_that_differ_in_more_than_the_seed_are_rows_of_their_own(
     ]
     assert [len(entry.names) for entry in entries] == [2, 1, 1, 1]
     assert entries[0].names == (names[0], names[2])
-    assert [entry.trained for entry in entries] == [True, True, True, False]
+    assert [entry.is_trained for entry in entries] == [True, True, True, False]
 
 
 def test_labels_that_meet_are_told_apart_by_the_folder(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from agents.run.config import TrainingConfig, WarmStart
 from agents.training import demonstrations, start
 from agents.training.demonstrations import EpisodeDemonstrations, demonstrate
 from agents.training.imitation import imitation_loss, permuted, values
-from agents.training.user_credit import UNIT
+from agents.training.surplus import UNIT
 from agents.training.warm_start import _returns, _split, clone
 from mec_llm_env.mobile_task import MobileTask
 from tests.agents.training.test_trainer import (

@@ -21,7 +21,7 @@ from agents.episodes import play
 from agents.folders import LOCK
 from agents.instances import validation_instances
 from agents.learned import LearnedAgent
-from agents.run.config import TrainingConfig, WarmStart
+from agents.run.config import TrainingConfig
 from agents.run.folder import load_config
 from agents.run.hyperparameters import load_hyperparameters
 from agents.training import sb3_trainer, start, stopwatch
@@ -278,8 +278,6 @@ def test_a_run_in_episodes(tmp_path: Path) -> None:
 
 
 def test_what_is_of_single_decisions_alone(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"A warm start clones single decisions"):
-        config(**MOBILE, warm_start=WarmStart(solver="dual", scenarios=2))
     with pytest.raises(ValueError, match=r"apg trains on single decisions"):
         start.begin(config("apg", **MOBILE), tmp_path)
 

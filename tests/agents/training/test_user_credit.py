@@ -10,11 +10,10 @@ from gymnasium.spaces import Box, MultiDiscrete
 
 import dashf
 import mec_llm_env  # noqa: F401 - registers the environments
+from agents.training.surplus import UNIT, priced_surplus
 from agents.training.user_credit import (
-    UNIT,
     UserCredit,
     UserRolloutBuffer,
-    priced_surplus,
     with_user_credit,
 )
 from mec_llm_env import ObjectiveConfig, evaluate
