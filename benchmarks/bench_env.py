@@ -9,7 +9,8 @@ step; a step of the batched one decides in all sub-environments, draws their nex
 scenarios and reports their infos; one of training is PPO's rollout and update with the
 tuned hyperparameters. "mobile" is `MecLlmMobile-v0` with as many users and servers,
 also as a ratio to `MecLlm-v0` in the same round. BLAS and PyTorch have one thread; the
-model is in float64.
+model is in float64. "JAX" are compiled steps of `JaxEnv` in both precisions, where JAX
+is installed; it takes all cores.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import venv
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,6 +129,33 @@ def batched_case(preset: str, batch: int, *, mobile: bool = False) -> Case:
     return Case(f"{MOBILE * mobile}batched, {batch}", preset, batch, run)
 
 
+def jax_case(preset: str, batch: int, *, x64: bool) -> Case:
+    """Steps of `JaxEnv` under `jit` and `vmap`; the actions are the same ones."""
+    import jax
+
+    from mec_llm_env.jax_env import JaxEnv
+
+    with jax.enable_x64(x64):
+        env = JaxEnv(preset=preset)
+        keys = jax.random.split(jax.random.key(0), batch)
+        state, _ = jax.jit(jax.vmap(env.reset))(keys)
+        step = jax.jit(jax.vmap(env.step))
+        env.action_space.seed(0)
+        samples = [env.action_space.sample() for _ in range(batch)]
+        actions = jax.numpy.asarray(np.stack(samples))
+
+    def run(n_steps: int) -> float:
+        nonlocal state
+        with jax.enable_x64(x64):
+            start = time.perf_counter()
+            for _ in range(n_steps):
+                state, *rest = step(state, actions)
+            jax.block_until_ready((state, rest))
+            return time.perf_counter() - start
+
+    return Case(f"JAX float{64 if x64 else 32}, {batch}", preset, batch, run)
+
+
 def training_case(preset: str) -> Case:
     """Rollouts and updates of PPO on the batched environment."""
     from stable_baselines3 import PPO
@@ -192,6 +221,10 @@ def own_cases(
         cases.append(scalar_case(preset))
         fitting = [b for b in batches if b * pairs <= MAX_PAIRS]
         cases += [batched_case(preset, b) for b in fitting]
+        if find_spec("jax"):
+            cases += [
+                jax_case(preset, b, x64=x) for b in fitting for x in (False, True)
+            ]
         cases.append(mobile_scalar_case(preset))
         cases += [batched_case(preset, b, mobile=True) for b in fitting]
         if training and max(BATCHES) * pairs <= MAX_PAIRS:
@@ -283,7 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         timed = [*cases, peer_case(stack)] if options.peer else cases
         rates = measure(timed, options.rounds, options.seconds)
 
-    libraries = [f"{name} {version(name)}" for name in ("NumPy", "Gymnasium")]
+    names = ("NumPy", "Gymnasium", *(("jax",) if find_spec("jax") else ()))
+    libraries = [f"{name} {version(name)}" for name in names]
     print(
         f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
         f"{', '.join(libraries)}; {options.rounds} rounds.\n"

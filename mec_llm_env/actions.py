@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from mec_llm_env._array import Array, namespace
-from mec_llm_env.allocation import Allocation
+from mec_llm_env.allocation import Allocation, indicator
 from mec_llm_env.assignment import assign
 from mec_llm_env.config import ScenarioConfig
 from mec_llm_env.layers import whole_layers
@@ -44,8 +44,8 @@ def decode_resources(
 ) -> Allocation:
     """Maps an association and unit resources to an allocation.
 
-    NumPy and PyTorch alike, differentiable in both arguments. Always feasible for a
-    feasible association: bandwidth is shared by weights, compute by requests that are
+    NumPy, PyTorch and JAX alike, differentiable in both arguments. Always feasible for
+    a feasible association: bandwidth is shared by weights, compute by requests that are
     scaled down only if they exceed the server, so that it can be left idle. The split
     is that of the nearest whole layers where the scenario has `layers`.
     """
@@ -132,6 +132,41 @@ class ActionCodec:
         scores, resources = self._split(action, scenario)
         association = assign(scores, scenario.max_users)
         return decode_resources(scenario, association, resources)
+
+    def decode_unchecked(self, action: Any, scenario: Scenario) -> Allocation:
+        """Returns what `decode` does of a valid action, with room for all everywhere.
+
+        Arrays are of NumPy or JAX, which can trace it as no value is looked at.
+        """
+        xp, dtype = namespace(scenario.channel_gain), scenario.channel_gain.dtype
+
+        def numbers(part: Array, is_box: bool) -> Array:
+            part = xp.astype(part, dtype)
+            return xp.clip(part, -1, 1) if is_box else part
+
+        if isinstance(action, dict):
+            action = {k: numbers(v, k == "resources") for k, v in action.items()}
+        else:
+            action = numbers(action, self.encoding == "box")
+        choice, resources = self._parts(action)
+        if self.encoding == "box":
+            choice = xp.argmax(choice, axis=-1)
+        association = indicator(choice, self.n_servers, dtype)
+        return decode_resources(scenario, association, resources)
+
+    def accepts(self, action: Any) -> Array:
+        """Returns whether `decode` takes actions [...] of the right shapes, unchecked.
+
+        Arrays are of NumPy or JAX. Those that it refuses have an entry that is not
+        finite, or a choice that does not exist.
+        """
+        if isinstance(action, dict):
+            choices, box = action["association"], action["resources"]
+            n_axes = len(self._table_shape)
+            return _all_choices(choices, self._n_choices) & _all_finite(box, n_axes)
+        if self.encoding == "box":
+            return _all_finite(action, 1)
+        return _all_choices(action, self._n_choices)
 
     def encode(self, allocation: Allocation, scenario: Scenario) -> Any:
         """Returns an action that decodes to the allocation.
@@ -238,30 +273,49 @@ class ActionCodec:
     def _split(self, action: Any, scenario: Scenario) -> tuple[Any, Any]:
         """Returns association scores [..., N, M] and resources [..., N, 5]."""
         self._check_size(scenario)
-        batch = scenario.batch_shape
+        choice, resources = self._parts(self._checked(action, scenario.batch_shape))
+        if self.encoding != "box":
+            choice = _scores_of_choices(choice, scenario)
+        return choice, resources
+
+    def _checked(self, action: Any, batch: tuple[int, ...]) -> Any:
+        """Returns the action as arrays that are valid, the box clipped."""
         n, m, k = self.n_users, self.n_servers, len(RESOURCES)
         if self.encoding == "box":
-            flat = _checked_box(action, (*batch, n * (m + k)), "action")
-            table = flat.reshape(*batch, n, m + k)
+            return _checked_box(action, (*batch, n * (m + k)), "action")
+        if self.encoding == "multi_discrete":
+            shape = *batch, n * (1 + k)
+            return _checked_choices(action, shape, self._n_choices, "action")
+        if isinstance(action, dict) and set(action) == set(_KEYS):
+            name, shape = "association", (*batch, *self._table_shape)
+            server = _checked_choices(action[name], (*batch, n), self._n_choices, name)
+            resources = _checked_box(action["resources"], shape, "resources")
+            return {name: server, "resources": resources}
+        keys = f" with {shorten(list(action))}" if isinstance(action, dict) else ""
+        raise ValueError(
+            "The action must be a dictionary with keys 'association' and "
+            f"'resources'; got {type(action).__name__}{keys}."
+        )
+
+    @property
+    def _n_choices(self) -> Any:
+        """How many choices there are, of each entry that is one."""
+        n, m = self.n_users, self.n_servers
+        if self.encoding == "multi_discrete":
+            return np.array(([m] + [LEVELS] * len(RESOURCES)) * n)
+        return np.array(m)
+
+    def _parts(self, action: Any) -> tuple[Any, Any]:
+        """Returns scores [..., N, M] of a box, else servers [..., N]; resources."""
+        n, m, k = self.n_users, self.n_servers, len(RESOURCES)
+        if self.encoding == "box":
+            table = action.reshape(*action.shape[:-1], n, m + k)
             return table[..., :m], table[..., m:]
         if self.encoding == "multi_discrete":
-            choices = np.array(([m] + [LEVELS] * k) * n)
-            flat = _checked_choices(action, (*batch, n * (1 + k)), choices, "action")
-            table = flat.reshape(*batch, n, 1 + k)
-            server, resources = table[..., 0], table[..., 1:] * (2 / (LEVELS - 1)) - 1
-        elif isinstance(action, dict) and set(action) == set(_KEYS):
-            choices, name = np.array(m), "association"
-            server = _checked_choices(action[name], (*batch, n), choices, name)
-            shape = *batch, *self._table_shape
-            resources = _checked_box(action["resources"], shape, "resources")
-            resources = resources.reshape(*batch, n, k)
-        else:
-            keys = f" with {shorten(list(action))}" if isinstance(action, dict) else ""
-            raise ValueError(
-                "The action must be a dictionary with keys 'association' and "
-                f"'resources'; got {type(action).__name__}{keys}."
-            )
-        return _scores_of_choices(server, scenario), resources
+            table = action.reshape(*action.shape[:-1], n, 1 + k)
+            return table[..., 0], table[..., 1:] * (2 / (LEVELS - 1)) - 1
+        server = action["association"]
+        return server, action["resources"].reshape(*server.shape[:-1], n, k)
 
     def _check_size(self, scenario: Scenario) -> None:
         checked_numpy(scenario, Scenario, "scenario")
@@ -426,7 +480,7 @@ def make_codec(config: ScenarioConfig, encoding: str) -> ActionCodec:
 
 def _scores_of_choices(server: Any, scenario: Scenario) -> Any:
     """Returns scores that honour as many choices as possible, then rank by gain."""
-    chosen = (server[..., None] == np.arange(scenario.n_servers)).astype(np.float64)
+    chosen = indicator(server, scenario.n_servers, np.float64)
     if (chosen.sum(axis=-2) <= scenario.max_users).all():
         return chosen
     rank = scenario.channel_gain.argsort(axis=-1).argsort(axis=-1)
@@ -452,7 +506,7 @@ def _checked_choices(
     value: Any, shape: tuple[int, ...], n_choices: Any, name: str
 ) -> Any:
     array = _as_shape(value, shape, name)
-    valid = (array >= 0) & (array < n_choices) & (array == np.floor(array))
+    valid = _are_choices(array, n_choices)
     if not valid.all():
         index = first_index(~valid)
         highest = np.broadcast_to(n_choices, shape)[index] - 1
@@ -461,6 +515,20 @@ def _checked_choices(
             f"{array[index]} at index {_show(index)}."
         )
     return array
+
+
+def _are_choices(array: Array, n_choices: Array) -> Array:
+    xp = namespace(array)
+    return (array >= 0) & (array < n_choices) & (array == xp.floor(array))
+
+
+def _all_choices(array: Array, n_choices: Array) -> Array:
+    return namespace(array).all(_are_choices(array, n_choices), axis=-1)
+
+
+def _all_finite(array: Array, n_axes: int) -> Array:
+    xp = namespace(array)
+    return xp.all(xp.isfinite(array), axis=tuple(range(-n_axes, 0)))
 
 
 def _as_shape(value: Any, shape: tuple[int, ...], name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -115,5 +115,10 @@ def one_hot(server: Array, n_servers: int) -> Array:
             f"`server` must hold whole numbers from 0 to {n_servers - 1}; got "
             f"{float(numbers[wrong][0])}."
         )
-    servers = xp.arange(n_servers, dtype=numbers.dtype)
-    return xp.astype(numbers[..., None] == servers, xp.float64)
+    return indicator(numbers, n_servers, xp.float64)
+
+
+def indicator(server: Array, n_servers: int, dtype: Any) -> Array:
+    """Returns 1 where a user's server is, [..., N, M] of `dtype`, unchecked."""
+    xp = namespace(server)
+    return xp.astype(server[..., None] == xp.arange(n_servers), dtype)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mec_llm_env.allocation import indicator
 from mec_llm_env.record import as_floats, first_index
 
 
@@ -33,8 +34,7 @@ def assign(
 ) -> np.ndarray[Any, Any]:
     """`round_assignment` of arrays that are known to be valid."""
     *batch, n_users, n_servers = benefit.shape
-    best = benefit.argmax(axis=-1)
-    association = (best[..., None] == np.arange(n_servers)).astype(np.float64)
+    association = indicator(benefit.argmax(axis=-1), n_servers, np.float64)
     if np.min(max_users) >= n_users:
         return association
     crowded = (association.sum(axis=-2) > max_users).any(axis=-1)

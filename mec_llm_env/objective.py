@@ -60,7 +60,7 @@ def evaluate(
     *,
     check: bool = True,
 ) -> Outcome:
-    """Evaluates an allocation, or a batch, in NumPy or PyTorch (differentiable).
+    """Evaluates an allocation, or a batch: NumPy, PyTorch or JAX (differentiable).
 
     Every quantity is linear in a user's row of the association, so that a relaxed
     association with rows that sum to 1 interpolates between servers.
@@ -70,7 +70,8 @@ def evaluate(
         allocation: the decision, of the same batch shape and array kind.
         objective: weights and references; the default ones if None.
         check: refuse an allocation that violates a constraint by more than 1e-6
-            relative. Without it any numbers are put into the equations.
+            relative. Without it any numbers are put into the equations; JAX cannot
+            trace with it.
 
     Returns:
         Delays (s), energies (J), cost and score of every user, `[..., N]`, and the SCR,

@@ -9,12 +9,15 @@ environment share.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 
+from mec_llm_env._array import Array, like, namespace
 from mec_llm_env.layers import whole_layers
 from mec_llm_env.ranges import Limits, shorten
 from mec_llm_env.record import checked_numpy, first_index
@@ -294,6 +297,24 @@ class ObservationCodec(TokenCodec):
             refuse_scenario(users, servers)
         return self._show(values)
 
+    def encode_unchecked(self, scenario: Scenario) -> Any:
+        """Returns what `encode` does of a scenario that is known to fit.
+
+        Nothing is written in place and no value looked at, so that JAX can trace it.
+        """
+        gain, user, server = raw_columns(scenario)
+        xp, batch = namespace(gain), scenario.batch_shape
+
+        def row(columns: Iterable[Array], n_tokens: int) -> Array:
+            shape = *batch, n_tokens
+            return xp.stack([xp.broadcast_to(c, shape) for c in columns], axis=-1)
+
+        users = xp.concat([gain, row(user, self.n_users)], axis=-1)
+        servers = row(server, self.n_servers)
+        flat = [xp.reshape(tokens, (*batch, -1)) for tokens in (users, servers)]
+        values = xp.concat(flat, axis=-1) - like(gain, self._centres)
+        return self._show(values / like(gain, self._spreads))
+
     def decode(self, observation: Any) -> Scenario:
         """Rebuilds the scenario, to 1e-5 relative; positions are absent.
 
@@ -329,15 +350,32 @@ def _columns(scales: list[LogScale]) -> Any:
 
 def write_scenario(scenario: Scenario, users: Any, servers: Any) -> None:
     """Writes a scenario into raw tokens, [..., N, M + 9] and [..., M, 7]."""
-    n_batch, (n, m) = len(scenario.batch_shape), scenario.channel_gain.shape[-2:]
-    users[..., :m] = np.log(scenario.channel_gain)
-    for column, name in enumerate(_USER, start=m):
-        users[..., column] = np.log(once(getattr(scenario, name), n_batch))
-    for column, name in enumerate(_SERVER):
+    m = scenario.n_servers
+    users[..., :m], user, server = raw_columns(scenario)
+    for column, values in enumerate(user, start=m):
+        users[..., column] = values
+    for column, values in enumerate(server):
+        servers[..., column] = values
+
+
+def raw_columns(scenario: Scenario) -> tuple[Array, Iterator[Array], Iterator[Array]]:
+    """Returns the columns of raw tokens.
+
+    Returns:
+        The gains, [..., N, M]; the other columns of users, [..., N] or [N] each; those
+        of servers, [..., M], [M] or [..., 1] each.
+    """
+    s, xp = scenario, namespace(scenario.channel_gain)
+    n_batch = len(s.batch_shape)
+
+    def logarithm(name: str) -> Array:
         noise = name == "noise_density_w_per_hz"
-        value = scenario.uplink_noise_w_per_hz if noise else getattr(scenario, name)
-        servers[..., column] = np.log(once(value, n_batch))
-    servers[..., -1] = 2 * np.minimum(scenario.max_users, n) / n - 1
+        value = s.uplink_noise_w_per_hz if noise else getattr(s, name)
+        return xp.log(once(value, n_batch))
+
+    slots = 2 * xp.minimum(s.max_users, s.n_users) / s.n_users - 1
+    server = itertools.chain(map(logarithm, _SERVER), [slots])
+    return xp.log(s.channel_gain), map(logarithm, _USER), server
 
 
 def read_scenario(
@@ -431,5 +469,7 @@ def once(value: Any, n_batch: int) -> Any:
 
     Drawn scenarios repeat what their configuration fixes; one logarithm is enough.
     """
+    if not isinstance(value, np.ndarray):
+        return value
     repeats = n_batch and not any(value.strides[:n_batch])
     return value[(0,) * n_batch] if repeats else value

@@ -13,9 +13,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
-from mec_llm_env._array import Array
+from mec_llm_env._array import Array, like, namespace, ndtri
 from mec_llm_env.channel import NEPER_PER_DB, shadowing_nepers
 from mec_llm_env.config import ScenarioConfig, ruled
 from mec_llm_env.path_loss import MeanGain
@@ -122,17 +121,20 @@ class ScenarioSampler:
         self._check_fields()
 
     def from_uniforms(self, uniforms: Array) -> Scenario:
-        """Maps uniforms in [0, 1), `[..., block_size]`, to scenarios `[...]`."""
+        """Maps uniforms in [0, 1), `[..., block_size]`, to scenarios `[...]`.
+
+        They are NumPy's or, as in `jax_env`, of another library, and so is the result.
+        """
         batch = uniforms.shape[:-1]
         per_user, shadowing, fading, sight = self.split(uniforms)
-        fields = self.user_fields(*per_user[2:]) | self.constants(batch)
+        fields = self.user_fields(*per_user[2:]) | self.constants(batch, uniforms)
         if "channel_gain" in fields:  # given: there are positions where they are, too
             return Scenario.unchecked(**fields)
         if (place := fields.get("user_position_m")) is not None:
             x_m, y_m = place[..., 0], place[..., 1]
         else:
             x_m, y_m = self.places(*per_user[:2])
-            fields["user_position_m"] = np.stack([x_m, y_m], axis=-1)
+            fields["user_position_m"] = namespace(x_m).stack([x_m, y_m], axis=-1)
         fields["channel_gain"] = self.channel_gain(
             x_m, y_m, self.shadowing_db(shadowing), fading, sight
         )
@@ -145,7 +147,7 @@ class ScenarioSampler:
         `user_fields`; those of shadowing, fading and line of sight are [..., N, M], the
         last None where there are no such states. They are kept from 0 and 1.
         """
-        per_user, *per_pair = self.views(np.clip(uniforms, EDGE, 1 - EDGE))
+        per_user, *per_pair = self.views(_inside(uniforms))
         shadowing, fading, sight = (
             None if part is None else part.copy() for part in per_pair
         )
@@ -163,15 +165,25 @@ class ScenarioSampler:
     def places(self, radius: Array, angle: Array) -> tuple[Array, Array]:
         """Returns x and y, m, from uniforms: uniform in the disc."""
         # The square of the distance from the centre is uniform.
-        distance_m = self.config.layout.cell_radius_m * np.sqrt(radius)
+        xp = namespace(radius)
+        distance_m = self.config.layout.cell_radius_m * xp.sqrt(radius)
         turn = 2 * math.pi * angle
-        return distance_m * np.cos(turn), distance_m * np.sin(turn)
+        return distance_m * xp.cos(turn), distance_m * xp.sin(turn)
 
-    def constants(self, batch: tuple[int, ...]) -> dict[str, Array]:
-        """Returns the fields that all scenarios share; they cannot be written to."""
+    def constants(
+        self, batch: tuple[int, ...], uniforms: Array | None = None
+    ) -> dict[str, Array]:
+        """Returns the fields that all scenarios share; they cannot be written to.
+
+        They are NumPy's, or of the library that the uniforms are of.
+        """
+        constants, xp = self._constants, np
+        if uniforms is not None and type(uniforms) is not np.ndarray:
+            constants = {k: like(uniforms, v) for k, v in constants.items()}
+            xp = namespace(uniforms)
         return {
-            name: np.broadcast_to(value, (*batch, *value.shape)) if batch else value
-            for name, value in self._constants.items()
+            name: xp.broadcast_to(value, (*batch, *value.shape)) if batch else value
+            for name, value in constants.items()
         }
 
     def shadowing_db(self, uniforms: Array) -> Array:
@@ -198,10 +210,12 @@ class ScenarioSampler:
         Only `cores` picks from a list in the order that it has. The last axis of the
         uniforms is that of all users, or of those that `users` numbers.
         """
-        work, of = self.config.workload, partial(self._of_users, users=users)
+        work = self.config.workload
+        of = partial(self._of_users, users=users, beside=tokens)
         n_tokens = _uniform_integer(tokens, of("workload.tokens"))
         n_sequences = _uniform_integer(sequences, of("workload.sequences"))
         gpu_power_w = _uniform(power, of("device.power_w"))
+        reference_ghz = self._of_users("device.power_reference_ghz", users)
         return {
             "workload_flop": training_flop(
                 n_tokens,
@@ -218,28 +232,34 @@ class ScenarioSampler:
             "user_frequency_max_hz": 1e9
             * _uniform(frequency, of("device.frequency_max_ghz")),
             "user_power_coefficient": gpu_power_w
-            / _cube(1e9 * of("device.power_reference_ghz")),
+            / like(power, _cube(1e9 * reference_ghz)),
             "transmit_power_max_w": _uniform(
                 power_max, of("radio.transmit_power_max_w")
             ),
         }
 
-    def _of_users(self, key: str, users: Array | None = None) -> Any:
-        """Returns a parameter: that of all, or [N] or [2, N] where users differ."""
+    def _of_users(
+        self, key: str, users: Array | None = None, beside: Array | None = None
+    ) -> Any:
+        """Returns a parameter: that of all, or [N] or [2, N] where users differ.
+
+        The latter are NumPy's, or of the library that the array `beside` is of.
+        """
         topic, _, name = key.partition(".")
         each = self._each.get(key)
         if each is None:
             return getattr(getattr(self.config, topic), name)
-        return each if users is None else each[..., users]
+        each = each if users is None else each[..., users]
+        return each if beside is None else like(beside, each)
 
     def _cores(self, uniforms: Array, users: Array | None) -> Array:
         """Returns numbers of cores, picked from the list of all or from a user's."""
         if self._core_choices is None:
             choices = np.asarray(self.config.device.cores, dtype=np.float64)
-            return choices[(uniforms * len(choices)).astype(np.int64)]
+            return like(uniforms, choices)[_whole(uniforms * len(choices))]
         row = np.arange(self.config.users) if users is None else users
-        pick = (uniforms * self._core_counts[row]).astype(np.int64)
-        return self._core_choices[row, pick]
+        pick = _whole(uniforms * like(uniforms, self._core_counts[row]))
+        return like(uniforms, self._core_choices)[row, pick]
 
     def channel_gain(
         self,
@@ -254,34 +274,36 @@ class ScenarioSampler:
         `sight` are uniforms of line of sight, which is where they are less than its
         probability, and needed where there are such states.
         """
-        mean = self.mean_gain(x_m, y_m)
+        xp, mean = namespace(x_m), self.mean_gain(x_m, y_m)
         log_gain = mean.log_gain
         if mean.log_gain_blocked is not None:
             assert sight is not None
             assert mean.sight_probability is not None
             in_sight = sight < mean.sight_probability
-            log_gain = np.where(in_sight, log_gain, mean.log_gain_blocked)
-            std_db = self.config.radio.shadowing_stds_db
-            shadowing_db = np.where(in_sight, *std_db) * shadowing_db
-        gain = np.exp(log_gain + shadowing_nepers(shadowing_db))
+            log_gain = xp.where(in_sight, log_gain, mean.log_gain_blocked)
+            std_db = (like(x_m, std) for std in self.config.radio.shadowing_stds_db)
+            shadowing_db = xp.where(in_sight, *std_db) * shadowing_db
+        gain = xp.exp(log_gain + shadowing_nepers(shadowing_db))
         if self.config.radio.fading == "rayleigh":  # unit-mean exponential power
-            gain = gain * -np.log1p(-np.clip(fading, EDGE, 1 - EDGE))
-        return np.clip(gain, *GAIN_LIMITS, out=gain)
+            gain = gain * -xp.log1p(-_inside(fading))
+        return _clipped(gain, *GAIN_LIMITS)
 
     def expected_gain(self, x_m: Array, y_m: Array, deviation_db: Array) -> Array:
         """Returns gains [..., N, M] that deviate so from the mean over both states."""
         log_gain = self.mean_gain(x_m, y_m).expected()
-        return np.clip(np.exp(log_gain + shadowing_nepers(deviation_db)), *GAIN_LIMITS)
+        gain = namespace(x_m).exp(log_gain + shadowing_nepers(deviation_db))
+        return _clipped(gain, *GAIN_LIMITS)
 
     def mean_gain(self, x_m: Array, y_m: Array) -> MeanGain:
         """Returns mean gains [..., N, M] of places [..., N], with the antennas'."""
         layout, radio = self.config.layout, self.config.radio
-        server_x_m, server_y_m = self._constants["server_position_m"].T
-        distance_m = np.sqrt(  # a tenth of the time of np.hypot
+        xp = namespace(x_m)
+        server_x_m, server_y_m = like(x_m, self._constants["server_position_m"].T)
+        distance_m = xp.sqrt(  # a tenth of the time of np.hypot
             (x_m[..., None] - server_x_m) ** 2 + (y_m[..., None] - server_y_m) ** 2
         )
         mean = radio.law.mean_gain(
-            np.maximum(distance_m, layout.distance_min_m), **radio.law_parameters
+            xp.maximum(distance_m, layout.distance_min_m), **radio.law_parameters
         )
         return mean.raised(NEPER_PER_DB * radio.antenna_gain_db)
 
@@ -507,6 +529,27 @@ def _uniform(u: Array, limits: tuple[float, float]) -> Array:
     return limits[0] + (limits[1] - limits[0]) * u
 
 
-def _uniform_integer(u: Array, limits: tuple[int, int]) -> Array:
+def _uniform_integer(u: Array, limits: Any) -> Array:
     """Maps uniforms to whole numbers from lowest to highest, both included."""
-    return np.floor(limits[0] + (limits[1] - limits[0] + 1) * u)
+    xp = namespace(u)
+    number = xp.floor(limits[0] + (limits[1] - limits[0] + 1) * u)
+    return xp.minimum(number, like(u, limits[1]))  # rounding may give one more
+
+
+def _whole(values: Array) -> Array:
+    """Returns the whole parts, to index with."""
+    xp = namespace(values)
+    return xp.astype(values, xp.int32)
+
+
+def _inside(uniforms: Array) -> Array:
+    """Returns uniforms that are kept from 0 and 1."""
+    rounding = float(namespace(uniforms).finfo(uniforms.dtype).eps)
+    return _clipped(uniforms, EDGE, 1 - max(EDGE, rounding))  # float32 ends before 1
+
+
+def _clipped(values: Array, lowest: float, highest: float) -> Array:
+    if type(values) is np.ndarray:  # twice as fast
+        return np.clip(values, lowest, highest)
+    xp = namespace(values)
+    return xp.minimum(xp.maximum(values, lowest), highest)

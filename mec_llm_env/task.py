@@ -24,6 +24,9 @@ from mec_llm_env.scenario import Scenario
 #: Decisions an episode, at most.
 MOST_DECISIONS = 10**9
 
+#: What `info` has the mean over users of.
+MEANS = ("score", "delay_s", "energy_j", "cost")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Situation(ArrayRecord):
@@ -151,18 +154,21 @@ class DecisionTask:
         repaired = self.action_codec.repaired(action, before.scenario, allocation)
         counts = np.ones(self.config.users) @ allocation.association
         return {
-            "scr": outcome.scr,
-            **self._means(outcome, "score", "delay_s", "energy_j", "cost"),
+            **self.means(outcome),
             "association_counts": counts.astype(np.int64),
             "repaired_users": repaired,
         }
+
+    def means(self, outcome: Outcome) -> dict[str, Any]:
+        """Returns the SCR and means over users, `[...]` each."""
+        return {"scr": outcome.scr, **self._means(outcome, *MEANS)}
 
     def no_figures(self, batch_shape: tuple[int, ...] = ()) -> dict[str, Any]:
         """Returns the entries of `info` before a decision: those of `figures`, zeros.
 
         So clients that learn the layout of `info` from a reset find all of it there.
         """
-        names = ("scr", "score", "delay_s", "energy_j", "cost")
+        names = ("scr", *MEANS)
         counts = np.zeros((*batch_shape, self.config.servers), dtype=np.int64)
         zeros = {name: np.zeros(batch_shape) for name in names}
         repaired = np.zeros(batch_shape, dtype=np.int64)

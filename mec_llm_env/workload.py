@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mec_llm_env._array import Array
+from mec_llm_env._array import Array, like
 from mec_llm_env.llms import Decoder
 
 
@@ -70,7 +70,9 @@ def training_flop(
     48dh² + 12d²h + 24dhr.
     """
     d = tokens
-    base, trained = 4 * decoder.layer_weights, 6 * adapter.weights(decoder)
+    # Beside float32 a library refuses whole numbers that int32 does not have.
+    base = like(d, 4 * decoder.layer_weights)
+    trained = like(d, 6 * adapter.weights(decoder))
     layer_flop = d * base + 12 * d**2 * decoder.attention_width + d * trained
     return sequences * epochs * decoder.layers * layer_flop
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,9 @@ def test_fields_of_records_are_described(package: str, name: str) -> None:
 def test_entries_exist(package: str) -> None:
     assert len(entries(package)) == len(set(entries(package)))
     for path in entries(package):
-        # They need Stable-Baselines3 and PettingZoo.
-        if not path.endswith(("SB3VecEnv", "MecLlmParallelEnv")):
+        # They need Stable-Baselines3, PettingZoo and JAX.
+        optional = ("SB3VecEnv", "MecLlmParallelEnv", "JaxEnv", "JaxState")
+        if not path.endswith(optional):
             resolve(path)
 
 
@@ -109,9 +111,9 @@ def test_python_blocks_run(
     assert blocks
     names: dict[str, object] = {}
     for block in blocks:
-        if "stable_baselines3" in block:
-            pytest.importorskip("stable_baselines3")
-        exec(compile(block, f"{page}.md", "exec"), names)
+        optional = re.findall(r"(?m)^(?:from|import) (stable_baselines3|jax)\b", block)
+        if all(map(find_spec, optional)):
+            exec(compile(block, f"{page}.md", "exec"), names)
 
 
 def test_the_speed_of_dashf_is_stated_once() -> None:

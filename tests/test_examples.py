@@ -127,3 +127,12 @@ def test_training_and_evaluation(tmp_path: Path) -> None:
     (solved,) = numbers(r"DASHF +([\d.]+) of the bound", text)
     assert 0.3 < trained < solved <= 1
     assert solved > 0.99
+
+
+def test_jax_environment(tmp_path: Path) -> None:
+    pytest.importorskip("jax")
+    text = output_of("jax_environment", tmp_path)
+    (before,) = numbers(r"before training: ([\d.]+)", text)
+    (after,) = numbers(r"after training: ([\d.]+)", text)
+    assert before < 0.5
+    assert 0.8 < after < 1

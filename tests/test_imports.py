@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 PACKAGES = ("mec_llm_env", "dashf", "agents")
 # Optional libraries, imported inside the functions that need them.
-OPTIONAL = {"matplotlib", "torch", "stable_baselines3", "numba", "pyscipopt"}
+OPTIONAL = {"matplotlib", "torch", "stable_baselines3", "numba", "pyscipopt", "jax"}
 # Libraries that take long to load, so that nobody waits for them who need not.
 HEAVY = OPTIONAL | {
     "cvxpy",
@@ -45,7 +45,7 @@ def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
 
 @pytest.mark.parametrize("package", ["mec_llm_env", "dashf"])
 def test_the_library_imports_optional_libraries_late(package: str) -> None:
-    adapters = {"sb3.py"}  # imported by those who have Stable-Baselines3
+    adapters = {"sb3.py", "jax_env.py"}  # imported by those who have them
     # Imported by rendering.py, which says that Matplotlib is needed, and late itself.
     adapters |= {"decision_panels.py", "gain_matrix.py"}
     for path in modules(package):
