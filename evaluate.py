@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,16 +25,9 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
 
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
-import dashf
 from agents.bounds import (
     InstanceBounds,
-    certified_bound,
     certified_bounds,
-    loose_bounds,
 )
 from agents.command_line import (
     OneLineParser,
@@ -43,17 +35,14 @@ from agents.command_line import (
     add_worker_options,
     check_memory,
     one_line_errors,
-    parse_overrides,
     positive_integer,
     seed_number,
     task_arguments,
     workers_from,
 )
-from agents.display import Display
-from agents.evaluation.case_agents import ALL, Deciders, decide_all, results_of
-from agents.evaluation.case_output import by_case, write_cases
-from agents.evaluation.case_report import agent_table
-from agents.evaluation.cases import Case, as_name, read_cases
+from agents.display import Display, print_table
+from agents.evaluation.case_agents import ALL
+from agents.evaluation.case_command import decide_cases
 from agents.evaluation.comparison import compare
 from agents.evaluation.figure_options import SCREEN_IN, add_figure_options
 from agents.evaluation.output import write_results
@@ -74,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     if options.scenario is not None:
-        return _on_cases(parser.prog, options)
+        return decide_cases(parser.prog, options)
     with one_line_errors(parser.prog):
         _check_all(options.agents)
         asked = options.preset or options.config or options.override
@@ -127,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warning = None if bounds is None else bounds.warning()
     if warning is not None:
         about["bound"] = f"Note: {warning}"
-    _print_table(*table(results))
+    print_table(*table(results))
     if warning is not None:
         print(about["bound"])
     with one_line_errors(parser.prog):
@@ -140,87 +129,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _on_cases(program: str, options: argparse.Namespace) -> int:
-    """Lets agents decide cases of the user's own; returns the exit status."""
-    with one_line_errors(program):
-        _check_alone(options)
-        overrides = parse_overrides(options.override, "--override")
-        cases = read_cases(options.scenario, overrides, options.instances)
-        with loading():
-            deciders = Deciders(cases)
-            names, skipped = deciders.able(options.agents)
-            rows = deciders.rows(names)
-        check_writable(Path(options.output))
-    for line in skipped:
-        print(line)
-    bounds = None if options.no_bound else _case_bounds(cases)
-    count = len(cases) * sum(len(row.names) for row in rows)
-    with Display("deciding", count) as display:
-        decided = decide_all(
-            *(deciders, rows, bounds), seed=options.seed, advance=display.update
-        )
-    results = results_of(rows, decided, bounds, options.seed)
-    about = {
-        "scenario": options.scenario,
-        "cases": len(cases),
-        "overrides": overrides,
-        "seed": options.seed,
-        "left out": skipped or "none",
-        **provenance(),
-    }
-    if bounds is not None and (note := loose_bounds(bounds)) is not None:
-        about["bound"] = f"Note: {note}"
-    heading, table_rows = agent_table(results)
-    _print_table(heading, table_rows)
-    if "bound" in about:
-        print(about["bound"])
-    only = Path(options.scenario[0]) if len(options.scenario) == 1 else Path("cases")
-    with one_line_errors(program), Display("drawing", count) as display:
-        report = write_cases(
-            *(Path(options.output), as_name(only.resolve().stem), by_case(decided)),
-            *(bounds, results, about),
-            advance=display.update,
-            kind=options.format,
-            width=options.width,
-        )
-    print(f"Report: {os.path.relpath(report)}")
-    return 0
-
-
-def _check_alone(options: argparse.Namespace) -> None:
-    """Refuses options that do not go with `--scenario`.
-
-    Raises:
-        ValueError: there is one.
-    """
-    for name in ("preset", "config"):
-        if getattr(options, name) is not None:
-            raise ValueError(
-                "`--scenario` has the parameters of its own files; leave out "
-                f"--{name}, or leave out --scenario to compare on the test scenarios "
-                f"of the {name}."
-            )
-    if options.env not in (None, DEFAULT_ENV):
-        raise ValueError(
-            f"`--scenario` is decided as in {DEFAULT_ENV}, each case once; got --env "
-            f"{options.env}. Leave it out."
-        )
-
-
 def _check_all(names: Sequence[str]) -> None:
     if ALL in names:
         raise ValueError(
             f"`--agents {ALL}` goes with --scenario; on test scenarios name the agents."
         )
-
-
-def _case_bounds(cases: Sequence[Case]) -> list[dashf.Bound]:
-    bounds = []
-    with Display("certified bounds", len(cases)) as display:
-        for case in cases:
-            bounds.append(certified_bound(case.scenario, case.objective))
-            display.update(len(bounds))
-    return bounds
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -313,16 +226,6 @@ def _bounds(
             advance=display.update,
             workers=workers,
         )
-
-
-def _print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    shown = Table(*heading, box=SIMPLE_HEAD)
-    for column in shown.columns[1:]:
-        column.justify = "right"
-    for row in rows:
-        shown.add_row(*row)
-    console.print(shown)
 
 
 if __name__ == "__main__":

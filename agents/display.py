@@ -1,10 +1,12 @@
-"""Progress of long computations: a bar on a terminal, else only lines."""
+"""Progress of long computations, a bar on a terminal and else only lines; tables."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -14,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 
 class Display:
@@ -70,3 +73,14 @@ class Display:
             self._progress.console.print(text, highlight=False, markup=False)
         else:
             print(text, flush=True)
+
+
+def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table; where nobody reads it on a terminal, in lines of any length."""
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    shown = Table(*heading, box=SIMPLE_HEAD)
+    for column in shown.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
