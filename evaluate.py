@@ -78,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         situations = count * task.episode_length
         check_memory(task.config, situations, "situations of the instances")
         instances = held_out_instances(task.config, count)
-        check_writable(Path(options.output))
         workers = workers_from(options)
+        check_writable(Path(options.output))
 
     bounds = None
     if not options.no_bound:

@@ -83,6 +83,9 @@ class Tables:
                 self._topic(key, value, path)
             elif key in self._fields:
                 self._set(key, value, path, f"`{key}`")
+            elif key in _COUNTS:
+                text = f"must be a table for each {key}, [[{key}]]; got "
+                self._problem(path, f"`{key}`", f"{text}{shorten(value)}.")
             elif key != "unusual":
                 self._unknown(key, value, path)
         for per in _COUNTS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from agents.registry import (
     run_config,
     run_folder,
 )
-from agents.tasks import DEFAULT_ENV, MOBILE_ENV, AnyTask, make_task
+from agents.tasks import DEFAULT_ENV, MOBILE_ENV, make_task
 from dashf.registry import RANDOM
 from dashf.result import Status
 from mec_llm_env import Allocation, Outcome, evaluate, violations
@@ -108,7 +109,9 @@ class Deciders:
         rows = [Entry(label=n, names=(n,), is_trained=False) for n in solvers]
         policies = [name for name in names if name not in UNTRAINED]
         if policies:
-            rows += select(policies, _task_of(self.cases[0]))
+            rows += select(
+                policies, make_task(DEFAULT_ENV, overrides=_system_of(self.cases[0]))
+            )
         return rows
 
     def decide(self, name: str, case: Case, seed: int) -> tuple[Allocation, Status]:
@@ -121,9 +124,11 @@ class Deciders:
 
     def _policy(self, name: str, case: Case) -> Any:
         path = os.path.realpath(run_folder(name))
-        key = path, case.scenario.n_users, case.scenario.n_servers, case.objective
+        system = _system_of(case)
+        key = path, json.dumps(system)
         if key not in self._policies:
-            self._policies[key] = make_agent(name, _task_of(case))
+            task = make_task(DEFAULT_ENV, overrides=system)
+            self._policies[key] = make_agent(name, task)
         return self._policies[key]
 
     def _trouble(self, name: str) -> str | None:
@@ -266,16 +271,21 @@ def _measurement(run: Sequence[Decision]) -> Measurement:
     )
 
 
-def _task_of(case: Case) -> AnyTask:
-    """Returns the task that a policy needs.
+def _system_of(case: Case) -> dict[str, Any]:
+    """Returns the parameters that a policy's task needs: those not observed, and sizes.
 
-    Raises:
-        ValueError: the case is larger than any configuration may be.
+    Where users differ in the number of their layers, no configuration has them all.
     """
-    overrides = {"users": case.scenario.n_users, "servers": case.scenario.n_servers}
+    s = case.scenario
+    system: dict[str, Any] = {"users": s.n_users, "servers": s.n_servers}
     for name, value in dataclasses.asdict(case.objective).items():
-        overrides[f"objective.{name}"] = value
-    return make_task(DEFAULT_ENV, overrides=overrides)
+        system[f"objective.{name}"] = value
+    if s.noise_rise is not None:
+        system["server.noise_rise_db"] = (10 * np.log10(s.noise_rise)).tolist()
+    if s.layers is not None:
+        system["workload.layers"] = int(s.layers[0])
+        system["workload.split"] = "whole_layers"
+    return system
 
 
 def _too_long(name: str, cases: Sequence[Case]) -> str | None:

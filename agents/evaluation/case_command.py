@@ -19,6 +19,7 @@ from agents.folders import check_writable
 from agents.provenance import provenance
 from agents.tasks import DEFAULT_ENV
 from agents.terminal import loading
+from agents.work import PROCESSES
 
 
 def decide_cases(program: str, options: argparse.Namespace) -> int:
@@ -86,6 +87,11 @@ def _check_alone(options: argparse.Namespace) -> None:
                 f"--{name}, or leave out --scenario to compare on the test scenarios "
                 f"of the {name}."
             )
+    if options.jobs is not None or options.backend != PROCESSES:
+        raise ValueError(
+            "`--scenario` decides one case after another, to time decisions; leave out "
+            "--jobs and --backend."
+        )
     if options.env not in (None, DEFAULT_ENV):
         raise ValueError(
             f"`--scenario` is decided as in {DEFAULT_ENV}, each case once; got --env "

@@ -15,10 +15,12 @@ from agents.evaluation.cases import Case, as_name
 from agents.evaluation.results import to_csv
 from mec_llm_env import Allocation
 
+#: Those that are there: migrations and the energy of the download need not be.
 _OUTCOME = (
     *("score", "cost", "delay_s", "energy_j", "uplink_rate"),
     *("delay_local_s", "delay_uplink_s", "delay_server_s", "delay_downlink_s"),
-    *("energy_local_j", "energy_uplink_j", "energy_server_j"),
+    *("delay_migration_s", "energy_local_j", "energy_uplink_j", "energy_server_j"),
+    *("energy_downlink_j", "energy_migration_j"),
 )
 
 
@@ -40,7 +42,8 @@ def allocation_csv(decision: Decision) -> str:
     names = [name for name in Allocation.field_names() if name != "association"]
     columns: dict[str, Any] = {"server": z.server}
     columns |= {name: getattr(z, name) for name in names}
-    columns |= {name: getattr(outcome, name) for name in _OUTCOME}
+    outcomes = {name: getattr(outcome, name) for name in _OUTCOME}
+    columns |= {name: value for name, value in outcomes.items() if value is not None}
     columns |= {"cost_share": e.cost_share, "contribution": e.contribution}
     rows = zip(*(value.tolist() for value in columns.values()), strict=True)
     heading = ["user", *columns]

@@ -34,12 +34,12 @@ _SERVER_HEADING = (
     *("1 MHz wider", "GPU GHz", "used", "price μ", "1 GHz to share", "1 GHz faster"),
 )
 _SERVER_NOTE = (
-    "λ and μ are the prices of the whole band and the whole frequency, in points of "
-    "score{whose}; 0 means that more would be of no use. “To share” is what one more "
-    "MHz or GHz gives, in SCR and to first order, if nothing else changes: the price. "
-    "“Wider” and “faster” are what a larger capacity gives: the score counts shares of "
-    "it, and the server's power is spread over its band, so that it is less, and can "
-    "be negative."
+    "λ and μ are the prices of the whole band and the whole frequency at this "
+    "decision, in points of score; 0 means that more would be of no use. “To share” is "
+    "what one more MHz or GHz gives, in SCR and to first order, if nothing else "
+    "changes: the price. “Wider” and “faster” are what a larger capacity gives: the "
+    "score counts shares of it, and the server's power is spread over its band, so "
+    "that it is less, and can be negative."
 )
 _USER_HEADING = (
     *("user", "server", "gain dB", "φ", "power W", "band MHz", "own GPU GHz"),
@@ -189,11 +189,8 @@ def _case(
 
 def _servers(best: Decision, bound: dashf.Bound | None) -> str:
     s, e = best.case.scenario, best.explanation
+    # Of this decision, as all else in the table; the certificate's are in the files.
     prices = e.bandwidth_price, e.compute_price
-    whose = ", of this decision"
-    if bound is not None and np.any(bound.bandwidth_price > 0):
-        prices = bound.bandwidth_price, bound.compute_price
-        whose = ", of the certificate"
     rows = []
     for m in _highest(prices[0] + prices[1], MOST_SERVERS):
         rows.append(
@@ -211,7 +208,7 @@ def _servers(best: Decision, bound: dashf.Bound | None) -> str:
     return (
         "<h3>Servers: what binds, and what one more MHz or GHz would give</h3>"
         + to_table(_SERVER_HEADING, rows)
-        + _p(_SERVER_NOTE.format(whose=whose) + _left_out(s.n_servers, MOST_SERVERS))
+        + _p(_SERVER_NOTE + _left_out(s.n_servers, MOST_SERVERS))
     )
 
 

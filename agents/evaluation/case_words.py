@@ -11,7 +11,7 @@ import dashf
 from agents.evaluation.case_agents import Decision
 from mec_llm_env import Scenario
 
-_PHASES = {"local": True, "uplink": True, "server": True, "downlink": False}
+_PHASES = ("local", "uplink", "server", "downlink")
 _MOST_NAMED = 12  # servers or users in a sentence
 _LITTLE = 5e-5  # of the SCR, that one more unit does not count as a gain
 
@@ -22,13 +22,14 @@ def phase_costs(decision: Decision) -> dict[str, Any]:
     A migration, where there is one, is a phase of its own.
     """
     o, outcome = decision.case.objective, decision.outcome
-    phases = dict(_PHASES)
+    phases = list(_PHASES)
     if decision.case.scenario.serving is not None:
-        phases["migration"] = True
+        phases.append("migration")
     costs = {}
-    for phase, has_energy in phases.items():
+    for phase in phases:
         cost = o.delay_cost_per_s * getattr(outcome, f"delay_{phase}_s")
-        energy = getattr(outcome, f"energy_{phase}_j", None) if has_energy else None
+        # That of the download is charged by some objectives only.
+        energy = getattr(outcome, f"energy_{phase}_j", None)
         costs[phase] = cost if energy is None else cost + o.energy_cost_per_j * energy
     return costs
 

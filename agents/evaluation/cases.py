@@ -167,7 +167,10 @@ def _contents(file: Path) -> list[Scenario | ScenarioConfig]:
     if not entries:
         raise ValueError(f"There is no scenario in {os.fspath(file)!r}: its list is []")
     words = f"{os.fspath(file)!r}" + (", entry {}" if len(entries) > 1 else "")
-    return [_from_json(entry, words.format(i)) for i, entry in enumerate(entries)]
+    whole = None if isinstance(content, list) else file
+    return [
+        _from_json(entry, words.format(i), whole) for i, entry in enumerate(entries)
+    ]
 
 
 def _configuration_of(file: Path) -> ScenarioConfig:
@@ -175,14 +178,18 @@ def _configuration_of(file: Path) -> ScenarioConfig:
     return config
 
 
-def _from_json(entry: Any, where: str) -> Scenario | ScenarioConfig:
+def _from_json(entry: Any, where: str, file: Path | None) -> Scenario | ScenarioConfig:
+    """Returns what an object holds, which may be all of a file."""
     if not isinstance(entry, dict):
         raise ValueError(
             f"{where} must be a JSON object, of a scenario's fields or of a "
             f"configuration's dotted keys; got {shorten(entry)}."
         )
+    is_scenario = bool(set(entry) & set(Scenario.field_names()))
+    if file is not None and not is_scenario:  # with paths in it from where it lies
+        return _configuration_of(file)
     try:
-        if set(entry) & set(Scenario.field_names()):
+        if is_scenario:
             return Scenario(**entry)
         return ScenarioConfig.from_dict(entry)
     except ValueError as error:

@@ -38,7 +38,7 @@ from agents.evaluation.case_words import (
     where_it_stands,
     who_costs_most,
 )
-from agents.evaluation.cases import Case
+from agents.evaluation.cases import Case, read_cases
 from agents.registry import pretrained_names
 from mec_llm_env import (
     Allocation,
@@ -243,7 +243,7 @@ def test_everything_is_written(tmp_path: Path, bounds: list[dashf.Bound]) -> Non
 def test_without_a_bound_nothing_is_said_of_one(tmp_path: Path) -> None:
     _, found, results = decided(["dual"], CASES[:1])
     page = write_cases(tmp_path, "a", by_case(found), None, results, {}).read_text()
-    assert "of this decision" in page
+    assert "at this decision" in page
     assert "certified bound" not in page.replace("exceed the certified bound", "")
 
 
@@ -359,3 +359,28 @@ def test_any_decision_can_be_told_and_drawn() -> None:
             assert "nan" not in " ".join(sentences)
             json.loads(decision_json(decision, None))
     assert picture(decision).startswith(b"\x89PNG")
+
+
+def test_what_is_not_observed_is_told_to_policies(tmp_path: Path) -> None:
+    """Noise rise, whole layers and the energy of the download, decided and written."""
+    options = {
+        "users": 3,
+        "server.noise_rise_db": [3.0, 0.0],
+        "workload.split": "whole_layers",
+        "objective.downlink_energy_share": 1.0,
+        "radio.downlink_power_w": 500.0,
+    }
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(options))
+    cases = read_cases([str(path)], {}, 1)
+    _, found, _ = decided(["dual", "apg:pretrained"], cases)
+    assert len(found) == 2
+    for decision in (row[0][0] for row in found):
+        total = sum(phase_costs(decision).values())
+        np.testing.assert_allclose(total, decision.outcome.cost, rtol=1e-12)
+        assert decision.violation <= 1e-6
+        rows = list(csv.DictReader(allocation_csv(decision).splitlines()))
+        for row in rows:
+            parts = [float(v) for k, v in row.items() if re.match("energy_.+_j", k)]
+            assert sum(parts) == pytest.approx(float(row["energy_j"]))
+        assert all(float(row["energy_downlink_j"]) > 0 for row in rows)
