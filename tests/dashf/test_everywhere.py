@@ -119,8 +119,9 @@ def test_a_thousand_configurations(option: str | None) -> None:
     print(f"dual over best: mean {dual.mean():.5f}, worst {dual.min():.4f}")
     print(f"dashf below 0.995: {[rows[i][:] for i in np.flatnonzero(share < 0.995)]}")
     assert gaps.mean() <= 0.005
-    # Seed 472 with any channel: 3.5 %, flagged; `exact` brings it to 1.7 %.
-    assert gaps.max() <= (0.04 if option == "channel" else 0.03)
+    # Flagged ones may be looser: with any channel seed 472 is, by 3.5 % (1.7 % after
+    # `exact`), and with migration seed 981, by 3.9 % (2.7 %).
+    assert gaps.max() <= (0.03 if option is None else 0.04)
     assert proven.max() <= 0.03
     for row, gap in zip(rows, gaps, strict=True):
         # The bound is loose and says so, or `solve_exact` proves that it is not.
