@@ -335,7 +335,7 @@ MISTAKES = {
     "no case": ("evaluate.py --agents all --scenario runs", "no case in the folder"),
     "a case of another kind": (
         "evaluate.py --agents all --scenario runs/ppo/latest/config.json",
-        "/config.json': There is no parameter",
+        "/config.json', line 2, [config]: there is no such table",
     ),
     "an agent that cannot decide a case": (
         "evaluate.py --agents runs/ppo/latest --scenario ../cases/five.json",
