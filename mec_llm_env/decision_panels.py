@@ -161,15 +161,7 @@ def _draw_paths(axes: Any, decision: Decision) -> None:
         axes.add_collection(LineCollection(list(ends), zorder=2.5, **look))
         keys.append(Line2D([], [], label="migrates from", **look))
     if keys:
-        axes.legend(
-            handles=keys,
-            ncols=len(keys),
-            loc="lower right",
-            bbox_to_anchor=(1.0, 0.995),
-            borderaxespad=0.0,
-            handlelength=2.2,
-            columnspacing=1.2,
-        )
+        _add_keys(axes, keys, 0.995, handlelength=2.2)
 
 
 def _frame_map(axes: Any, points: Any, episode: Episode | None) -> None:
@@ -216,15 +208,19 @@ def draw_panels(panels: Sequence[Any], decision: Decision) -> None:
         keys.append(
             Patch(facecolor="white", edgecolor=INK, hatch="/////", label="migration")
         )
-    delay.legend(
+    _add_keys(delay, keys, 0.97, handlelength=1.1, handleheight=0.9)
+
+
+def _add_keys(axes: Any, keys: list[Any], bottom: float, **look: float) -> None:
+    """Adds a legend in a row above the axes, at the right."""
+    axes.legend(
         handles=keys,
         ncols=len(keys),
         loc="lower right",
-        bbox_to_anchor=(1.0, 0.97),
+        bbox_to_anchor=(1.0, bottom),
         borderaxespad=0.0,
-        handlelength=1.1,
-        handleheight=0.9,
         columnspacing=1.2,
+        **look,
     )
 
 

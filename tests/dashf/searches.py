@@ -5,11 +5,18 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from scipy.optimize import minimize
 
+import dashf
 from dashf.pair.coefficients import local_frequency
+from dashf.pricing.sharing import share_resources
 from dashf.rules import random_association
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
+from tests.dashf.cases import assert_feasible
+
+#: What solves a scenario, `rucaa` and `gucaa` apart.
+SEARCHES = ("dashf", "dual", "exact", "gucro", "aauco", "local", "edge", "random")
 
 
 def allocation_of(scenario, objective, association, z):
@@ -87,3 +94,23 @@ def local_search(
         allocation = allocation_of(scenario, objective, association, z)
         best = max(best, float(evaluate(scenario, allocation, objective).scr))
     return best
+
+
+def compare_with_all(
+    s: Scenario, objective: ObjectiveConfig, rng: np.random.Generator
+) -> None:
+    """Compares bounds and solvers with all associations and random allocations."""
+    every = associations(s)
+    many = Scenario.stack([s] * len(every))
+    best = evaluate(many, share_resources(many, np.stack(every), objective), objective)
+    highest = max(best.scr.max(), random_best(s, objective, rng))
+    assert dashf.upper_bound(s, objective).value >= highest * (1 - 1e-9)
+    for solver in SEARCHES:
+        result = dashf.solve(s, objective, solver=solver)
+        assert_feasible(s, result.allocation)
+        found = evaluate(s, result.allocation, objective)
+        assert result.scr == pytest.approx(found.scr, rel=1e-12)
+        if solver in ("dashf", "dual", "exact"):
+            assert result.scr >= highest * (1 - 2e-3), solver
+        if result.bound is not None:
+            assert result.bound.value >= highest * (1 - 1e-9), solver

@@ -11,7 +11,6 @@ import dashf
 from dashf.alternating.association import efficient_power
 from dashf.pair.best_response import best_response
 from dashf.pair.coefficients import make_pairs
-from dashf.pricing.sharing import share_resources
 from mec_llm_env import (
     Allocation,
     ObjectiveConfig,
@@ -20,11 +19,8 @@ from mec_llm_env import (
     evaluate,
     sample_scenario,
 )
-from tests.dashf.cases import assert_feasible
 from tests.dashf.extremes import random_objective, random_scenario
-from tests.dashf.searches import associations, random_best
-
-SEARCHES = ("dashf", "dual", "exact", "gucro", "aauco", "local", "edge", "random")
+from tests.dashf.searches import compare_with_all
 
 
 def heard(rng: np.random.Generator, scenario: Scenario) -> Scenario:
@@ -78,20 +74,7 @@ def test_against_enumeration(seed: int) -> None:
     rng = np.random.default_rng([seed, 22])
     s = heard(rng, random_scenario(rng, users=3))
     objective = charged(rng, random_objective(rng) if seed % 2 else ObjectiveConfig())
-    every = associations(s)
-    many = Scenario.stack([s] * len(every))
-    best = evaluate(many, share_resources(many, np.stack(every), objective), objective)
-    highest = max(best.scr.max(), random_best(s, objective, rng))
-    assert dashf.upper_bound(s, objective).value >= highest * (1 - 1e-9)
-    for solver in SEARCHES:
-        result = dashf.solve(s, objective, solver=solver)
-        assert_feasible(s, result.allocation)
-        found = evaluate(s, result.allocation, objective)
-        assert result.scr == pytest.approx(found.scr, rel=1e-12)
-        if solver in ("dashf", "dual", "exact"):
-            assert result.scr >= highest * (1 - 2e-3), solver
-        if result.bound is not None:
-            assert result.bound.value >= highest * (1 - 1e-9), solver
+    compare_with_all(s, objective, rng)
 
 
 def test_a_dear_download_is_avoided() -> None:
