@@ -25,11 +25,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
 
 
-from agents.bounds import (
-    InstanceBounds,
-    certified_bounds,
-)
-from agents.command_line import (
+from agents.console.command_line import (
     OneLineParser,
     add_task_options,
     add_worker_options,
@@ -40,20 +36,29 @@ from agents.command_line import (
     task_arguments,
     workers_from,
 )
-from agents.display import Display, print_table
-from agents.evaluation.case_agents import ALL
-from agents.evaluation.case_command import decide_cases
+from agents.console.display import Display, print_table
+from agents.console.terminal import loading, run_script
+from agents.evaluation.cases.command import decide_cases
+from agents.evaluation.cases.deciding import ALL
 from agents.evaluation.comparison import compare
 from agents.evaluation.figure_options import SCREEN_IN, add_figure_options
 from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table
 from agents.evaluation.selection import common_environment, select
-from agents.folders import check_writable
-from agents.instances import INSTANCES, Instances, default_count, held_out_instances
-from agents.provenance import provenance
+from agents.problems.bounds import (
+    InstanceBounds,
+    certified_bounds,
+)
+from agents.problems.instances import (
+    INSTANCES,
+    Instances,
+    default_count,
+    held_out_instances,
+)
+from agents.problems.tasks import DEFAULT_ENV, ENVIRONMENTS, AnyTask, make_task
 from agents.registry import agent_names
-from agents.tasks import DEFAULT_ENV, ENVIRONMENTS, AnyTask, make_task
-from agents.terminal import loading, run_script
+from agents.storage.folders import check_writable
+from agents.storage.provenance import provenance
 from agents.work import Workers
 from mec_llm_env.names import did_you_mean
 

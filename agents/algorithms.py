@@ -109,7 +109,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "ppo": Algorithm(name="PPO", **_SB3, **_CHOOSING, engines=_RLLIB),
     "a2c": Algorithm(name="A2C", **_SB3, **_CHOOSING),
     "trpo": Algorithm(
-        name="TRPO", **_CONTRIB | {"module": "agents.trpo"}, **_ON_POLICY
+        name="TRPO", **_CONTRIB | {"module": "agents.policies.trpo"}, **_ON_POLICY
     ),
     "recurrent_ppo": Algorithm(
         name="RecurrentPPO", policies={"lstm": "MlpLstmPolicy"}, **_CONTRIB

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 import dashf
-from agents.bounds import instances_key
-from agents.cache import CACHE, cached_arrays
+from agents.problems.bounds import instances_key
+from agents.storage.cache import CACHE, cached_arrays
 from dashf.sequential.plan import along
 from mec_llm_env import MobileConfig, Trajectory, evaluate, violations
 from mec_llm_env.bank.trajectories import load_trajectory_bank, trajectory_bank_presets

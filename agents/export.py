@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from agents.algorithms import ALGORITHMS
-from agents.command_line import OneLineParser, one_line_errors, parse_overrides
-from agents.instances import mean_scr
+from agents.console.command_line import OneLineParser, one_line_errors, parse_overrides
 from agents.learned import find_model
+from agents.problems.instances import mean_scr
+from agents.problems.tasks import MOBILE_ENV, make_task
 from agents.registry import PRETRAINED, make_agent
 from agents.run.folder import WEIGHTS, load_config, read_content, write_config
 from agents.run.hyperparameters import check_arguments
-from agents.tasks import MOBILE_ENV, make_task
 
 #: Test scenarios whose mean SCR is recorded.
 INSTANCES = 20

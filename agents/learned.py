@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from agents.algorithms import ALGORITHMS
+from agents.problems.tasks import AnyTask, env_id_of, make_task
 from agents.run.config import TrainingConfig
 from agents.run.folder import (
     BEST_WEIGHTS,
@@ -23,7 +24,6 @@ from agents.run.folder import (
     load_config,
     read_content,
 )
-from agents.tasks import AnyTask, env_id_of, make_task
 from mec_llm_env import Allocation, Scenario
 from mec_llm_env.actions import make_codec
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import dashf
-from agents.tasks import AnyTask
+from agents.problems.tasks import AnyTask
 from dashf.policy import ObservingPolicy
 from dashf.registry import RANDOM
 from mec_llm_env import Allocation, Scenario

@@ -17,8 +17,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from agents import make_agent
-from agents.bounds import certified_bounds
-from agents.instances import held_out_instances
+from agents.problems.bounds import certified_bounds
+from agents.problems.instances import held_out_instances
 from mec_llm_env import evaluate, sample_scenario
 from mec_llm_env.task import Task
 

@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 
 import dashf
-from agents.command_line import (
+from agents.console.command_line import (
     OneLineParser,
     add_worker_options,
     one_line_errors,
     positive_integer,
     workers_from,
 )
-from agents.display import Display
-from agents.terminal import run_script
+from agents.console.display import Display
+from agents.console.terminal import run_script
 from agents.work import Workers
 from mec_llm_env import (
     MOBILE_PRESETS,

@@ -22,7 +22,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
 
 
-from agents.command_line import (
+from agents.console.command_line import (
     DEFAULT_PRESET,
     OneLineParser,
     add_worker_options,
@@ -30,9 +30,9 @@ from agents.command_line import (
     positive_integer,
     workers_from,
 )
-from agents.display import Display
+from agents.console.display import Display
+from agents.console.terminal import run_script
 from agents.evaluation.figure_options import add_figure_options
-from agents.terminal import run_script
 from agents.training.validation import LARGEST_BOUNDED
 from experiments.comparison.document import check_page
 from experiments.comparison.measuring import measure_all

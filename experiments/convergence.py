@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from agents.command_line import one_line_errors
+from agents.console.command_line import one_line_errors
+from agents.console.terminal import run_script
 from agents.evaluation.style import Look, looks_of
-from agents.terminal import run_script
-from experiments.drawing import draw_band, side_by_side, styled, write_figure
-from experiments.figure import (
+from experiments.figure.drawing import draw_band, side_by_side, styled, write_figure
+from experiments.figure.options import Asked, add_scenario_options, asked, figure_parser
+from experiments.figure.sweeps import (
     SCR,
     Points,
     Sweep,
@@ -24,8 +25,7 @@ from experiments.figure import (
     decided_points,
     program,
 )
-from experiments.options import Asked, add_scenario_options, asked, figure_parser
-from experiments.tables import Block
+from experiments.figure.tables import Block
 
 Array = Any
 

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import EngFormatter
 
-from agents.command_line import one_line_errors
+from agents.console.command_line import one_line_errors
+from agents.console.terminal import run_script
 from agents.evaluation.evaluators import evaluator_of
 from agents.evaluation.selection import Entry, common_environment, select
 from agents.evaluation.style import looks_of
-from agents.instances import validation_instances
+from agents.problems.instances import validation_instances
+from agents.problems.tasks import make_task
 from agents.registry import make_agent, run_config
-from agents.tasks import make_task
-from agents.terminal import run_script
-from experiments.drawing import draw_band, panels, styled, write_figure
-from experiments.figure import check_output, program
-from experiments.options import figure_parser
-from experiments.tables import Block
+from experiments.figure.drawing import draw_band, panels, styled, write_figure
+from experiments.figure.options import figure_parser
+from experiments.figure.sweeps import check_output, program
+from experiments.figure.tables import Block
 from mec_llm_env.files import read_arrays
 
 Array = Any

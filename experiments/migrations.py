@@ -18,19 +18,23 @@ import numpy as np
 from matplotlib.transforms import ScaledTranslation
 
 from agents.clairvoyant import CLAIRVOYANT, Clairvoyant
-from agents.command_line import one_line_errors, parse_overrides, positive_integer
-from agents.display import Display
-from agents.episodes import decided_slots
+from agents.console.command_line import (
+    one_line_errors,
+    parse_overrides,
+    positive_integer,
+)
+from agents.console.display import Display
+from agents.console.terminal import run_script
 from agents.evaluation.selection import select
 from agents.evaluation.style import Look, looks_of
-from agents.instances import held_out_instances
+from agents.problems.episodes import decided_slots
+from agents.problems.instances import held_out_instances
+from agents.problems.tasks import ENVIRONMENTS, MOBILE_ENV, make_task
 from agents.registry import make_agent
-from agents.tasks import ENVIRONMENTS, MOBILE_ENV, make_task
-from agents.terminal import run_script
-from experiments.drawing import side_by_side, styled, write_figure
-from experiments.figure import check_output, program
-from experiments.options import figure_parser
-from experiments.tables import Block, interval
+from experiments.figure.drawing import side_by_side, styled, write_figure
+from experiments.figure.options import figure_parser
+from experiments.figure.sweeps import check_output, program
+from experiments.figure.tables import Block, interval
 from mec_llm_env import MobileConfig, Trajectory
 from mec_llm_env.mobile_config import SPEED_CLASSES
 

@@ -16,14 +16,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from agents.command_line import (
+from agents.console.command_line import (
     OneLineParser,
     one_line_errors,
     parse_overrides,
     positive_integer,
 )
-from agents.instances import DEMONSTRATION_SEED
-from agents.terminal import run_script
+from agents.console.terminal import run_script
+from agents.problems.instances import DEMONSTRATION_SEED
 from dashf import SOLVERS, SolverPolicy
 from mec_llm_env.held_out import MOST_HELD_OUT
 

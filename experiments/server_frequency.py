@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.figure import Sweep, run_sweep
+from experiments.figure.sweeps import Sweep, run_sweep
 from mec_llm_env import ScenarioConfig
 
 

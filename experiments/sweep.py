@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agents.command_line import one_line_errors
-from agents.terminal import run_script
-from experiments.drawing import styled
-from experiments.figure import (
+from agents.console.command_line import one_line_errors
+from agents.console.terminal import run_script
+from experiments.figure.drawing import styled
+from experiments.figure.options import add_scenario_options, asked, figure_parser
+from experiments.figure.sweeps import (
     Sweep,
     checked_configs,
     decided_points,
@@ -21,7 +22,6 @@ from experiments.figure import (
     program,
     sweep_values,
 )
-from experiments.options import add_scenario_options, asked, figure_parser
 from mec_llm_env import ScenarioConfig
 
 NAME = "sweep"

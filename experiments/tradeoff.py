@@ -5,11 +5,12 @@ from functools import partial
 
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from agents.command_line import one_line_errors
+from agents.console.command_line import one_line_errors
+from agents.console.terminal import run_script
 from agents.evaluation.style import looks_of
-from agents.terminal import run_script
-from experiments.drawing import panels, styled, write_figure
-from experiments.figure import (
+from experiments.figure.drawing import panels, styled, write_figure
+from experiments.figure.options import Asked, add_scenario_options, asked, figure_parser
+from experiments.figure.sweeps import (
     Points,
     about,
     checked_configs,
@@ -17,8 +18,7 @@ from experiments.figure import (
     program,
     sweep_values,
 )
-from experiments.options import Asked, add_scenario_options, asked, figure_parser
-from experiments.tables import Block, interval
+from experiments.figure.tables import Block, interval
 from experiments.weights import SWEEP
 
 NAME = "tradeoff"

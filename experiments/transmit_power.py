@@ -1,6 +1,6 @@
 """SCR against the users' maximum transmit power."""
 
-from experiments.figure import Sweep, run_sweep
+from experiments.figure.sweeps import Sweep, run_sweep
 
 SWEEP = Sweep(
     name="transmit_power",

@@ -33,13 +33,13 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from agents.algorithms import ALGORITHMS
-from agents.command_line import (
+from agents.console.command_line import (
     OneLineParser,
     one_line_errors,
     positive_integer,
 )
+from agents.console.terminal import run_script
 from agents.run.config import TrainingConfig
-from agents.terminal import run_script
 from agents.training import start
 from agents.training.settings import add_training_options, config_from_options
 from agents.training.validation import Validation

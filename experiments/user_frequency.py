@@ -1,6 +1,6 @@
 """SCR against the limit of the users' GPU frequency, from where it binds."""
 
-from experiments.figure import Sweep, run_sweep
+from experiments.figure.sweeps import Sweep, run_sweep
 
 SWEEP = Sweep(
     name="user_frequency",

@@ -1,6 +1,6 @@
 """SCR against the number of users, of two servers."""
 
-from experiments.figure import Sweep, run_sweep
+from experiments.figure.sweeps import Sweep, run_sweep
 
 SWEEP = Sweep(
     name="users",

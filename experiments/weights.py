@@ -1,6 +1,6 @@
 """SCR against the weight of delay, the rest being that of energy."""
 
-from experiments.figure import Sweep, run_sweep
+from experiments.figure.sweeps import Sweep, run_sweep
 
 SWEEP = Sweep(
     name="weights",

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import dashf
+from agents.problems.tasks import make_task
 from agents.registry import make_agent
-from agents.tasks import make_task
 from mec_llm_env import Scenario, ScenarioConfig, sample_scenario
 
 ROOT = Path(__file__).parents[1]

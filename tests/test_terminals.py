@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from agents.terminal import run_script
+from agents.console.terminal import run_script
 from dashf.common.parallel import lost_too_often
 from tests.test_scripts import ROOT, SMALL, run
 

@@ -45,7 +45,7 @@ RECIPES = {
         ("ray[rllib]", *TRAINING),
         ("ray",),
         (
-            "tests/agents/test_ray_tasks.py",
+            "tests/agents/work/test_ray_tasks.py",
             "tests/agents/training/test_rllib_trainer.py",
         ),
     ),

@@ -27,7 +27,7 @@ from agents.policies.set_network import (
     SetNetwork,
     project,
 )
-from agents.weights import read_weights, write_weights
+from agents.storage.weights import read_weights, write_weights
 from mec_llm_env import Scenario, evaluate
 from mec_llm_env.actions import decode_resources
 from mec_llm_env.task import Task

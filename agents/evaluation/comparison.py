@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from agents.evaluation.evaluators import evaluator_of
-from agents.instances import Instances
 from agents.learned import RunFiles
+from agents.problems.instances import Instances
+from agents.problems.tasks import AnyTask
 from agents.registry import UNTRAINED, make_agent, run_config, run_folder
-from agents.tasks import AnyTask
 from agents.work import HERE, Shared, Workers
 
 Array = np.ndarray[Any, Any]

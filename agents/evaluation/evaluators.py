@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from agents.base import Agent, Policy
 from agents.clairvoyant import Clairvoyant
-from agents.episodes import decided_slots, play
-from agents.tasks import AnyTask
+from agents.problems.episodes import decided_slots, play
+from agents.problems.tasks import AnyTask
 from mec_llm_env import Scenario, Trajectory, evaluate, violations
 from mec_llm_env.mobile_task import MobileTask
 from mec_llm_env.task import Task

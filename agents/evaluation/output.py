@@ -9,7 +9,7 @@ from typing import Any
 from agents.evaluation.figure_options import SCREEN_IN
 from agents.evaluation.report import to_html
 from agents.evaluation.results import AgentResult, instance_rows, to_csv, to_json
-from agents.folders import new_folder
+from agents.storage.folders import new_folder
 from mec_llm_env.files import write_whole
 
 REPORT = "report.html"

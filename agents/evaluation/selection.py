@@ -10,9 +10,9 @@ from typing import Any
 
 from agents.algorithms import ALGORITHMS
 from agents.clairvoyant import CLAIRVOYANT
+from agents.problems.tasks import DEFAULT_ENV, AnyTask, whole_arguments
 from agents.registry import make_agent, pretrained_names, run_config, run_folder
 from agents.run.config import TrainingConfig
-from agents.tasks import DEFAULT_ENV, AnyTask, whole_arguments
 from mec_llm_env.ranges import shorten
 
 #: What an agent is called wherever it is shown, if not by its name.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from agents.algorithms import ALGORITHMS
+from agents.problems.tasks import MOBILE_ENV, environment, make_task
 from agents.run.plain import check_integer, check_plain
 from agents.solvers import SEQUENTIAL
-from agents.tasks import MOBILE_ENV, environment, make_task
 from dashf.registry import check_solver
 from mec_llm_env.config import MOST_PAIRS
 from mec_llm_env.names import did_you_mean

@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from agents.folders import lock_folder, new_folder
-from agents.provenance import provenance
 from agents.run.config import TrainingConfig
+from agents.storage.folders import lock_folder, new_folder
+from agents.storage.provenance import provenance
 from mec_llm_env.files import write_whole
 
 CONFIG = "config.json"

@@ -13,10 +13,10 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.save_util import load_from_zip_file
 
 from agents.algorithms import ALGORITHMS, load_object
+from agents.problems.tasks import AnyTask, make_task
 from agents.run.config import TrainingConfig
 from agents.run.hyperparameters import as_arguments
-from agents.tasks import AnyTask, make_task
-from agents.weights import read_weights, write_weights
+from agents.storage.weights import read_weights, write_weights
 
 FORMAT = "mec-llm-env sb3 policy 1"
 

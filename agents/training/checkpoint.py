@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.folders import free_path, sync
+from agents.storage.folders import free_path, sync
 from agents.training import trust
 
 FOLDER = "checkpoints"

@@ -20,14 +20,14 @@ import numpy as np
 
 import dashf
 import mec_llm_env
-from agents.cache import CACHE as ALL_CACHES
-from agents.cache import cached_arrays, source_hash
-from agents.episodes import Slot, decided_slots
-from agents.instances import demonstration_instances
+from agents.problems.episodes import Slot, decided_slots
+from agents.problems.instances import demonstration_instances
+from agents.problems.tasks import AnyTask, env_id_of
 from agents.registry import make_agent
 from agents.run.config import check_demonstrator
 from agents.solvers import HYSTERESIS_WEIGHT
-from agents.tasks import AnyTask, env_id_of
+from agents.storage.cache import CACHE as ALL_CACHES
+from agents.storage.cache import cached_arrays, source_hash
 from agents.training.surplus import UNIT, priced_surplus
 from mec_llm_env import evaluate
 from mec_llm_env.actions import ActionCodec

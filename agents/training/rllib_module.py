@@ -15,9 +15,9 @@ from ray.rllib.core.rl_module.torch import TorchRLModule
 from ray.rllib.evaluation.postprocessing import Postprocessing
 from torch import Tensor
 
+from agents.problems.tasks import make_task
 from agents.run.config import ENVIRONMENTS_PER_RUN, TrainingConfig
 from agents.run.sb3_policy import untrained_policy
-from agents.tasks import make_task
 
 
 class Evaluated(Distribution):  # type: ignore[misc]  # untyped

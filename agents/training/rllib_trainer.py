@@ -18,7 +18,6 @@ from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.tune.registry import register_env
 
-from agents.ray_tasks import connect
 from agents.run.config import TrainingConfig
 from agents.run.folder import BEST_WEIGHTS
 from agents.run.sb3_policy import untrained_policy, write_policy
@@ -29,6 +28,7 @@ from agents.training.rllib_module import (
     make_envs,
 )
 from agents.training.trainer import Trainer
+from agents.work.ray_tasks import connect
 from mec_llm_env.files import write_whole
 
 _ENV = "mec-llm-batched"

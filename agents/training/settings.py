@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from agents.algorithms import ALGORITHMS, Algorithm
-from agents.command_line import (
+from agents.console.command_line import (
     add_task_options,
     check_memory,
     parse_overrides,
@@ -14,9 +14,9 @@ from agents.command_line import (
     seed_number,
     task_arguments,
 )
+from agents.problems.tasks import DEFAULT_ENV, MOBILE_ENV, make_task, whole_arguments
 from agents.run.config import TrainingConfig, WarmStart
 from agents.run.hyperparameters import RUN_KEYS, load_hyperparameters
-from agents.tasks import DEFAULT_ENV, MOBILE_ENV, make_task, whole_arguments
 from agents.training.demonstrations import OTHERWISE, SCENARIOS
 from agents.training.validation import VALIDATION_EPISODES, VALIDATIONS
 from agents.work import RAY, Workers

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from agents.algorithms import ALGORITHMS
-from agents.folders import lock_folder, remove_hidden
 from agents.run.config import TrainingConfig
 from agents.run.folder import create_run, extend_run, load_config
+from agents.storage.folders import lock_folder, remove_hidden
 from agents.training.checkpoint import FOLDER, cut_back, newest_checkpoint
 from agents.training.trainer import TENSORBOARD, Trainer
 

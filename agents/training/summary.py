@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from agents.instances import mean_scr
+from agents.problems.instances import mean_scr
+from agents.problems.tasks import MOBILE_ENV, make_task
 from agents.registry import make_agent
 from agents.run.folder import load_config
-from agents.tasks import MOBILE_ENV, make_task
 
 RULES = ("gucaa", "rucaa", "random")
 EPISODES = 20

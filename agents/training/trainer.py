@@ -14,11 +14,11 @@ from filelock import FileLock
 from stable_baselines3.common.logger import Logger, configure
 
 from agents.algorithms import ALGORITHMS
-from agents.display import Display
-from agents.folders import remove_hidden, sync
+from agents.console.display import Display
 from agents.run.config import TrainingConfig
 from agents.run.folder import EVALUATIONS
 from agents.run.hyperparameters import as_arguments, check_arguments
+from agents.storage.folders import remove_hidden, sync
 from agents.training.checkpoint import (
     FOLDER,
     Checkpoint,

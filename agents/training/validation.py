@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from agents.bounds import InstanceBounds, certified_bounds
-from agents.episodes import play
-from agents.instances import validation_instances
-from agents.tasks import AnyTask
+from agents.problems.bounds import InstanceBounds, certified_bounds
+from agents.problems.episodes import play
+from agents.problems.instances import validation_instances
+from agents.problems.tasks import AnyTask
 from mec_llm_env import Scenario, Trajectory
 from mec_llm_env.files import write_whole
 from mec_llm_env.mobile_task import MobileTask

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.apg import Apg
-from agents.display import Display
+from agents.console.display import Display
+from agents.problems.tasks import AnyTask
 from agents.run.config import WarmStart
-from agents.tasks import AnyTask
 from agents.training.demonstrations import (
     Demonstrations,
     EpisodeDemonstrations,

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from agents.bounds import certified_bounds
-from agents.cache import cached_arrays, source_hash
-from agents.display import Display
+from agents.console.display import Display
 from agents.evaluation.comparison import Measurement, compare
 from agents.evaluation.results import AgentResult
-from agents.instances import held_out_instances
 from agents.learned import find_model
+from agents.problems.bounds import certified_bounds
+from agents.problems.instances import held_out_instances
+from agents.storage.cache import cached_arrays, source_hash
 from agents.work import HERE, Workers
 from experiments.comparison.plan import UNTRAINED
 from experiments.comparison.runs import Run

@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.evaluation.figure_options import SCREEN_IN
 from agents.evaluation.results import AgentResult, instance_rows, to_csv
-from agents.provenance import provenance
+from agents.storage.provenance import provenance
 from experiments.comparison.curves import Curve, learning_curves
 from experiments.comparison.document import FIGURES, update_page
 from experiments.comparison.figures import draw_all

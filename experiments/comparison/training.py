@@ -23,8 +23,8 @@ from pathlib import Path
 
 from joblib import parallel_config
 
-from agents.display import Display
-from agents.folders import new_folder
+from agents.console.display import Display
+from agents.storage.folders import new_folder
 from agents.training.interrupt import InterruptFlag
 from agents.work import RAY, Workers
 from dashf.common.parallel import completed

@@ -14,6 +14,8 @@ def test_a_library_that_is_missing_is_named(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "sb3_contrib", None)
-    monkeypatch.delitem(sys.modules, "agents.trpo", raising=False)  # it imports that
+    monkeypatch.delitem(
+        sys.modules, "agents.policies.trpo", raising=False
+    )  # it imports that
     with pytest.raises(ValueError, match=r"needs sb3_contrib.*'\.\[contrib\]'"):
         ALGORITHMS[name].load_class()

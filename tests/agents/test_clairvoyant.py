@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 
 import dashf
-from agents import bounds, clairvoyant
-from agents.bounds import certified_bounds
+from agents import clairvoyant
 from agents.clairvoyant import Clairvoyant
-from agents.episodes import play
-from agents.instances import TEST_SEED, held_out_instances, validation_instances
+from agents.problems import bounds
+from agents.problems.bounds import certified_bounds
+from agents.problems.episodes import play
+from agents.problems.instances import (
+    TEST_SEED,
+    held_out_instances,
+    validation_instances,
+)
+from agents.problems.tasks import MOBILE_ENV, make_task
 from agents.registry import make_agent
-from agents.tasks import MOBILE_ENV, make_task
 from mec_llm_env import MOBILE_PRESETS, MobilityConfig, mobile_config
 from mec_llm_env.bank import trajectories
 from mec_llm_env.bank.trajectories import load_trajectory_bank, save_trajectory_bank

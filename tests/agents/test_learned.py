@@ -13,11 +13,11 @@ import pytest
 
 from agents import agent_names, make_agent
 from agents.export import INSTANCES, export
-from agents.instances import mean_scr
 from agents.learned import LearnedAgent
+from agents.problems.instances import mean_scr
+from agents.problems.tasks import make_task
 from agents.registry import PRETRAINED, pretrained_names, run_config
 from agents.run.config import TrainingConfig
-from agents.tasks import make_task
 from agents.training import start
 from mec_llm_env import evaluate, sample_scenario, violations
 from mec_llm_env.task import Task

@@ -8,7 +8,7 @@ import pytest
 from stable_baselines3.common.evaluation import evaluate_policy
 
 from agents import agent_names, make_agent
-from agents.instances import held_out_instances
+from agents.problems.instances import held_out_instances
 from mec_llm_env import ScenarioConfig, evaluate, sample_scenario, violations
 from mec_llm_env.task import Task
 

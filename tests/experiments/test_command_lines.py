@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments import convergence, figure, points, sweep, tradeoff
+from experiments import convergence, sweep, tradeoff
 from experiments.bandwidth import SWEEP as BANDWIDTH
+from experiments.figure import points
+from experiments.figure import sweeps as figure
 from experiments.users import SWEEP as USERS
 from tests.command_lines import figure_words, shown
 

@@ -26,9 +26,9 @@ import torch
 import torch._dynamo  # as the first optimiser does, which would take seconds each time
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.folders import LOCK
 from agents.run.config import TrainingConfig, WarmStart
 from agents.run.folder import is_run
+from agents.storage.folders import LOCK
 from agents.training import demonstrations, start
 from tests.faults.injection import CRASHED, DONE, run_apart
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from agents.instances import held_out_instances, validation_instances
+from agents.problems.instances import held_out_instances, validation_instances
 from mec_llm_env import (
     MOBILE_PRESETS,
     PRESETS,

@@ -12,7 +12,7 @@ import torch
 from agents.apg.algorithm import CHUNK, Apg
 from agents.apg.augmentation import ScenarioBatch
 from agents.policies.set_network import TorchNetwork
-from agents.weights import read_weights, write_weights
+from agents.storage.weights import read_weights, write_weights
 from mec_llm_env import sample_scenario
 from mec_llm_env.task import Task
 

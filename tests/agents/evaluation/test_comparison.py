@@ -7,8 +7,8 @@ import pytest
 
 from agents.evaluation import comparison, evaluators
 from agents.evaluation.comparison import compare
-from agents.instances import held_out_instances
 from agents.learned import LearnedAgent
+from agents.problems.instances import held_out_instances
 from agents.registry import make_agent
 from agents.work import Workers
 from mec_llm_env import evaluate

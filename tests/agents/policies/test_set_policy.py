@@ -11,7 +11,7 @@ import torch
 
 from agents.policies.set_policy import LOG_STD_UNIT, SetPolicy
 from agents.policies.tokens import split_tokens
-from agents.trpo import TRPO
+from agents.policies.trpo import TRPO
 from mec_llm_env import sample_scenario
 from mec_llm_env.sb3 import SB3VecEnv
 from mec_llm_env.task import Task

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from agents.instances import held_out_instances
 from agents.policies.set_critic import SetCritic
 from agents.policies.set_network import NetworkConfig, SetNetwork
 from agents.policies.tokens import MOBILE, ONE_DECISION, split_tokens, tokens_of
-from agents.tasks import MOBILE_ENV, make_task
+from agents.problems.instances import held_out_instances
+from agents.problems.tasks import MOBILE_ENV, make_task
 from mec_llm_env.mobile_task import MobileTask
 from mec_llm_env.scenario import Scenario
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.folders import LOCK
 from agents.run.config import TrainingConfig
 from agents.run.folder import create_run, extend_run, is_run, load_config
+from agents.storage.folders import LOCK
 
 CONFIG = TrainingConfig(
     agent="ppo",

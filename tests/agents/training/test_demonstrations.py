@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dashf
-from agents.instances import (
+from agents.problems.instances import (
     DEMONSTRATION_SEED,
     TEST_SEED,
     VALIDATION_SEED,

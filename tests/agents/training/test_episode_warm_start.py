@@ -13,8 +13,8 @@ import pytest
 import torch
 from stable_baselines3.common.logger import Logger
 
-from agents.episodes import play
-from agents.instances import demonstration_instances
+from agents.problems.episodes import play
+from agents.problems.instances import demonstration_instances
 from agents.registry import make_agent
 from agents.run.config import TrainingConfig, WarmStart
 from agents.training import demonstrations, start

@@ -17,13 +17,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from agents import apg
 from agents.algorithms import ALGORITHMS
-from agents.episodes import play
-from agents.folders import LOCK
-from agents.instances import validation_instances
 from agents.learned import LearnedAgent
+from agents.problems.episodes import play
+from agents.problems.instances import validation_instances
 from agents.run.config import TrainingConfig
 from agents.run.folder import load_config
 from agents.run.hyperparameters import load_hyperparameters
+from agents.storage.folders import LOCK
 from agents.training import sb3_trainer, start, stopwatch
 from agents.training.trainer import Trainer
 from agents.training.validation import Validation

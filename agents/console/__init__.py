@@ -1,0 +1,1 @@
+"""What a command line shows: options and errors, progress and tables, signals."""

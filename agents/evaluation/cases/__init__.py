@@ -1,0 +1,1 @@
+"""Cases of one's own: read, decided, explained and written as a report."""

@@ -1,0 +1,1 @@
+"""What agents decide: tasks, their instances and episodes, certified bounds."""

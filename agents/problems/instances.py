@@ -1,0 +1,92 @@
+"""The scenarios, or trajectories, that agents are validated, tested and cloned on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from agents.problems.episodes import play
+from agents.problems.tasks import AnyTask
+from mec_llm_env import (
+    MobileConfig,
+    Scenario,
+    ScenarioConfig,
+    Trajectory,
+    evaluate,
+    sample_scenario,
+    sample_trajectory,
+)
+from mec_llm_env.held_out import MOST_HELD_OUT, SPLITS
+from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.sampling import is_fixed
+
+#: What agents are compared on, in a batch [I].
+Instances = Scenario | Trajectory
+
+INSTANCES = 100  # unless the command line says
+VALIDATION_SEED = SPLITS["validation"]  # + i is the seed of validation instance i
+TEST_SEED = SPLITS["test"]  # + i is the seed of test instance i
+DEMONSTRATION_SEED = 30_000_000  # + i is the seed of demonstration scenario i
+_MOST = MOST_HELD_OUT  # instances of a kind, so that their seeds do not overlap
+
+
+def validation_instances(config: ScenarioConfig, count: int = 100) -> Any:
+    """Returns the instances [count] that policies are validated on during training."""
+    return _instances(config, VALIDATION_SEED, count)
+
+
+def held_out_instances(config: ScenarioConfig, count: int = 100) -> Any:
+    """Returns the test instances [count], on which agents are compared.
+
+    They are a `Scenario`, or a `Trajectory` of episodes, as the configuration says.
+    """
+    return _instances(config, TEST_SEED, count)
+
+
+def default_count(task: AnyTask) -> int:
+    """Returns how many test instances agents are compared on: 1 if all are the same."""
+    fixed = not isinstance(task, MobileTask) and is_fixed(task.config)
+    return 1 if fixed else INSTANCES
+
+
+def mean_scr(agent: Any, task: AnyTask, count: int) -> float:
+    """Returns the mean SCR of an agent on the first `count` test instances.
+
+    Args:
+        agent: an `Agent`; a `Policy` if decisions follow one another.
+        task: what it decides.
+        count: of instances.
+    """
+    if isinstance(task, MobileTask):
+        trajectory = held_out_instances(task.config, count)
+        return float(play(agent, task, trajectory)["scr"].mean())
+    scenario = held_out_instances(task.config, count)
+    outcome = evaluate(scenario, agent.decide(scenario), task.config.objective)
+    return float(outcome.scr.mean())
+
+
+def demonstration_instances(config: ScenarioConfig, first: int, count: int) -> Any:
+    """Returns the demonstration instances `first` … `first + count − 1`, [count].
+
+    They are those of behaviour cloning, and used for nothing else.
+    """
+    return _instances(config, DEMONSTRATION_SEED + first, count)
+
+
+def _instances(config: ScenarioConfig, first_seed: int, count: int) -> Instances:
+    if not isinstance(config, MobileConfig):
+        return _scenarios(config, first_seed, count)
+    rngs = _generators(first_seed, count)
+    return Trajectory.stack([sample_trajectory(config, rng) for rng in rngs])
+
+
+def _scenarios(config: ScenarioConfig, first_seed: int, count: int) -> Scenario:
+    rngs = _generators(first_seed, count)
+    return Scenario.stack([sample_scenario(config, rng) for rng in rngs])
+
+
+def _generators(first_seed: int, count: int) -> list[np.random.Generator]:
+    if not 1 <= count <= _MOST:
+        raise ValueError(f"`instances` must lie in 1 … {_MOST}; got {count}.")
+    return [np.random.default_rng(first_seed + i) for i in range(count)]

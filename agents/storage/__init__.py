@@ -1,0 +1,1 @@
+"""Files of the checkout: folders made whole, caches, weights, what made a result."""

@@ -1,0 +1,144 @@
+"""Independent work, on the processors of this machine or of a Ray cluster.
+
+What `dashf.common.parallel.completed` does, with the processes that a command line asks
+for: `--jobs`, `--backend`, `--ray-address`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from dashf.common.parallel import completed
+
+PROCESSES, RAY = "processes", "ray"
+BACKENDS = (PROCESSES, RAY)
+
+#: Local processes for each processor, at most; more would only take memory.
+JOBS_A_PROCESSOR = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workers:
+    """Where independent work is done.
+
+    Raises:
+        ValueError: a field is not valid, or Ray is not installed.
+    """
+
+    jobs: int | None = None  # tasks at once; None: 1 here, all processors of a cluster
+    backend: str = PROCESSES  # one of BACKENDS
+    ray_address: str | None = None  # of a cluster's head; None: Ray's own choice
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise ValueError(
+                f"--backend must be one of {', '.join(BACKENDS)}; got {self.backend!r}."
+            )
+        if self.backend != RAY and self.ray_address is not None:
+            raise ValueError("--ray-address needs --backend ray.")
+        if self.backend == RAY and importlib.util.find_spec("ray") is None:
+            raise ValueError(
+                "--backend ray needs Ray, which is not installed: pip install '.[ray]'."
+            )
+        if self.jobs is not None and self.jobs < 1:
+            raise ValueError(f"--jobs must be at least 1; got {self.jobs}.")
+
+    def connect(self) -> None:
+        """Connects to the cluster, where there is one; else does nothing.
+
+        Raises:
+            OSError: nothing answers at the address.
+        """
+        if self.backend == RAY:
+            from agents.work.ray_tasks import connect
+
+            connect(self.ray_address)
+
+    def completed(
+        self, function: Callable[[Any], Any], items: Sequence[Any]
+    ) -> Iterator[tuple[int, Any]]:
+        """Yields `(i, function(items[i]))` as they are done, each on one thread.
+
+        The results are the same with any backend and number of workers.
+
+        Raises:
+            dashf.common.parallel.WorkersLostError: workers were killed again and again.
+        """
+        call = partial(on_one_thread, function)
+        if self.backend == PROCESSES:
+            most = JOBS_A_PROCESSOR * (os.cpu_count() or 1)
+            yield from completed(call, items, min(self.jobs or 1, most))
+            return
+        from joblib import parallel_config
+
+        from agents.work.ray_tasks import RayTasks
+
+        self.connect()
+        with ExitStack() as stack:
+            stack.enter_context(parallel_config(backend=RayTasks()))
+            yield from completed(call, items, self.jobs or -1)
+
+    def share(self, value: Any) -> Shared:
+        """Returns what tasks are to be given in place of a large value."""
+        if self.backend == PROCESSES:
+            return Shared(value, in_cluster=False)
+        import ray
+
+        self.connect()
+        return Shared(ray.put(value), in_cluster=True)
+
+    def results(
+        self,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        advance: Callable[[int], None] = lambda done: None,
+    ) -> list[Any]:
+        """Returns the results of all items, in their order.
+
+        Args:
+            function: of one item.
+            items: what it is called with.
+            advance: called with the number of items that are done.
+        """
+        found: dict[int, Any] = {}
+        for i, result in self.completed(function, items):
+            found[i] = result
+            advance(len(found))
+        return [found[i] for i in range(len(items))]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A value that many tasks need, sent to a node of a cluster once."""
+
+    content: Any  # the value, or where a cluster has it
+    in_cluster: bool
+
+    def get(self) -> Any:
+        """Returns the value, in any process."""
+        if not self.in_cluster:
+            return self.content
+        import ray
+
+        return ray.get(self.content)
+
+
+def on_one_thread(function: Callable[[Any], Any], item: Any) -> Any:
+    """Calls a function with BLAS and OpenMP on one thread.
+
+    Numbers of threads change the last bits of sums.
+    """
+    with threadpool_limits(1):
+        return function(item)
+
+
+#: This process alone.
+HERE = Workers()

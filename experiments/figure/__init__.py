@@ -1,0 +1,1 @@
+"""What the figures of experiments are made of: options, points, drawing, tables."""
