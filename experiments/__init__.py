@@ -1,1 +1,1 @@
-"""Figures: one script each, `python -m experiments.bandwidth --quick`."""
+"""Figures and studies, a command each: `python -m experiments.sweep bandwidth`."""

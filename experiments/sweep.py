@@ -1,12 +1,15 @@
-"""SCR against any parameter of the configuration.
+"""SCR against a quantity: any parameter of the configuration, or one with a name.
 
 `python -m experiments.sweep radio.noise_figure_db --values 3 6 9 12` draws it over that
 parameter, `docs/ranges.md` lists them all. Where a parameter is a range that scenarios
 draw from, all draw the value; where it has an entry for each server, all get it.
+
+`python -m experiments.sweep bandwidth` draws one of the project's own figures.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +17,7 @@ from agents.console.command_line import one_line_errors
 from agents.console.terminal import run_script
 from experiments.figure.drawing import styled
 from experiments.figure.options import add_scenario_options, asked, figure_parser
+from experiments.figure.recipes import RECIPES
 from experiments.figure.sweeps import (
     Sweep,
     checked_configs,
@@ -27,16 +31,12 @@ from mec_llm_env import ScenarioConfig
 NAME = "sweep"
 
 
-def sweep_of(
-    key: str, label: str | None, base: ScenarioConfig, *, logarithmic: bool = False
-) -> Sweep:
+def sweep_of(key: str, base: ScenarioConfig) -> Sweep:
     """Returns the sweep of a parameter.
 
     Args:
         key: dotted, such as "radio.bandwidth_mhz".
-        label: of the axis; the key if None.
         base: in which it has a value.
-        logarithmic: whether the axis is.
 
     Raises:
         ValueError: there is no such parameter, or it is no number.
@@ -61,10 +61,9 @@ def sweep_of(
 
     return Sweep(
         name=key,
-        label=label or key,
+        label=key,
         values=(),
         overrides=overrides,
-        logarithmic=logarithmic,
         whole=whole or _is_whole(present),
     )
 
@@ -72,17 +71,25 @@ def sweep_of(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws the SCR of every agent against a parameter; returns the status."""
     parser = figure_parser(program(NAME), __doc__)
-    parser.add_argument("key", metavar="KEY", help="such as radio.bandwidth_mhz")
+    add = parser.add_argument
+    add(
+        "quantity",
+        metavar="QUANTITY",
+        help=f"parameter, such as radio.bandwidth_mhz, or {', '.join(RECIPES)}",
+    )
     add_scenario_options(parser, swept=True)
-    parser.add_argument("--label", metavar="TEXT", help="of the axis, with unit (KEY)")
-    parser.add_argument("--log", action="store_true", help="logarithmic axis")
+    add("--label", metavar="TEXT", help="of the axis, with unit")
+    add("--log", action="store_true", help="logarithmic axis")
     options = parser.parse_args(arguments)
+    recipe = RECIPES.get(options.quantity)
     with one_line_errors(parser.prog):
-        request = asked(options, lambda base: [options.key])
-        if request.values is None:
-            raise ValueError("--values must say where: --values 1 2 5 10.")
-        sweep = sweep_of(
-            options.key, options.label, request.config, logarithmic=options.log
+        fixed = recipe.fixed if recipe else lambda base: (options.quantity,)
+        request = asked(options, fixed)
+        sweep = recipe or sweep_of(options.quantity, request.config)
+        sweep = dataclasses.replace(
+            sweep,
+            label=options.label or sweep.label,
+            logarithmic=options.log or sweep.logarithmic,
         )
         values = sweep_values(sweep, request)
         if options.log and values[0] <= 0:

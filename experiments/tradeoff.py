@@ -10,6 +10,7 @@ from agents.console.terminal import run_script
 from agents.evaluation.style import looks_of
 from experiments.figure.drawing import panels, styled, write_figure
 from experiments.figure.options import Asked, add_scenario_options, asked, figure_parser
+from experiments.figure.recipes import RECIPES
 from experiments.figure.sweeps import (
     Points,
     about,
@@ -19,9 +20,9 @@ from experiments.figure.sweeps import (
     sweep_values,
 )
 from experiments.figure.tables import Block, interval
-from experiments.weights import SWEEP
 
 NAME = "tradeoff"
+_SWEEP = RECIPES["weights"]
 
 #: Not drawn where others are, as it is far outside; the table has it.
 HIDDEN = ("random",)
@@ -35,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_scenario_options(parser, swept=True)
     options = parser.parse_args(arguments)
     with one_line_errors(parser.prog):
-        request = asked(options, SWEEP.fixed)
-        values = sweep_values(SWEEP, request)
-        configs = checked_configs(SWEEP, request, values)
+        request = asked(options, _SWEEP.fixed)
+        values = sweep_values(_SWEEP, request)
+        configs = checked_configs(_SWEEP, request, values)
     points = decided_points(NAME, request, values, configs)
     with one_line_errors(parser.prog), styled():
         _draw(request, points)
@@ -48,7 +49,7 @@ def _draw(request: Asked, points: Points) -> None:
     """Draws and writes one curve per agent, its points the weights."""
     block = partial(
         Block,
-        axis=SWEEP.label,
+        axis=_SWEEP.label,
         values=points.values,
         reference=request.reference.label,
     )

@@ -5,19 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from agents.console.command_line import one_line_errors
 from agents.console.display import Display
-from agents.console.terminal import run_script
 from agents.evaluation.style import looks_of
-from experiments.figure.drawing import styled, two_panels, write_figure
+from experiments.figure.drawing import two_panels, write_figure
 from experiments.figure.drawn import DrawnAgent, check_sizes
-from experiments.figure.options import Asked, add_scenario_options, asked, figure_parser
+from experiments.figure.options import Asked
 from experiments.figure.points import solved_points
 from experiments.figure.tables import Block
 from mec_llm_env import ScenarioConfig
@@ -77,29 +74,6 @@ def program(name: str) -> str:
     return f"python -m experiments.{name}"
 
 
-def run_sweep(sweep: Sweep, description: str | None) -> None:
-    """Ends the program with a sweep's exit status."""
-    run = partial(main, sweep, description)
-    raise SystemExit(run_script(run, program(sweep.name)))
-
-
-def main(
-    sweep: Sweep, description: str | None, arguments: Sequence[str] | None = None
-) -> int:
-    """Draws the SCR of every agent against the swept quantity; returns the status."""
-    parser = figure_parser(program(sweep.name), description)
-    add_scenario_options(parser, swept=True)
-    options = parser.parse_args(arguments)
-    with one_line_errors(parser.prog):
-        request = asked(options, sweep.fixed)
-        values = sweep_values(sweep, request)
-        configs = checked_configs(sweep, request, values)
-    points = decided_points(sweep.name, request, values, configs)
-    with one_line_errors(parser.prog), styled():
-        draw_sweep(sweep, request, points)
-    return 0
-
-
 def draw_sweep(sweep: Sweep, request: Asked, points: Points) -> None:
     """Draws and writes a sweep."""
     block = Block(
@@ -130,6 +104,8 @@ def sweep_values(sweep: Sweep, request: Asked) -> tuple[float, ...]:
         ValueError: there are none.
     """
     values = request.values or sweep.values
+    if not values:
+        raise ValueError("--values must say where: --values 1 2 5 10.")
     return values[::2] if request.quick else values
 
 

@@ -11,17 +11,14 @@ import numpy as np
 import pytest
 
 from experiments import convergence, sweep, tradeoff
-from experiments.bandwidth import SWEEP as BANDWIDTH
 from experiments.figure import points
-from experiments.figure import sweeps as figure
-from experiments.users import SWEEP as USERS
 from tests.command_lines import figure_words, shown
 
 _KEYS = ("users", "radio.bandwidth_mhz", "workload.tokens", "server.cores", "radio", "")
 
 MAINS: tuple[Callable[[list[str]], int], ...] = (
-    lambda words: figure.main(BANDWIDTH, "A sweep.", words),
-    lambda words: figure.main(USERS, "A sweep.", words),
+    lambda words: sweep.main(["bandwidth", *words]),
+    lambda words: sweep.main(["users", *words]),
     convergence.main,
     tradeoff.main,
     lambda words: sweep.main([_KEYS[len(words) % len(_KEYS)], *words]),

@@ -17,20 +17,12 @@ import pytest
 import dashf
 from dashf import Status, solve
 from experiments import convergence, migrations, sweep, tradeoff
-from experiments.bandwidth import SWEEP as BANDWIDTH
 from experiments.figure import points
-from experiments.figure import sweeps as figure
 from experiments.figure.drawing import write_files
-from experiments.server_frequency import SWEEP as SERVER_FREQUENCY
-from experiments.transmit_power import SWEEP as TRANSMIT_POWER
-from experiments.user_frequency import SWEEP as USER_FREQUENCY
-from experiments.users import SWEEP as USERS
-from experiments.weights import SWEEP as WEIGHTS
+from experiments.figure.recipes import RECIPES
+from experiments.figure.sweeps import Sweep
 from mec_llm_env import ScenarioConfig, sample_scenario
 
-SWEEPS = [
-    *(BANDWIDTH, SERVER_FREQUENCY, TRANSMIT_POWER, USER_FREQUENCY, USERS, WEIGHTS),
-]
 TINY = ["--preset", "tiny-4x2", "--instances", "2"]
 FAST = ["--agents", "gucaa", "rucaa", "random"]
 
@@ -45,10 +37,10 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def drawn(script: Any, *words: str) -> int:
-    """Returns the exit status of a figure's command line."""
+    """Returns the exit status of a figure's command line, or of a sweep by its name."""
     try:
-        if isinstance(script, figure.Sweep):
-            return figure.main(script, "A sweep.", words)
+        if isinstance(script, str):
+            return sweep.main([script, *words])
         return script.main(words)
     except SystemExit as ended:
         return int(ended.code or 0)
@@ -60,7 +52,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_a_sweep_writes_a_table_and_a_picture(folder: Path, capsys: Any) -> None:
     words = [*TINY, "--values", "5", "10", "--agents", "dashf", "gucro", "random"]
-    assert drawn(BANDWIDTH, *words) == 0
+    assert drawn("bandwidth", *words) == 0
     out = capsys.readouterr().out
     assert "bandwidth.png" in out
     assert "mean over 2 test scenarios of tiny-4x2, with 95 % confidence" in out
@@ -98,14 +90,14 @@ def test_figures_are_redrawn_from_the_cache_in_every_format(
     folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [*TINY, *FAST, "--values", "5", "10"]
-    assert drawn(BANDWIDTH, *words) == 0
+    assert drawn("bandwidth", *words) == 0
 
     def refuse(*arguments: Any, **options: Any) -> Any:
         raise AssertionError("decided again")
 
     monkeypatch.setattr(dashf, "solve", refuse)
     words += ["--format", kind, "--width", "3.5in", "--table", "latex", "--overwrite"]
-    assert drawn(BANDWIDTH, *words) == 0
+    assert drawn("bandwidth", *words) == 0
     content = (folder / f"bandwidth.{kind}").read_bytes()
     if kind == "pdf":
         check_pdf(content, width_pt=252)
@@ -141,7 +133,7 @@ def test_equal_figures_are_equal_files(tmp_path: Path) -> None:
     for k in range(2):
         for kind in ("pdf", "svg", "png"):
             words = [*TINY, *FAST, "--values", "5", "--format", kind]
-            assert drawn(BANDWIDTH, *words, "--output", str(tmp_path / f"{k}")) == 0
+            assert drawn("bandwidth", *words, "--output", str(tmp_path / f"{k}")) == 0
         files.append({p.name: p.read_bytes() for p in (tmp_path / f"{k}").iterdir()})
     assert files[0] == files[1]
     assert len(files[0]) == 4
@@ -149,18 +141,18 @@ def test_equal_figures_are_equal_files(tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten_but_when_asked(folder: Path, capsys: Any) -> None:
     words = [*TINY, *FAST, "--values", "5"]
-    assert drawn(BANDWIDTH, *words) == 0
+    assert drawn("bandwidth", *words) == 0
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    assert drawn(BANDWIDTH, *words) == 0  # the same again
+    assert drawn("bandwidth", *words) == 0  # the same again
     capsys.readouterr()
-    assert drawn(BANDWIDTH, *words, "--instances", "3") == 2
+    assert drawn("bandwidth", *words, "--instances", "3") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "bandwidth.png' is there, and is another" in line
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     # Another file of a pair is in the way: neither is written.
-    assert drawn(BANDWIDTH, *words, "--instances", "3", "--format", "pdf") == 2
+    assert drawn("bandwidth", *words, "--instances", "3", "--format", "pdf") == 2
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
-    assert drawn(BANDWIDTH, *words, "--instances", "3", "--overwrite") == 0
+    assert drawn("bandwidth", *words, "--instances", "3", "--overwrite") == 0
     assert (folder / "bandwidth.csv").read_bytes() != before[folder / "bandwidth.csv"]
 
 
@@ -180,12 +172,12 @@ def test_learned_agents_and_own_configurations_are_drawn(
     words = ["--config", "own.json", "--override", "radio.bandwidth_mhz=3"]
     words += ["--instances", "2", "--values", "0.2", "0.8"]
     words += ["--agents", "dual", "apg:pretrained", "--reference", "apg:pretrained"]
-    assert drawn(WEIGHTS, *words) == 0, capsys.readouterr().err
+    assert drawn("weights", *words) == 0, capsys.readouterr().err
     found = rows(folder / "weights.csv")
     assert {row["agent"] for row in found} == {"dual", "apg:pretrained"}
     assert {row["reference"] for row in found} == {"apg:pretrained"}
     base = ScenarioConfig.from_dict({**own, "radio.bandwidth_mhz": 3})
-    config = WEIGHTS.config(base, 0.2)
+    config = RECIPES["weights"].config(base, 0.2)
     scr = [
         solve(
             sample_scenario(config, np.random.default_rng(20_000_000 + i)),
@@ -209,7 +201,7 @@ def test_a_reader_of_configurations_is_used_if_there_is_one(
         ScenarioConfig, "from_file", staticmethod(from_file), raising=False
     )
     words = [*FAST, "--instances", "2", "--values", "5", "--config", "own.toml"]
-    assert drawn(BANDWIDTH, *words) == 0
+    assert drawn("bandwidth", *words) == 0
 
 
 @pytest.mark.parametrize(
@@ -249,11 +241,11 @@ def test_mistakes_are_one_line(words: list[str], text: str, capsys: Any) -> None
     Path("broken.json").write_text("{")
     Path("list.json").write_text("[1]")
     before = set(Path().rglob("*"))
-    assert drawn(BANDWIDTH, *words) == 2
+    assert drawn("bandwidth", *words) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     (line,) = printed.err.splitlines()
-    assert line.startswith("python -m experiments.bandwidth: error: ")
+    assert line.startswith("python -m experiments.sweep: error: ")
     assert text in line
     assert set(Path().rglob("*")) == before
     assert not points.CACHE.exists()
@@ -261,26 +253,26 @@ def test_mistakes_are_one_line(words: list[str], text: str, capsys: Any) -> None
 
 def test_a_policy_of_another_size_is_refused_before_any_work(capsys: Any) -> None:
     words = ["--agents", "dual", "ppo:pretrained", "--values", "4"]
-    if drawn(USERS, *words, "--instances", "2") == 0:
+    if drawn("users", *words, "--instances", "2") == 0:
         pytest.skip("it takes any size")
     assert "users" in capsys.readouterr().err
     assert not points.CACHE.exists()
 
 
 def test_whole_numbers_are_not_rounded(capsys: Any) -> None:
-    assert drawn(USERS, "--values", "2.5") == 2
+    assert drawn("users", "--values", "2.5") == 2
     assert "must be whole numbers for 'users'; got 2.5" in capsys.readouterr().err
 
 
 def test_any_parameter_can_be_swept(folder: Path, capsys: Any) -> None:
     words = [*TINY, *FAST, "--values", "64", "256", "--log", "--label", "tokens, each"]
-    assert drawn(sweep, "workload.tokens", *words) == 0
+    assert drawn("workload.tokens", *words) == 0
     found = rows(folder / "workload.tokens.csv")
     assert {row["axis"] for row in found} == {"tokens, each"}
     config = ScenarioConfig.preset("tiny-4x2")
-    swept = sweep.sweep_of("workload.tokens", None, config)
+    swept = sweep.sweep_of("workload.tokens", config)
     assert swept.config(config, 64).workload.tokens == (64, 64)
-    swept = sweep.sweep_of("server.frequency_ghz", None, config)
+    swept = sweep.sweep_of("server.frequency_ghz", config)
     assert swept.config(config, 2.5).server.frequency_ghz == (2.5, 2.5)
     capsys.readouterr()
     for key, values, text in (
@@ -289,9 +281,9 @@ def test_any_parameter_can_be_swept(folder: Path, capsys: Any) -> None:
         ("radio.bandwidth_mhz", ["0", "1", "--log"], "--log needs --values above 0"),
         ("workload.tokens", ["1.5"], "must be whole numbers"),
     ):
-        assert drawn(sweep, key, *TINY, *FAST, "--values", *values) == 2, key
+        assert drawn(key, *TINY, *FAST, "--values", *values) == 2, key
         assert text in capsys.readouterr().err
-    assert drawn(sweep, "users", *TINY) == 2
+    assert drawn("workload.tokens", *TINY) == 2
     assert "--values must say where" in capsys.readouterr().err
 
 
@@ -342,10 +334,10 @@ def test_points_hold_what_the_solvers_found() -> None:
 
 
 def test_an_agent_s_decisions_do_not_depend_on_the_others(folder: Path) -> None:
-    assert drawn(BANDWIDTH, *TINY, "--values", "5", "--agents", "random") == 0
+    assert drawn("bandwidth", *TINY, "--values", "5", "--agents", "random") == 0
     alone = rows(folder / "bandwidth.csv")[0]["mean"]
     words = [*TINY, "--values", "5", "--agents", "rucaa", "random", "--overwrite"]
-    assert drawn(BANDWIDTH, *words) == 0
+    assert drawn("bandwidth", *words) == 0
     assert rows(folder / "bandwidth.csv")[1]["mean"] == alone
 
 
@@ -408,8 +400,8 @@ def test_the_rate_of_migrations_by_hand() -> None:
     assert found.tolist() == pytest.approx([25, 75])
 
 
-@pytest.mark.parametrize("swept", SWEEPS, ids=lambda swept: swept.name)
-def test_every_value_is_a_scenario_of_its_own(swept: figure.Sweep) -> None:
+@pytest.mark.parametrize("swept", RECIPES.values(), ids=RECIPES)
+def test_every_value_is_a_scenario_of_its_own(swept: Sweep) -> None:
     base = ScenarioConfig()
     configs = {swept.config(base, value) for value in swept.values}
     assert len(configs) == len(swept.values)
@@ -421,8 +413,8 @@ def test_server_frequency_keeps_the_power_coefficient(base: dict[str, Any]) -> N
     if base:
         base = {**base, "server.power_w": [5, 6, 7], "server.cores": [1, 2, 3]}
     config = ScenarioConfig().with_overrides(base)
-    for value in SERVER_FREQUENCY.values:
-        server = SERVER_FREQUENCY.config(config, value).server
+    for value in RECIPES["server_frequency"].values:
+        server = RECIPES["server_frequency"].config(config, value).server
         for m in range(len(config.server.power_w)):
             assert server.power_w[m] / server.frequency_ghz[m] ** 3 == pytest.approx(
                 config.server.power_w[m] / config.server.frequency_ghz[m] ** 3
