@@ -32,7 +32,7 @@ from experiments.figure import check_output, program
 from experiments.options import figure_parser
 from experiments.tables import Block, interval
 from mec_llm_env import MobileConfig, Trajectory
-from mec_llm_env.mobile_config import SPEED_CLASSES
+from mec_llm_env.mobile.config import SPEED_CLASSES
 
 Array = Any
 
