@@ -37,7 +37,7 @@ from agents.training.settings import (
 )
 from agents.training.summary import compare_with_rules
 from agents.training.trust import can_sign
-from mec_llm_env.mobile_task import REWARDS
+from mec_llm_env.mobile.task import REWARDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,9 +14,9 @@ from agents.problems.bounds import instances_key
 from agents.storage.cache import CACHE, cached_arrays
 from dashf.sequential.plan import along
 from mec_llm_env import MobileConfig, Trajectory, evaluate, violations
-from mec_llm_env.bank.trajectories import load_trajectory_bank, trajectory_bank_presets
 from mec_llm_env.files import Arrays
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.bank import load_trajectory_bank, trajectory_bank_presets
+from mec_llm_env.mobile.task import MobileTask
 
 Array = np.ndarray[Any, Any]
 

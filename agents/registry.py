@@ -16,7 +16,7 @@ from agents.problems.tasks import MOBILE_ENV, AnyTask, make_task
 from agents.run.config import TrainingConfig
 from agents.run.folder import is_run, load_config
 from agents.solvers import SEQUENTIAL, SequentialAgent, SolverAgent
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
 

@@ -10,7 +10,7 @@ from agents.problems.tasks import AnyTask
 from dashf.policy import ObservingPolicy
 from dashf.registry import RANDOM
 from mec_llm_env import Allocation, Scenario
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 
 #: The share of a migration's cost that `hysteresis` minds; tuned on validation episodes
 #: of mobile-10x2.

@@ -41,8 +41,8 @@ from mec_llm_env import (
     sample_trajectory,
 )
 from mec_llm_env.bank import FIRST_SEED, save_bank
-from mec_llm_env.bank.trajectories import save_trajectory_bank
 from mec_llm_env.files import write_whole
+from mec_llm_env.mobile.bank import save_trajectory_bank
 
 PACKAGE = Path(__file__).parents[1] / "mec_llm_env" / "bank"
 

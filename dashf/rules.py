@@ -22,7 +22,7 @@ from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.actions import RESOURCES, decode_resources
 from mec_llm_env.allocation import one_hot
 from mec_llm_env.assignment import assign
-from mec_llm_env.layers import whole_layers
+from mec_llm_env.workload.layers import whole_layers
 
 _START_SPLIT = 0.3
 

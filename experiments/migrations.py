@@ -36,7 +36,7 @@ from experiments.figure.options import figure_parser
 from experiments.figure.sweeps import check_output, program
 from experiments.figure.tables import Block, interval
 from mec_llm_env import MobileConfig, Trajectory
-from mec_llm_env.mobile_config import SPEED_CLASSES
+from mec_llm_env.mobile.config import SPEED_CLASSES
 
 Array = Any
 

@@ -6,18 +6,18 @@ import gymnasium as _gymnasium
 
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.config import PRESETS, ObjectiveConfig, ScenarioConfig
-from mec_llm_env.llms import DECODERS, Decoder
-from mec_llm_env.mobile_config import (
+from mec_llm_env.mobile.config import (
     MOBILE_PRESETS,
     MigrationConfig,
     MobileConfig,
     MobilityConfig,
 )
+from mec_llm_env.mobile.traces import read_traces
+from mec_llm_env.mobile.trajectory import Trajectory, sample_trajectory
 from mec_llm_env.objective import Outcome, evaluate, violations
 from mec_llm_env.sampling import sample_scenario
 from mec_llm_env.scenario import Scenario
-from mec_llm_env.traces import read_traces
-from mec_llm_env.trajectory import Trajectory, sample_trajectory
+from mec_llm_env.workload.llms import DECODERS, Decoder
 
 if _typing.TYPE_CHECKING:
     from mec_llm_env.multi_agent import MecLlmParallelEnv
@@ -84,8 +84,8 @@ def parallel_env(
 _KINDS = {
     "MecLlm": ("env:MecLlmEnv", "vector_env:MecLlmVectorEnv"),
     "MecLlmMobile": (
-        "mobile_env:MecLlmMobileEnv",
-        "mobile_vector_env:MecLlmMobileVectorEnv",
+        "mobile.env:MecLlmMobileEnv",
+        "mobile.vector_env:MecLlmMobileVectorEnv",
     ),
 }
 

@@ -17,11 +17,11 @@ from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation, indicator
 from mec_llm_env.assignment import assign
 from mec_llm_env.config import ScenarioConfig
-from mec_llm_env.layers import whole_layers
 from mec_llm_env.objective import check_shapes
 from mec_llm_env.ranges import shorten
 from mec_llm_env.record import checked_numpy, describe_index, first_index
 from mec_llm_env.scenario import Scenario
+from mec_llm_env.workload.layers import whole_layers
 
 ENCODINGS = ("box", "multi_discrete", "dict", "dict_flat")
 _KEYS = ("association", "resources")  # of the dictionaries

@@ -19,10 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from mec_llm_env.config_file import read_config
-from mec_llm_env.llms import Decoder, decoder_of, gpt, model_text
+from mec_llm_env.channel.path_loss import LAWS, Law
 from mec_llm_env.names import by_name, did_you_mean, nearest
-from mec_llm_env.path_loss import LAWS, Law
 from mec_llm_env.ranges import (
     Checked,
     Rule,
@@ -33,7 +31,9 @@ from mec_llm_env.ranges import (
     number,
     shorten,
 )
-from mec_llm_env.workload import Adapter, Houlsby, Lora
+from mec_llm_env.scenario_file.reading import read_config
+from mec_llm_env.workload.adapters import Adapter, Houlsby, Lora
+from mec_llm_env.workload.llms import Decoder, decoder_of, gpt, model_text
 
 #: Users times servers, at most.
 MOST_PAIRS = 2_000_000

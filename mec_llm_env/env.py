@@ -254,7 +254,6 @@ def open_window(render_mode: str | None, metadata: dict[str, Any]) -> Any:
     """
     if render_mode != "human":
         return None
-    from mec_llm_env import rendering  # noqa: F401  says what it needs
-    from mec_llm_env.window import Window
+    from mec_llm_env.rendering.window import Window
 
     return Window("mec-llm-env", metadata["render_fps"])

@@ -14,9 +14,8 @@ import numpy as np
 
 from mec_llm_env._array import Array, namespace
 from mec_llm_env.allocation import Allocation
-from mec_llm_env.channel import downlink_rate_bit_per_s, uplink_rate_bit_per_s
+from mec_llm_env.channel.link import downlink_rate_bit_per_s, uplink_rate_bit_per_s
 from mec_llm_env.config import ObjectiveConfig, checked_objective
-from mec_llm_env.layers import whole_layers
 from mec_llm_env.record import (
     ArrayRecord,
     checked_record,
@@ -24,6 +23,7 @@ from mec_llm_env.record import (
     first_index,
 )
 from mec_llm_env.scenario import Scenario
+from mec_llm_env.workload.layers import whole_layers
 
 #: Largest relative violation of a constraint that `evaluate` lets pass.
 TOLERANCE = 1e-6

@@ -18,10 +18,10 @@ import numpy as np
 from gymnasium import spaces
 
 from mec_llm_env._array import Array, like, namespace
-from mec_llm_env.layers import whole_layers
 from mec_llm_env.ranges import Limits, shorten
 from mec_llm_env.record import checked_numpy, first_index
 from mec_llm_env.scenario import FIELD_LIMITS, Scenario
+from mec_llm_env.workload.layers import whole_layers
 
 #: Bound of every entry; in practice entries lie within about ±3.
 LIMIT = 10.0

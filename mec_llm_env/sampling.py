@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 
 from mec_llm_env._array import Array, like, namespace, ndtri
-from mec_llm_env.channel import NEPER_PER_DB, shadowing_nepers
+from mec_llm_env.channel.link import NEPER_PER_DB, shadowing_nepers
+from mec_llm_env.channel.path_loss import MeanGain
 from mec_llm_env.config import ScenarioConfig, ruled
-from mec_llm_env.path_loss import MeanGain
 from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.scenario import FIELD_LIMITS, GPU_POWER_W, Scenario
-from mec_llm_env.workload import adapter_size_bit, dataset_size_bit, training_flop
+from mec_llm_env.workload.adapters import (
+    adapter_size_bit,
+    dataset_size_bit,
+    training_flop,
+)
 
 #: Uniforms are kept this far from 0 and 1: gains stay positive and finite. It changes
 #: the distributions by 2e-9 in total variation.

@@ -12,10 +12,10 @@ import numpy as np
 
 from mec_llm_env._array import Array
 from mec_llm_env.files import read_arrays, write_arrays
-from mec_llm_env.layers import whole_layers
 from mec_llm_env.names import by_name
 from mec_llm_env.ranges import Limits, shorten
 from mec_llm_env.record import ArrayRecord, as_floats, describe_index, first_index
+from mec_llm_env.workload.layers import whole_layers
 
 #: Of a GPU at full speed, κ f³: a coefficient in another unit is far outside.
 GPU_POWER_W = Limits(1e-9, 1e9)

@@ -46,22 +46,19 @@ def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
 @pytest.mark.parametrize("package", ["mec_llm_env", "dashf"])
 def test_the_library_imports_optional_libraries_late(package: str) -> None:
     adapters = {"sb3.py", "jax_env.py"}  # imported by those who have them
-    # Imported by rendering.py, which says that Matplotlib is needed, and late itself.
-    adapters |= {"decision_panels.py", "gain_matrix.py"}
     for path in modules(package):
-        if path.name not in adapters:
+        # `rendering` says that Matplotlib is needed, and is imported late itself.
+        if path.name not in adapters and path.parent.name != "rendering":
             for name in imports(path, top_level=True):
                 assert name.split(".")[0] not in OPTIONAL, f"{path} imports {name}"
 
 
-def test_rendering_alone_imports_its_panels() -> None:
-    importers = {
-        path.name
-        for path in modules("mec_llm_env")
-        for name in imports(path)
-        if name.startswith(("mec_llm_env.decision_panels", "mec_llm_env.gain_matrix"))
-    }
-    assert importers == {"rendering.py", "decision_panels.py"}
+def test_pictures_are_imported_when_they_are_drawn() -> None:
+    room = ROOT / "mec_llm_env" / "rendering"
+    for path in modules("mec_llm_env"):
+        if path.parent != room:
+            for name in imports(path, top_level=True):
+                assert not name.startswith("mec_llm_env.rendering"), path
 
 
 def test_kernels_and_loops_are_plain_functions() -> None:

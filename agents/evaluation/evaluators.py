@@ -15,7 +15,7 @@ from agents.clairvoyant import Clairvoyant
 from agents.problems.episodes import decided_slots, play
 from agents.problems.tasks import AnyTask
 from mec_llm_env import Scenario, Trajectory, evaluate, violations
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.task import Task
 
 Array = np.ndarray[Any, Any]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from mec_llm_env.mobile_observations import MOBILE_SERVER_FEATURES, MOBILE_USER_FEATURES
+from mec_llm_env.mobile.observations import MOBILE_SERVER_FEATURES, MOBILE_USER_FEATURES
 from mec_llm_env.observations import SERVER_FEATURES, USER_FEATURES
 
 #: The column of a server token that tells how many users it may serve.

@@ -19,8 +19,8 @@ from agents.work import HERE, Workers
 from dashf.result import NEAR
 from mec_llm_env import ObjectiveConfig, Scenario, Trajectory
 from mec_llm_env.bank import bank_presets, load_bank
-from mec_llm_env.bank.trajectories import load_trajectory_bank, trajectory_bank_presets
 from mec_llm_env.files import Arrays
+from mec_llm_env.mobile.bank import load_trajectory_bank, trajectory_bank_presets
 
 Array = np.ndarray[Any, Any]
 

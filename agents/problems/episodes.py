@@ -10,7 +10,7 @@ import numpy as np
 
 from agents.base import Policy
 from mec_llm_env import Allocation, Outcome, Scenario, Trajectory, violations
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.vector_env import DecisionVectorEnv
 
 Array = np.ndarray[Any, Any]

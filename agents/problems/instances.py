@@ -18,7 +18,7 @@ from mec_llm_env import (
     sample_trajectory,
 )
 from mec_llm_env.held_out import MOST_HELD_OUT, SPLITS
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.sampling import is_fixed
 
 #: What agents are compared on, in a batch [I].

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mec_llm_env import MOBILE_PRESETS, PRESETS
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.task import Task
 
 DEFAULT_ENV = "MecLlm-v0"

@@ -32,7 +32,7 @@ from agents.training.surplus import UNIT, priced_surplus
 from mec_llm_env import evaluate
 from mec_llm_env.actions import ActionCodec
 from mec_llm_env.files import Arrays
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.observations import ObservationCodec
 from mec_llm_env.sampling import noise_rises
 from mec_llm_env.task import Task

@@ -26,7 +26,7 @@ from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from agents.training.surplus import UNIT, priced_surplus
-from mec_llm_env.mobile_vector_env import MecLlmMobileVectorEnv
+from mec_llm_env.mobile.vector_env import MecLlmMobileVectorEnv
 from mec_llm_env.vector_env import DecisionVectorEnv
 
 Array = np.ndarray[Any, Any]

@@ -15,7 +15,7 @@ from agents.problems.instances import validation_instances
 from agents.problems.tasks import AnyTask
 from mec_llm_env import Scenario, Trajectory
 from mec_llm_env.files import write_whole
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.task import Task
 
 Array = np.ndarray[Any, Any]

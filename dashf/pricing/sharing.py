@@ -26,9 +26,9 @@ from dashf.pricing.price_search import search_prices
 from dashf.pricing.rounding import Best, likely_choices, share_options
 from dashf.pricing.whole_layers import with_whole_layers
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
-from mec_llm_env.layers import whole_layers
 from mec_llm_env.objective import TOLERANCE
 from mec_llm_env.record import describe_index, first_index
+from mec_llm_env.workload.layers import whole_layers
 
 _COMBINATIONS = 8  # of parts of φ, at most
 EFFORTS = ("full", "fast")

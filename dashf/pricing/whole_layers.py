@@ -22,7 +22,7 @@ from dashf.pricing.options import Prices
 from dashf.pricing.rounding import Best, best_moves, share_options
 from dashf.result import Iteration, SolveResult, Status
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
-from mec_llm_env.layers import whole_layers
+from mec_llm_env.workload.layers import whole_layers
 
 _ROUNDS, _CANDIDATES = 8, 8  # of moves, and how many are tried in each
 _GAIN = 1e-6  # relative gain of SCR below which moves end

@@ -16,8 +16,8 @@ import numpy as np
 
 from dashf.common.arrays import Array
 from mec_llm_env import MobileConfig, Scenario
-from mec_llm_env.mobile_observations import MobileObservation
-from mec_llm_env.mobility import move
+from mec_llm_env.mobile.mobility import move
+from mec_llm_env.mobile.observations import MobileObservation
 from mec_llm_env.sampling import scenario_sampler
 
 _DB = 10 / math.log(10)

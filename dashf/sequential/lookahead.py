@@ -26,7 +26,7 @@ from dashf.sequential.choice import best_association, share
 from dashf.sequential.forecast import expected_slots
 from mec_llm_env import Allocation, MobileConfig, ObjectiveConfig, Scenario
 from mec_llm_env.assignment import round_assignment
-from mec_llm_env.mobile_observations import MobileObservation
+from mec_llm_env.mobile.observations import MobileObservation
 
 _CANDIDATES = 24  # moves that are judged in a round, at most
 _SLOTS_OF_PRIOR = 2  # slots that the ratio of this one counts for

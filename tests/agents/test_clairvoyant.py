@@ -21,10 +21,11 @@ from agents.problems.instances import (
 )
 from agents.problems.tasks import MOBILE_ENV, make_task
 from agents.registry import make_agent
-from mec_llm_env import MOBILE_PRESETS, MobilityConfig, mobile_config
-from mec_llm_env.bank import trajectories
-from mec_llm_env.bank.trajectories import load_trajectory_bank, save_trajectory_bank
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env import MOBILE_PRESETS, MobilityConfig
+from mec_llm_env.mobile import bank as trajectories
+from mec_llm_env.mobile import config as mobile_config
+from mec_llm_env.mobile.bank import load_trajectory_bank, save_trajectory_bank
+from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.task import Task
 
 SMALL = {"users": 3, "servers": 2, "mobility.slots": 3}

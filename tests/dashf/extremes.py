@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from mec_llm_env import ObjectiveConfig, Scenario, ScenarioConfig, sample_scenario
-from mec_llm_env.llms import DECODERS
-from mec_llm_env.path_loss import LAWS
+from mec_llm_env.channel.path_loss import LAWS
+from mec_llm_env.workload.llms import DECODERS
 
 
 def random_objective(rng: np.random.Generator) -> ObjectiveConfig:

@@ -16,8 +16,8 @@ UNIT = 2.0**-30
 def hurried() -> Iterator[None]:
     """Pictures do not wait for their turn: Gymnasium's checks show many."""
     with pytest.MonkeyPatch.context() as patch:
-        if find_spec("pygame"):
-            patch.setattr("mec_llm_env.window.sleep", lambda _: None)
+        if find_spec("pygame") and find_spec("matplotlib"):
+            patch.setattr("mec_llm_env.rendering.window.sleep", lambda _: None)
         yield
 
 

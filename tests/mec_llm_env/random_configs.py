@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from mec_llm_env import ScenarioConfig
+from mec_llm_env.channel.path_loss import LAWS
 from mec_llm_env.config import ruled
-from mec_llm_env.path_loss import LAWS
 from mec_llm_env.ranges import Rule
 from tests.dashf.extremes import random_channel, random_workload
 

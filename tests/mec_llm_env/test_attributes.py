@@ -12,7 +12,7 @@ from gymnasium.error import ResetNeeded
 from mec_llm_env import Scenario
 from mec_llm_env.env import MecLlmEnv
 from mec_llm_env.record import ArrayRecord
-from tests.mec_llm_env.test_mobile_vector_env import make_both as make_both_mobile
+from tests.mec_llm_env.mobile.test_vector_env import make_both as make_both_mobile
 from tests.mec_llm_env.test_vector_env import MODES, make_both
 
 B = 5  # of `make_both`

@@ -7,7 +7,7 @@ import pytest
 from mec_llm_env import PRESETS, ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env import bank as module
 from mec_llm_env.bank import FIRST_SEED, bank_presets, digest, load_bank, save_bank
-from mec_llm_env.bank.trajectories import load_trajectory_bank
+from mec_llm_env.mobile.bank import load_trajectory_bank
 from tests.mec_llm_env.cases import damaged
 
 COUNTS = {"paper-10x2": 100, "tiny-4x2": 100, "medium-50x10": 100, "large-1000x50": 8}

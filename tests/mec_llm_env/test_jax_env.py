@@ -14,11 +14,11 @@ from mec_llm_env import Scenario, evaluate
 from mec_llm_env.actions import ENCODINGS, ActionCodec, register_encoding
 from mec_llm_env.bank import load_bank
 from mec_llm_env.env import MecLlmEnv
-from mec_llm_env.layers import whole_layers
 from mec_llm_env.observations import ENCODINGS as OBSERVATION_ENCODINGS
 from mec_llm_env.observations import OBSERVABLE
 from mec_llm_env.task import Task
 from mec_llm_env.vector_env import MecLlmVectorEnv
+from mec_llm_env.workload.layers import whole_layers
 from tests.mec_llm_env.random_configs import random_overrides
 
 jax = pytest.importorskip("jax")

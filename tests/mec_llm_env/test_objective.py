@@ -19,8 +19,8 @@ from mec_llm_env import (
     violations,
 )
 from mec_llm_env.actions import ActionCodec
-from mec_llm_env.layers import whole_layers
 from mec_llm_env.scenario import GPU_POWER_W
+from mec_llm_env.workload.layers import whole_layers
 from tests.mec_llm_env.cases import equal_allocation, golden_cases, golden_scenario
 from tests.mec_llm_env.conftest import UNIT
 

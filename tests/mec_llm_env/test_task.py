@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mec_llm_env import DECODERS, Scenario, ScenarioConfig
-from mec_llm_env.path_loss import LAWS
+from mec_llm_env.channel.path_loss import LAWS
 from mec_llm_env.ranges import Rule
 from mec_llm_env.sampling import PARAMETERS, scenario_sampler
 from mec_llm_env.task import Task

@@ -11,7 +11,7 @@ from agents.policies.set_network import NetworkConfig, SetNetwork
 from agents.policies.tokens import MOBILE, ONE_DECISION, split_tokens, tokens_of
 from agents.problems.instances import held_out_instances
 from agents.problems.tasks import MOBILE_ENV, make_task
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.scenario import Scenario
 
 NETWORK = NetworkConfig(width=8, pair_layers=1, user_layers=1, pooled=2)

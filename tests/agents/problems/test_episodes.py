@@ -12,7 +12,7 @@ from agents.problems.episodes import decided_slots, play
 from agents.problems.instances import TEST_SEED, held_out_instances
 from agents.problems.tasks import MOBILE_ENV, make_task
 from agents.registry import make_agent
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 
 
 def sizes(seed: int) -> dict[str, Any]:

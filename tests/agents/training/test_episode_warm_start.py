@@ -22,7 +22,7 @@ from agents.training.demonstrations import EpisodeDemonstrations, demonstrate
 from agents.training.imitation import imitation_loss, permuted, values
 from agents.training.surplus import UNIT
 from agents.training.warm_start import _returns, _split, clone
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 from tests.agents.training.test_trainer import (
     assert_same_weights,
     at_decision,

@@ -23,7 +23,7 @@ from mec_llm_env import (
     violations,
 )
 from mec_llm_env.allocation import one_hot
-from mec_llm_env.layers import whole_layers
+from mec_llm_env.workload.layers import whole_layers
 from tests.dashf.extremes import (
     random_configuration,
     random_objective,

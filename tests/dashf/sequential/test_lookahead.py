@@ -12,7 +12,7 @@ import dashf
 import mec_llm_env  # noqa: F401 - registers the environments
 from dashf.sequential.forecast import expected_slots
 from mec_llm_env import MobileConfig, sample_trajectory, violations
-from mec_llm_env.mobile_task import MobileTask
+from mec_llm_env.mobile.task import MobileTask
 
 #: Everybody walks.
 WALK = {

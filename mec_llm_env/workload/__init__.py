@@ -1,0 +1,1 @@
+"""What is trained: decoders, their adapters, and whole layers of them."""

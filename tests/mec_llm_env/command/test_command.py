@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mec_llm_env import MobileConfig, ScenarioConfig
+from mec_llm_env.command import main
+from mec_llm_env.command.example import example_config
+
+PHONES = Path(__file__).parents[3] / "examples" / "own_system" / "phones.toml"
+
+
+def test_init_writes_an_example_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "my.toml"]) == 0
+    assert "python -m mec_llm_env check my.toml" in capsys.readouterr().out
+    config = ScenarioConfig.from_file("my.toml")
+    assert (config.users, config.servers) == (12, 3)
+    Path("my.toml").write_text("mine")
+    for name, text in {
+        "my.toml": "'my.toml' is there already. Nothing is overwritten.",
+        "my.json": "Name it something.toml",
+        "my.yaml": "is a .toml or a .json file",
+        "none/my.toml": "No such file or directory",
+        "my.toml/my.toml": "Not a directory",
+    }.items():
+        assert main(["init", name]) == 2
+        output, errors = capsys.readouterr()
+        assert output == ""
+        assert text in errors
+        assert errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["my.toml"]
+    assert Path("my.toml").read_text() == "mine"
+
+
+def test_the_example_names_every_parameter() -> None:
+    text = example_config("my.toml")
+    of_tables = {"channel_gain_db", "user_position_m", "server_position_m"}
+    for key in ScenarioConfig().to_dict():
+        leaf = key.rpartition(".")[2]
+        if "." in key and leaf not in of_tables:
+            assert f"\n{leaf} = " in text or f"\n# {leaf} = " in text, key
+    assert "position_m = " in text
+    assert 'gains = "gains.csv"' in text
+
+
+def test_check_sums_up_what_is_right(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(PHONES)]) == 0
+    output, errors = capsys.readouterr()
+    assert errors == ""
+    # 4 × 512 × 1 GHz; 0.2 W = 23 dBm; 59 sequences take the longest: 221.98 TFLOP.
+    for text in (
+        "12 users and 3 servers.",
+        "GPU         2.048 TFLOP/s, 5 W",
+        "0.2 W (23 dBm)",
+        "60.2 to 222 TFLOP, 29.39 to 108.4 s on one's own GPU alone",
+        "-114.8 to -66.16 dB",
+        "-167.0 dBm/Hz",
+        "Nothing is random",
+        "Left at their defaults: radio.noise_density_dbm_per_hz = -174.0, ",
+        "    2             20    19.35    300         10 (40.0)             12",
+    ):
+        assert text in output, output
+    assert "path_loss" not in output  # without effect
+    assert "Note" not in output
+
+
+def test_check_tells_what_has_no_effect_and_what_cannot_be_observed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "my.toml"
+    (tmp_path / "gains.csv").write_text("-90,-300\n")
+    file.write_text(
+        'gains = "gains.csv"\n[radio]\nshadowing_std_db = 3\n[layout]\n'
+        "cell_radius_m = 50\n"
+    )
+    assert main(["check", str(file)]) == 0
+    output = capsys.readouterr().out
+    assert (
+        "Note: without effect, as gains are given: `layout.cell_radius_m`, "
+        "`radio.shadowing_std_db`."
+    ) in output
+    assert "solvers take this system, environments do not. `channel_gain`" in output
+
+
+def test_check_of_users_that_move(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text("[mobility]\nslots = 7\n[users]\ncount = 1\n")
+    assert main(["check", str(file)]) == 0
+    assert "1 user and 2 servers." in capsys.readouterr().out
+    assert MobileConfig.from_file(file).mobility.slots == 7
+    file.write_text("[mobility]\nslots = 0\n")
+    assert main(["check", str(file)]) == 2
+    assert "line 2, `mobility.slots`" in capsys.readouterr().err
+
+
+def test_check_refuses_what_does_not_fit_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text(
+        'unusual = ["workload.width", "workload.epochs"]\n[workload]\n'
+        "width = 1_000_000\nepochs = 1_000_000\n"
+    )
+    assert main(["check", str(file)]) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert "`workload_flop`" in errors
+    assert main(["check", str(tmp_path / "none.toml")]) == 2
+    assert "No such file" in capsys.readouterr().err

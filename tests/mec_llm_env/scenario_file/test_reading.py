@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from mec_llm_env import MobileConfig, Scenario, ScenarioConfig, sample_scenario
+from mec_llm_env.command import main
+from mec_llm_env.config import ruled
+from mec_llm_env.sampling import is_fixed
+from mec_llm_env.scenario_file.documents import ConfigFileError
+from tests.mec_llm_env.cases import random_config
+from tests.mec_llm_env.mutations import MUTATIONS, Mutation
+
+ROOT = Path(__file__).parents[3]
+OWN = ROOT / "examples" / "own_system"
+GOLDEN = ROOT / "tests" / "golden" / "own-12x3.json"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with the example of twelve phones."""
+    shutil.copytree(OWN, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(text: str, folder: Path, kind: type[ScenarioConfig] = ScenarioConfig) -> Any:
+    (folder / "some.toml").write_text(text)
+    return kind.from_file(folder / "some.toml")
+
+
+def test_the_example_is_the_system_that_was_given_in_si_units() -> None:
+    config = ScenarioConfig.from_file(OWN / "phones.toml")
+    drawn = sample_scenario(config, np.random.default_rng(0)).to_dict()
+    given = json.loads(GOLDEN.read_text())
+    assert drawn.keys() == given.keys()
+    for name, value in given.items():
+        np.testing.assert_array_equal(drawn[name], value, err_msg=name)
+    Scenario(**drawn)
+    assert is_fixed(config)
+    again = ScenarioConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config
+    assert hash(again) == hash(config)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=range(len(MUTATIONS)))
+def test_mutations_are_refused_in_clear_lines(
+    mutation: Mutation, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / ("gains.csv" if mutation.gains else "phones.toml")
+    old, new = (
+        part.encode() if isinstance(part, str) else part for part in mutation[:2]
+    )
+    content = file.read_bytes()
+    assert old in content
+    file.write_bytes(content.replace(old, new) if old else new)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+    assert main(["check", "phones.toml"]) == 2
+
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert re.search(mutation.says, errors), errors
+    for line in errors.splitlines():
+        assert re.match(r"mec_llm_env: error: '(phones.toml|gains.csv)'[,:]", line)
+        assert line.endswith((".", "?"))
+        assert len(line) < 600
+    if "mobility" in str(mutation.new):
+        return  # read as of users that move, unlike below
+    # One error for whoever does not ask for all.
+    with pytest.raises(ConfigFileError) as caught:
+        ScenarioConfig.from_file("phones.toml")
+    problems = caught.value.problems
+    assert str(caught.value).startswith(str(problems[0]))
+    assert len(problems) == len(errors.splitlines())
+    assert ("more: `python -m mec_llm_env check" in str(caught.value)) == (
+        len(problems) > 1
+    )
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_there_are_a_hundred_mutations() -> None:
+    assert len(MUTATIONS) >= 100
+
+
+def test_all_problems_are_told_at_once(folder: Path) -> None:
+    text = "[radio]\nfading = 3\nnoise_figure = 5\n[workload]\nlayers = 0\n[objctive]\n"
+    with pytest.raises(ConfigFileError) as caught:
+        read(text, folder)
+    assert [problem.line for problem in caught.value.problems] == [2, 3, 5, 6]
+
+
+def test_what_is_meant_is_taken(folder: Path) -> None:
+    text = "{}[[server]]\ncount = 2\nbandwidth_mhz = 0.00002\n"
+    with pytest.raises(ConfigFileError, match=r'unusual = \["radio.bandwidth_mhz"\]'):
+        read(text.format(""), folder)
+    config = read(text.format('unusual = ["radio.bandwidth_mhz"]\n'), folder)
+    assert config.radio.bandwidth_mhz == 0.00002
+    (folder / "gains.csv").write_text("-10,-300\n")
+    text = 'gains = "gains.csv"\n{}'
+    with pytest.raises(ConfigFileError, match=r"from -300 to -20 dB; got '-10'"):
+        read(text.format(""), folder)
+    config = read(text.format('unusual = ["radio.channel_gain_db"]'), folder)
+    assert config.radio.channel_gain_db == ((-10, -300),)
+    assert (config.users, config.servers) == (1, 2)
+
+
+def test_tables_repeat_and_share(folder: Path) -> None:
+    config = read(
+        """
+        [users]
+        tokens = 100
+        [[user]]
+        count = 2
+        sequences = [3, 5]
+        [[user]]
+        tokens = 7
+        sequences = 9
+        [servers]
+        cores = 10_000
+        bandwidth_mhz = 5
+        [[server]]
+        frequency_ghz = 1
+        power_w = 50
+        max_users = 2
+        [[server]]
+        bandwidth_mhz = 6
+        frequency_ghz = 2
+        power_w = 60
+        """,
+        folder,
+    )
+    assert (config.users, config.servers) == (3, 2)
+    assert config.workload.tokens == ((100, 100), (100, 100), (7, 7))
+    assert config.workload.sequences == ((3, 5), (3, 5), (9, 9))
+    assert config.radio.bandwidth_mhz == (5, 6)
+    assert config.server.cores == (10_000, 10_000)
+    assert config.server.frequency_ghz == (1, 2)
+    assert config.server.max_users == (2, None)
+
+
+def test_json_has_dotted_keys_or_tables(folder: Path) -> None:
+    config = ScenarioConfig().with_overrides({"users": 4, "server.max_users": 3})
+    (folder / "a.json").write_text(json.dumps(config.to_dict()))
+    assert ScenarioConfig.from_file("a.json") == config
+    (folder / "b.json").write_text('{"users": 4, "server": {"max_users": 3}}')
+    assert ScenarioConfig.from_file("b.json") == config
+    for text, says in {
+        "{": r"'c.json', line 1: is no JSON",
+        "[1]": "must hold a JSON object",
+        "{}": "sets nothing",
+        '{\n"users": 1,\n"users": 2}': r"line 2, `users`: stands there twice",
+        '{"a.b": 1, "a": {"b": 2}}': "twice",
+        '{"radio.bandwith_mhz": 3}': r"line 1, \[radio\], `bandwith_mhz`.*Did you mean",
+        '{"users": 4,\n "radio.bandwidth_mhz": -3}': "line 2, `radio.bandwidth_mhz`: m",
+        '{"channel_gain": [[1]]}': "field of a scenario, .*`Scenario.from_json`",
+        "[" * 100_000: "too many levels",
+        '{"users": NaN}': "must be an integer.*nan",
+        '{"radio": 3}': r"must be a table, \[radio\]; got 3",
+    }.items():
+        (folder / "c.json").write_text(text)
+        with pytest.raises(ConfigFileError, match=says):
+            ScenarioConfig.from_file("c.json")
+
+
+def test_other_paths_are_named(folder: Path) -> None:
+    for path in ("my.yaml", "paper-10x2", "", 3, None, b"my.toml", "a\0.toml"):
+        with pytest.raises(ValueError, match=r"(\.toml|path of text)"):
+            ScenarioConfig.from_file(path)  # type: ignore[arg-type]
+    with pytest.raises(OSError, match=r"none\.toml"):
+        ScenarioConfig.from_file("none.toml")
+
+
+def test_a_file_of_users_that_move(folder: Path) -> None:
+    text = "[mobility]\nslots = 3\n[[server]]\ncount = 2\nposition_m = [10, 5]\n"
+    config = read(text, folder, MobileConfig)
+    assert config.mobility.slots == 3
+    assert config.layout.server_position_m == ((10, 5), (10, 5))
+    assert config.layout.cell_radius_m == 600  # its own default
+    with pytest.raises(ConfigFileError, match=r"\[mobility\].*MecLlmMobile-v0"):
+        read(text, folder)
+    with pytest.raises(ConfigFileError, match=r"line 1, .*must be None where users mo"):
+        read('gains = "gains.csv"', folder, MobileConfig)
+
+
+def test_environments_take_files(folder: Path) -> None:
+    expected = json.loads(GOLDEN.read_text())["channel_gain"]
+    for config in ("phones.toml", Path("phones.toml")):
+        env = gym.make("MecLlm-v0", config=config, overrides={"workload.epochs": 2})
+        env.reset(seed=1)
+        scenario = env.unwrapped.situation.scenario  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(scenario.channel_gain, expected)
+        assert env.step(env.action_space.sample())[1] > 0
+    envs = gym.make_vec("MecLlm-v0", 3, config=ScenarioConfig.from_file("phones.toml"))
+    envs.reset(seed=1)
+    assert (envs.step(envs.action_space.sample())[1] > 0).all()
+    envs = gym.make_vec(
+        *("MecLlm-v0", 2, "sync"), config="phones.toml", episode_length=2
+    )
+    envs.reset(seed=1)
+    with pytest.raises(ValueError, match="`config` takes the place of `preset`"):
+        gym.make("MecLlm-paper-v0", config="phones.toml")
+    with pytest.raises(ConfigFileError, match="must be None where users move"):
+        gym.make("MecLlmMobile-v0", config="phones.toml")
+    (folder / "moving.toml").write_text("[mobility]\nslots = 2\n[users]\ncount = 3\n")
+    moving = gym.make("MecLlmMobile-v0", config="moving.toml")
+    moving.reset(seed=0)
+    assert moving.step(moving.action_space.sample())[1] > 0
+    with pytest.raises(
+        ValueError, match=r"`config` must be a mec_llm_env\.MobileConfig"
+    ):
+        gym.make_vec("MecLlmMobile-v0", 2, config=ScenarioConfig())
+
+
+def as_toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(as_toml, value))}]"
+    return json.dumps(value)
+
+
+def test_random_systems_are_read_as_they_are_written(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        config = random_config(rng)
+        values = config.to_dict()
+        assert ScenarioConfig.from_dict(json.loads(json.dumps(values))) == config
+        (tmp_path / "some.json").write_text(json.dumps(values))
+        assert ScenarioConfig.from_file(tmp_path / "some.json") == config
+        assert read(tables(config, rng), tmp_path) == simplest(config)
+
+
+def simplest(config: ScenarioConfig) -> ScenarioConfig:
+    """Returns the same system, one value standing for users or servers alike."""
+    alike = {
+        key: value[0]
+        for key, (rule, value) in ruled(config).items()
+        if rule.gives_each(value) and not rule.always_each and len(set(value)) == 1
+    }
+    m, server = config.servers, config.server
+    models = {  # in turn
+        f"server.{name}": tuple(getattr(server, name) * m)[:m]
+        for name in ("cores", "frequency_ghz", "power_w")
+    }
+    return config.with_overrides(alike | models)
+
+
+def tables(config: ScenarioConfig, rng: np.random.Generator) -> str:
+    """Returns the configuration as TOML with `[[user]]` and `[[server]]`."""
+    shared, each = [], {"user": [""] * config.users, "server": [""] * config.servers}
+    for key, (rule, value) in ruled(config).items():
+        topic, _, leaf = key.rpartition(".")
+        per = rule.per or ("server" if topic == "server" else "")
+        if per and value is not None and (not rule.per or rule.gives_each(value)):
+            for i in range(len(each[per])):
+                entry = value[i % len(value)]
+                name = leaf.removeprefix(f"{per}_")
+                if entry is not None:
+                    each[per][i] += f"{name} = {as_toml(entry)}\n"
+        elif value is not None and topic:
+            owner = "servers" if topic == "server" else topic
+            shared.append(f"{owner}.{leaf} = {as_toml(value)}")
+    text = "\n".join([*shared, 'radio.fading = "rayleigh"', ""])
+    for per, bodies in each.items():
+        text += "".join(
+            f"[[{per}]]{' # ]]' * (rng.random() < 0.5)}\n{b}" for b in bodies
+        )
+    return text
