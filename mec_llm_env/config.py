@@ -123,16 +123,16 @@ class RadioConfig(Checked):
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)
-        law, states = self.law, self.law.shadowing_std_db is not None
-        shadowing = "state_shadowing_std_db" if states else "shadowing_std_db"
-        takes = (*law.takes, shadowing)
-        for name in _OF_LAWS:
+        law, unused = self.law, self.unused
+        for name in unused:
             default = self.__dataclass_fields__[name].default
-            if name not in takes and getattr(self, name) != default:
+            if getattr(self, name) != default:
+                takes = ", ".join(key for key in _OF_LAWS if key not in unused)
                 raise ValueError(
                     f"`radio.{name}` has no effect with `radio.path_loss` = "
-                    f"{self.path_loss!r}, which takes {', '.join(takes)}; got "
-                    f"{shorten(getattr(self, name))}. Leave it at {default}."
+                    f"{self.path_loss!r}, which takes {takes}; got "
+                    f"{shorten(getattr(self, name))}. Leave it "
+                    f"{'out' if default is None else f'at {default}'}."
                 )
         carrier = self.law_parameters.get("carrier_ghz")
         if law.carrier_ghz is not None and not law.carrier_ghz.hold(carrier):
@@ -146,6 +146,14 @@ class RadioConfig(Checked):
     def law(self) -> Law:
         """The law of path loss."""
         return LAWS[self.path_loss]
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Parameters without effect: those of other laws."""
+        states = self.law.shadowing_std_db is not None
+        shadowing = "state_shadowing_std_db" if states else "shadowing_std_db"
+        takes = (*self.law.takes, shadowing)
+        return tuple(name for name in _OF_LAWS if name not in takes)
 
     @property
     def law_parameters(self) -> dict[str, float]:
@@ -230,6 +238,13 @@ class WorkloadConfig(Checked):
         if self.model is None:
             return gpt(self.layers, self.width)
         return decoder_of(self.model)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Parameters without effect: of other adapters, and where a model is given."""
+        lora = self.adapter == "lora"
+        other = ("bottleneck",) if lora else ("lora_rank", "lora_targets")
+        return other if self.model is None else ("layers", "width", *other)
 
     @property
     def whole_layers(self) -> int | None:
@@ -448,7 +463,7 @@ class ScenarioConfig(Checked):
             raise ValueError(
                 f"`server.max_users` = {shorten(slots)} lets {self.servers} servers "
                 f"serve {total} users, fewer than `users` = {self.users}. "
-                f"Use at least {least}, or None for no limit."
+                f"Use at least {least}, or leave it out for no limit."
             )
 
     @classmethod

@@ -320,9 +320,8 @@ class ScenarioSampler:
     def explain(self, field: str, value: float) -> str:
         """Returns what gives a field of the scenario such a value, to tell the user."""
         parameters, work = self.config.to_dict(), self.config.workload
-        lora = ("workload.lora_rank", "workload.lora_targets")
-        unused = {*(("workload.bottleneck",) if work.adapter == "lora" else lora)}
-        unused |= {"workload.model"} if work.model is None else {*_GPT}
+        unused = {f"workload.{name}" for name in work.unused}
+        unused |= {"workload.model"} if work.model is None else set()
         keys = PARAMETERS.get(field, ("radio.channel_gain_db",))
         used = (k for k in keys if k not in unused)
         sources = (f"`{k}` = {shorten(parameters[k])}" for k in used)
@@ -373,9 +372,8 @@ class ScenarioSampler:
                 )
 
 
-_GPT = ("workload.layers", "workload.width")
 _ADAPTER = (
-    *("workload.model", *_GPT, "workload.bottleneck"),
+    *("workload.model", "workload.layers", "workload.width", "workload.bottleneck"),
     *("workload.lora_rank", "workload.lora_targets"),
 )
 _LAYERS = ("workload.model", "workload.layers")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mec_llm_env.names import did_you_mean, nearest
-from mec_llm_env.ranges import Rule, cleaned_words, shorten, word_rule
+from mec_llm_env.ranges import Rule, cleaned_words, shorten, word_hint, word_rule
 from mec_llm_env.scenario_file.documents import (
     ConfigFileError,
     LineOf,
@@ -169,7 +169,17 @@ class Tables:
             rows += [i] * self._repeats(table, where, path)
             for name, value in table.items():
                 inner = (*path, name)
-                if name in names:
+                if (
+                    name in names
+                    and table.get("count", 1) != 1
+                    and _is_point(self._fields[names[name]])
+                ):
+                    text = (
+                        f"is one point, and `count` = {table['count']} would put all "
+                        f"of them there. Write a [[{per}]] for each."
+                    )
+                    self._problem(inner, f"{where}`{name}`", text)
+                elif name in names:
                     entry = self._cleaned(names[name], value, inner, where, one=True)
                     entries.setdefault(names[name], {})[i] = entry
                 elif name != "count":
@@ -335,8 +345,8 @@ class Tables:
             try:
                 return cleaned_words(spec, value)
             except ValueError:
-                hint = did_you_mean(str(value), spec.metadata["choices"])
-                text = f"must be {word_rule(spec)}; got {shorten(value)}.{hint}"
+                text = f"must be {word_rule(spec)}; got {shorten(value)}."
+                text += word_hint(spec, value)
         elif spec.metadata.get("flag"):
             if isinstance(value, bool):
                 return value
@@ -434,6 +444,11 @@ def _is_count(table: Any) -> bool:
     """Whether a table may stand for so many users or servers as it says."""
     count = table.get("count", 1) if isinstance(table, dict) else None
     return isinstance(count, int) and not isinstance(count, bool) and count > 0
+
+
+def _is_point(spec: Field) -> bool:
+    """Whether a parameter is the place of a user or server."""
+    return bool(spec.metadata["rule"].entries == "point")
 
 
 def _fixed(rule: Rule, value: Any) -> Any:
