@@ -32,14 +32,8 @@ def describe(config: ScenarioConfig) -> list[str]:
     scenario = sample_scenario(config, np.random.default_rng(0))
     n, m = config.users, config.servers
     lines = [f"{_count(n, 'user')} and {_count(m, 'server')}."]
-    lines += [
-        "",
-        *_servers(scenario),
-        "",
-        *_users(config),
-        "",
-        *_channels(config, scenario),
-    ]
+    lines += ["", *_servers(scenario), "", *_users(config)]
+    lines += ["", *_channels(config, scenario)]
     if is_fixed(config):
         lines += ["", "Nothing is random: every draw is this scenario."]
     return lines
@@ -50,15 +44,14 @@ def without_effect(config: ScenarioConfig) -> dict[str, str]:
     radio, work, found = config.radio, config.workload, {}
     for name in work.unused:
         model = name in ("layers", "width")
-        why = "`workload.model` is" if model else "`workload.adapter` is"
-        found[f"workload.{name}"] = f"{why} {work.model if model else work.adapter!r}"
+        why = "`workload.model` is given" if model else f"the adapter is {work.adapter}"
+        found[f"workload.{name}"] = why
     if config.layout.server_position_m is not None:
         found["layout.server_ring_ratio"] = "servers have positions"
     for name in radio.unused:
-        found[f"radio.{name}"] = f"`radio.path_loss` is {radio.path_loss!r}"
+        found[f"radio.{name}"] = f"the path loss is {radio.path_loss}"
     if isinstance(config, MobileConfig) and radio.law.shadowing_std_db is None:
-        why = f"`radio.path_loss` {radio.path_loss!r} has no states of sight"
-        found["mobility.sight_distance_m"] = why
+        found["mobility.sight_distance_m"] = f"the path loss is {radio.path_loss}"
     if radio.channel_gain_db is not None:
         for key in config.to_dict():
             topic, _, name = key.partition(".")
