@@ -13,11 +13,11 @@ from typing import Any, Self
 from mec_llm_env.config import (
     LayoutConfig,
     RadioConfig,
-    Range,
     ScenarioConfig,
     WorkloadConfig,
     from_presets,
 )
+from mec_llm_env.config.radio import Range
 from mec_llm_env.names import by_name
 from mec_llm_env.ranges import Checked, integer, number, shorten
 

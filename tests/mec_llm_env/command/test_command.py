@@ -56,7 +56,7 @@ def test_check_sums_up_what_is_right(capsys: pytest.CaptureFixture[str]) -> None
         "12 users and 3 servers.",
         "GPU         2.048 TFLOP/s, 5 W",
         "0.2 W (23 dBm)",
-        "model       16 layers of width 2048; Houlsby's adapters with a bottleneck of 64",
+        "model       16 layers of width 2048; Houlsby's adapters with a bottleneck",
         "path loss   in the gains, which are given",
         "60.2 to 222 TFLOP, 29.39 to 108.4 s on one's own GPU alone",
         "-114.8 to -66.16 dB",
