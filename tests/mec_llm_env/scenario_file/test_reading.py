@@ -205,8 +205,14 @@ def test_json_problems_are_told_with_their_line(folder: Path) -> None:
         ("radio.antenna_gain_db = 140\n", r"from -30 to 90; got 140\. .*unusual = "),
         ('radio = { path_loss = "umi", carrier_ghz = 900 }\n', "in MHz: write 0.9"),
         ("radio.carrier_ghz = 5\n", r"`radio\.path_loss` = 'log-d.*Leave it out\."),
-        ("[[server]]\ncount = 2\nposition_m = [1, 2]\n", "line 3, .* is one point"),
-        ("[[user]]\ncount = 3\nposition_m = [1, 2]\n", "= 3 would put all of them"),
+        (
+            "[[server]]\ncount = 2\nposition_m = [1, 2]\n",
+            "line 3, .* is one point, for 2",
+        ),
+        (
+            "[[user]]\ncount = 3\nposition_m = [1, 2]\n",
+            "one point, for 3. Write a table for each",
+        ),
         ("users = 9\nserver.max_users = 1\n", "or leave it out for no limit"),
     ],
 )

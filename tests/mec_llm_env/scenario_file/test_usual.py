@@ -7,7 +7,6 @@ import pytest
 from mec_llm_env import MobileConfig, ScenarioConfig
 from mec_llm_env.config import ruled
 from mec_llm_env.ranges import show
-from mec_llm_env.scenario_file.tables import _numbers
 from mec_llm_env.scenario_file.usual import (
     USUAL,
     USUAL_EFFICIENCY,
@@ -18,6 +17,7 @@ from mec_llm_env.scenario_file.usual import (
     unit_remedy,
     unusual,
 )
+from mec_llm_env.scenario_file.values import _numbers
 
 DOCS = Path(__file__).parents[3] / "docs" / "own-system.md"
 
