@@ -111,8 +111,9 @@ class Tables(Values):
                     text = f"is one point, for {rows.count(i)}. Write a table for each."
                     self._problem(inner, f"{where}`{name}`", text)
                 elif name != "count":
-                    entry = self._cleaned(names[name], value, inner, where, one=True)
-                    entries.setdefault(names[name], {})[i] = entry
+                    key, called = names[name], f"{where}`{name}`"
+                    entry = self._cleaned(key, value, inner, called, one=True)
+                    entries.setdefault(key, {})[i] = entry
         if all(map(_is_count, tables)):
             self._sizes[per][f"[[{per}]]"] = len(rows), self._line_of((per,))
         for key, given in entries.items():
@@ -183,7 +184,7 @@ class Tables(Values):
 
     def _size(self, per: str, name: str, value: Any, path: Path) -> None:
         key = COUNTS[per]
-        count = self._cleaned(key, value, path, name, whole=True)
+        count = self._cleaned(key, value, path, name)
         if count is not None:
             self._sizes[per][name] = count, self._line_of(path)
 

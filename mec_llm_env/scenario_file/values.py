@@ -92,20 +92,13 @@ class Values:
             text = f"stands in line {line} already, as {other}. Keep one."
             return self._problem(path, name, text)
         self.places[key] = self._line_of(path), name
-        self._values[key] = self._cleaned(key, value, path, name, whole=True)
+        self._values[key] = self._cleaned(key, value, path, name)
         if self._values[key] is None:
             del self._values[key]
         return None
 
     def _cleaned(
-        self,
-        key: str,
-        value: Any,
-        path: Path,
-        name: str,
-        *,
-        one: bool = False,
-        whole: bool = False,
+        self, key: str, value: Any, path: Path, name: str, *, one: bool = False
     ) -> Any:
         """Returns a value that its rule and common sense accept, or None.
 
@@ -113,11 +106,9 @@ class Values:
             key: of the parameter.
             value: as it stands in the file.
             path: where that is.
-            name: how the parameter is called there, or where it is if not `whole`.
+            name: how the parameter is called there.
             one: it is of a single user or server.
-            whole: `name` is whole.
         """
-        name = name if whole else f"{name}`{path[-1]}`"
         rule: Rule | None = self._fields[key].metadata.get("rule")
         if rule is None:
             return self._cleaned_word(key, value, path, name)
