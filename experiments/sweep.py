@@ -27,6 +27,8 @@ from experiments.figure.sweeps import (
     sweep_values,
 )
 from mec_llm_env import ScenarioConfig
+from mec_llm_env.config import ruled
+from mec_llm_env.ranges import Rule
 
 NAME = "sweep"
 
@@ -44,7 +46,7 @@ def sweep_of(key: str, base: ScenarioConfig) -> Sweep:
     known = base.to_dict()
     if key not in known:
         base.with_overrides({key: 0})  # says what is wrong, and what there is
-    present = known[key]
+    present = _with_numbers(known[key], ruled(base).get(key))
     is_number = isinstance(present, int | float) and not isinstance(present, bool)
     if not is_number and not _is_numbers(present):
         raise ValueError(
@@ -99,6 +101,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with one_line_errors(parser.prog), styled():
         draw_sweep(sweep, request, points)
     return 0
+
+
+def _with_numbers(value: Any, given: tuple[Rule, Any] | None) -> Any:
+    """Returns a value with numbers where it is None, of a parameter that may be."""
+    if given is None or given[0].always_each:
+        return value
+    one = 1 if given[0].integer else 1.0
+    if value is None:
+        return [one, one] if given[0].entries == "pair" else one
+    if isinstance(value, list):
+        return [one if entry is None else entry for entry in value]
+    return value
 
 
 def _is_numbers(value: Any) -> bool:

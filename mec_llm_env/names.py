@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -14,10 +15,13 @@ T = TypeVar("T")
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Returns the known name that was probably meant, or None.
 
-    Probably is one letter of three: another name that only looks alike is no help.
+    Probably is one letter of three, or its first word: `q_proj` is q. Another name that
+    only looks alike is no help, and capitals make no difference.
     """
-    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.65)
-    return near[0] if near else None
+    folded = {word.casefold(): word for word in known}
+    wanted = name.casefold()
+    near = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.65)
+    return folded.get(near[0] if near else re.split(r"[\W_]", wanted)[0])
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

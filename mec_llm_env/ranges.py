@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mec_llm_env.names import did_you_mean
+
 #: Longest tuple of choices, of server models, or of gains of a user.
 _MOST_ENTRIES = 1000
 _MOST_EACH = {"user": 10_000, "server": 1000}
@@ -177,6 +179,14 @@ def word_rule(spec: dataclasses.Field[Any]) -> str:
     return f"one of {allowed}"
 
 
+def word_hint(spec: dataclasses.Field[Any], value: Any) -> str:
+    """Returns " Did you mean …?" of the first wrong word of a value, or nothing."""
+    choices = spec.metadata["choices"]
+    words = value if isinstance(value, list | tuple) else (value,)
+    wrong = (word for word in words if word not in choices)
+    return did_you_mean(str(next(wrong, "")), choices)
+
+
 def cleaned_words(spec: dataclasses.Field[Any], value: Any) -> Any:
     """Returns the value of a field of one word, or of some.
 
@@ -206,7 +216,9 @@ class Checked:
                 try:
                     words = cleaned_words(spec, value)
                 except ValueError:
-                    raise self._error(spec.name, word_rule(spec)) from None
+                    error = self._error(spec.name, word_rule(spec))
+                    hint = word_hint(spec, value)
+                    raise ValueError(f"{error}{hint}") from None
                 object.__setattr__(self, spec.name, words)
             elif convert := spec.metadata.get("convert"):
                 object.__setattr__(self, spec.name, convert(value))

@@ -15,10 +15,10 @@ from mec_llm_env.bank import bank_presets, load_bank
 from mec_llm_env.config import Config, ScenarioConfig
 from mec_llm_env.held_out import HeldOutBlock, HeldOutStreams, check_split
 from mec_llm_env.objective import Outcome, evaluate
-from mec_llm_env.observations import OBSERVABLE, ObservationCodec
+from mec_llm_env.observations import OBSERVABLE, ObservationCodec, Shared
 from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.record import ArrayRecord, Record
-from mec_llm_env.sampling import noise_rises, scenario_sampler
+from mec_llm_env.sampling import scenario_sampler
 from mec_llm_env.scenario import Scenario
 
 #: Decisions an episode, at most.
@@ -267,11 +267,7 @@ class Task(DecisionTask):
         config = chosen_config(ScenarioConfig, "paper-10x2", preset, config, overrides)
         self.sampler = scenario_sampler(config)
         size = config.users, config.servers
-        codec = ObservationCodec(
-            *(*size, observation_encoding),
-            noise_rise=noise_rises(config),
-            layers=config.workload.whole_layers,
-        )
+        codec = ObservationCodec(*size, observation_encoding, shared=Shared.of(config))
         super().__init__(config, action_encoding, codec, split, split_stride)
         self._bounds = _certified_bounds(config) if split == "test" else None
 

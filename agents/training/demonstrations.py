@@ -33,8 +33,7 @@ from mec_llm_env import evaluate
 from mec_llm_env.actions import ActionCodec
 from mec_llm_env.files import Arrays
 from mec_llm_env.mobile.task import MobileTask
-from mec_llm_env.observations import ObservationCodec
-from mec_llm_env.sampling import noise_rises
+from mec_llm_env.observations import ObservationCodec, Shared
 from mec_llm_env.task import Task
 
 Array = np.ndarray[Any, Any]
@@ -138,11 +137,7 @@ def _solve(task: Task, solver: str, first: int) -> Arrays:
     config = task.config
     size = config.users, config.servers
     scenario = demonstration_instances(config, first, CHUNK)
-    seen = ObservationCodec(
-        *(*size, "tokens"),
-        noise_rise=noise_rises(config),
-        layers=config.workload.whole_layers,
-    )
+    seen = ObservationCodec(*size, "tokens", shared=Shared.of(config))
     tokens = seen.encode(scenario)
     allocation = dashf.solve_batch(scenario, config.objective, solver=solver).allocation
     codec = ActionCodec(*size, "dict")

@@ -318,11 +318,23 @@ def offers(
         name: np.where(x > 0, getattr(z, name)[:, None], offer)
         for name, offer in offers.items()
     }
-    rent = (
-        band_price * chosen["bandwidth_hz"] / s.bandwidth_max_hz
-        + compute_price * chosen["server_frequency_hz"] / s.server_frequency_max_hz
+    rent = _rent(
+        s,
+        (band_price, compute_price),
+        chosen["bandwidth_hz"],
+        chosen["server_frequency_hz"],
     )
     return Offers(**chosen, rent=rent)
+
+
+def _rent(
+    s: Scenario, prices: tuple[Array, Array], bandwidth_hz: Array, frequency_hz: Array
+) -> Array:
+    """Returns λ_m b / B_m + μ_m F / F_m of what users have at servers, [N, M]."""
+    return (
+        prices[0] * bandwidth_hz / s.bandwidth_max_hz
+        + prices[1] * frequency_hz / s.server_frequency_max_hz
+    )
 
 
 def other_split(
@@ -338,8 +350,9 @@ def other_split(
         An allocation of the same association; None where nobody would change.
     """
     s, z, x = scenario, allocation, allocation.association
-    prices = map(np.nan_to_num, shadow_prices(s, z, objective, ratio=ratio))
-    band_price, compute_price = prices
+    band_price, compute_price = map(
+        np.nan_to_num, shadow_prices(s, z, objective, ratio=ratio)
+    )
     wish = best_response(
         s,
         objective,
@@ -348,12 +361,10 @@ def other_split(
         compute_price=compute_price,
     )
     outcome = evaluate(s, z, objective)
-    paid = z.bandwidth_hz * (
-        x @ (band_price / s.bandwidth_max_hz)
-    ) + z.server_frequency_hz * (x @ (compute_price / s.server_frequency_max_hz))
-    gain = (x * wish.benefit).sum(axis=-1) - (
-        outcome.score - ratio * outcome.cost - paid
-    )
+    held = z.bandwidth_hz[:, None], z.server_frequency_hz[:, None]
+    paid = (x * _rent(s, (band_price, compute_price), *held)).sum(axis=-1)
+    present = outcome.score - ratio * outcome.cost - paid
+    gain = (x * wish.benefit).sum(axis=-1) - present
     changes = gain > _WORTH_IT * outcome.score.sum()
     if not changes.any():
         return None

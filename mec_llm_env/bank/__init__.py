@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -17,7 +17,7 @@ import numpy as np
 from mec_llm_env._array import Array
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.config import PRESETS, ScenarioConfig
-from mec_llm_env.files import digest, read_arrays, write_arrays
+from mec_llm_env.files import Arrays, digest, read_arrays, write_arrays
 from mec_llm_env.held_out import SPLITS
 from mec_llm_env.ranges import shorten
 from mec_llm_env.sampling import sample_scenario
@@ -60,19 +60,39 @@ def load_bank(preset: str) -> Bank:
     Raises:
         ValueError: there is no bank of that preset, or its file is damaged.
     """
-    if not isinstance(preset, str) or preset not in bank_presets():
+    needed = {"seed", "bound", "scr", "server", *_RESOURCES}
+    arrays = bank_arrays("instance bank", preset, bank_presets(), needed)
+    return _from_arrays(preset, arrays)
+
+
+def bank_arrays(
+    what: str, preset: str, known: Sequence[str], needed: Set[str]
+) -> Arrays:
+    """Returns the arrays of a preset's bank.
+
+    Args:
+        what: the kind of bank, for errors.
+        preset: its name.
+        known: presets that have a bank.
+        needed: names of arrays that it must have.
+
+    Raises:
+        ValueError: there is no bank of that preset, or its file is damaged.
+    """
+    if not isinstance(preset, str) or preset not in known:
         raise ValueError(
-            f"There is no instance bank of {shorten(preset)}. Choose from "
-            f"{', '.join(bank_presets())}."
+            f"There is no {what} of {shorten(preset)}. Choose from {', '.join(known)}."
         )
     try:
         content = io.BytesIO(bank_file(preset).read_bytes())
-        return _from_arrays(preset, read_arrays(content, signed=True))
+        arrays = read_arrays(content, signed=True)
+        if missing := needed - set(arrays):
+            raise ValueError(f"it has no array {', '.join(sorted(missing))}")
     except ValueError as error:
         raise ValueError(
-            f"The instance bank of {preset!r} is damaged: {error}. Install the package "
-            "again."
+            f"The {what} of {preset!r} is damaged: {error}. Install the package again."
         ) from error
+    return arrays
 
 
 def bank_presets() -> tuple[str, ...]:
@@ -122,9 +142,6 @@ def sampled(preset: str, seed: Array) -> Scenario:
 
 
 def _from_arrays(preset: str, arrays: Mapping[str, Array]) -> Bank:
-    missing = {"seed", "bound", "scr", "server", *_RESOURCES} - set(arrays)
-    if missing:
-        raise ValueError(f"it has no array {', '.join(sorted(missing))}")
     prefix = "scenario_"
     fields = {
         name.removeprefix(prefix): value

@@ -43,8 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "init":
             return _init(options.file)
         return _check(options.file)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         return _refuse([str(error)])
+    except OSError as error:
+        return _refuse([f"{str(error.filename)!r}: {error.strerror or error}."])
 
 
 def _init(file: str) -> int:
@@ -68,9 +70,12 @@ def _check(file: str) -> int:
     except ValueError as error:  # parameters that do not fit together
         return _refuse([f"{file!r}: {error}"])
     print("\n".join(lines))
-    if unused := without_effect(config, examined.given):
-        names = ", ".join(f"`{key}`" for key in unused)
-        print(f"\nNote: without effect, as gains are given: {names}.")
+    unused = without_effect(config)
+    for reason in dict.fromkeys(unused.values()):
+        keys = sorted(k for k in examined.given if unused.get(k) == reason)
+        if keys:
+            names = ", ".join(f"`{key}`" for key in keys)
+            print(f"\nNote: without effect, as {reason}: {names}.")
     if left := _defaults(config, examined.given):
         print(f"\nLeft at their defaults: {left}.")
     try:
@@ -94,12 +99,12 @@ def _examined(file: str) -> tuple[bool, Examined[Any]]:
 
 def _defaults(config: ScenarioConfig, given: frozenset[str]) -> str:
     """Returns the parameters that a file leaves out and that have an effect."""
-    left = []
-    for key, value in config.to_dict().items():
-        if key not in given and value is not None and "objective" not in key:
-            left.append(f"{key} = {value}")
-    unused = without_effect(config, [item.partition(" ")[0] for item in left])
-    return ", ".join(i for i in left if i.partition(" ")[0] not in unused)
+    known = given | without_effect(config).keys()
+    return ", ".join(
+        f"{key} = {value}"
+        for key, value in config.to_dict().items()
+        if key not in known and value is not None and "objective" not in key
+    )
 
 
 def _refuse(problems: list[str]) -> int:

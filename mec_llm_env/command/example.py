@@ -32,7 +32,6 @@ power_reference_ghz = 1.3
 
 # Users who differ: a table each, or `count` alike; it takes precedence over [users].
 # [[user]]
-# count = 2
 # sequences = 56
 # position_m = [120.0, -35.0] # x and y, from the centre
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from mec_llm_env._array import Array
-from mec_llm_env.config import ScenarioConfig
+from mec_llm_env.config import RadioConfig, ScenarioConfig, WorkloadConfig
+from mec_llm_env.mobile.config import MobileConfig
 from mec_llm_env.sampling import is_fixed, sample_scenario, scenario_sampler
 from mec_llm_env.scenario import Scenario
+from mec_llm_env.workload.llms import DECODERS
 
 #: Servers, at most, that are listed one by one.
 _MOST_LISTED = 20
@@ -31,20 +32,33 @@ def describe(config: ScenarioConfig) -> list[str]:
     scenario = sample_scenario(config, np.random.default_rng(0))
     n, m = config.users, config.servers
     lines = [f"{_count(n, 'user')} and {_count(m, 'server')}."]
-    lines += ["", *_servers(scenario), "", *_users(config), "", *_channels(scenario)]
+    lines += ["", *_servers(scenario), "", *_users(config)]
+    lines += ["", *_channels(config, scenario)]
     if is_fixed(config):
         lines += ["", "Nothing is random: every draw is this scenario."]
     return lines
 
 
-def without_effect(config: ScenarioConfig, given: Collection[str]) -> list[str]:
-    """Returns the parameters of those given that make no difference."""
-    if config.radio.channel_gain_db is None:
-        return []
-    keys = [key for key in sorted(given) if key.startswith("layout.")]
-    keys = [key for key in keys if "position" not in key]
-    radio = [key for key in sorted(given) if key.startswith("radio.")]
-    return keys + [k for k in radio if k.split(".")[1].startswith(_OF_DRAWN_GAINS)]
+def without_effect(config: ScenarioConfig) -> dict[str, str]:
+    """Returns the parameters that make no difference, and why, by key."""
+    radio, work, found = config.radio, config.workload, {}
+    for name in work.unused:
+        model = name in ("layers", "width")
+        why = "`workload.model` is given" if model else f"the adapter is {work.adapter}"
+        found[f"workload.{name}"] = why
+    if config.layout.server_position_m is not None:
+        found["layout.server_ring_ratio"] = "servers have positions"
+    for name in radio.unused:
+        found[f"radio.{name}"] = f"the path loss is {radio.path_loss}"
+    if isinstance(config, MobileConfig) and radio.law.shadowing_std_db is None:
+        found["mobility.sight_distance_m"] = f"the path loss is {radio.path_loss}"
+    if radio.channel_gain_db is not None:
+        for key in config.to_dict():
+            topic, _, name = key.partition(".")
+            drawn = topic == "radio" and name.startswith(_OF_DRAWN_GAINS)
+            if drawn or (topic == "layout" and "position" not in name):
+                found[key] = "gains are given"
+    return found
 
 
 def _servers(s: Scenario) -> list[str]:
@@ -76,6 +90,7 @@ def _users(config: ScenarioConfig) -> list[str]:
     transmit_w = np.array(limits["transmit_power_max_w"])
     return [
         "users:",
+        f"  model       {_model(config.workload)}",
         f"  GPU         {_range(speed / 1e12)} TFLOP/s, {_range(power_w)} W",
         f"  transmit    {_range(transmit_w)} W ({_range(_dbm(transmit_w), 3)} dBm)",
         f"  work        {_range(fields['workload_flop'] / 1e12)} TFLOP, "
@@ -85,7 +100,17 @@ def _users(config: ScenarioConfig) -> list[str]:
     ]
 
 
-def _channels(s: Scenario) -> list[str]:
+def _model(work: WorkloadConfig) -> str:
+    """Returns the decoder and its adapters, by name and size."""
+    name = f"{work.model}, " if work.model in DECODERS else ""
+    whole = "; split between whole layers" if work.whole_layers else ""
+    return (
+        f"{name}{work.decoder.layers} layers of width {work.decoder.width}; "
+        f"{work.adapters}{whole}"
+    )
+
+
+def _channels(config: ScenarioConfig, s: Scenario) -> list[str]:
     gain_db = 10 * np.log10(s.channel_gain)
     best = s.channel_gain.argmax(axis=-1)
     row = np.arange(s.n_users)
@@ -94,12 +119,21 @@ def _channels(s: Scenario) -> list[str]:
     noise_dbm = _dbm(s.noise_density_w_per_hz)
     return [
         "channels (of one draw, where they are drawn):",
+        f"  path loss   {_path_loss(config.radio)}",
         f"  gain        {_range(gain_db, 4)} dB; to a user's strongest server "
         f"{_range(gain_db.max(axis=-1), 4)} dB",
         f"  noise       {noise_dbm:.1f} dBm/Hz with the noise figure",
         f"  uplink SNR  {_range(10 * np.log10(snr), 3)} dB at full power over the "
         "whole band of that server",
     ]
+
+
+def _path_loss(radio: RadioConfig) -> str:
+    """Returns the law of path loss and what it takes."""
+    if radio.channel_gain_db is not None:
+        return "in the gains, which are given"
+    values = ", ".join(f"{k} = {v:g}" for k, v in radio.law_parameters.items())
+    return f"{radio.path_loss}, {values}"
 
 
 def _range(values: Any, digits: int = 4) -> str:

@@ -6,7 +6,6 @@ still the ones that were bounded.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mec_llm_env._array import Array
-from mec_llm_env.bank import bank_file
-from mec_llm_env.files import digest, read_arrays, write_arrays
+from mec_llm_env.bank import bank_arrays, bank_file
+from mec_llm_env.files import digest, write_arrays
 from mec_llm_env.mobile.config import MOBILE_PRESETS, MobileConfig
 from mec_llm_env.mobile.trajectory import Trajectory, sample_trajectory
-from mec_llm_env.ranges import shorten
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,21 +48,9 @@ def load_trajectory_bank(preset: str) -> TrajectoryBank:
         ValueError: there is no bank of that preset, its file is damaged, or its seeds
             give other trajectories now.
     """
-    if not isinstance(preset, str) or preset not in trajectory_bank_presets():
-        raise ValueError(
-            f"There is no bank of episodes of {shorten(preset)}. Choose from "
-            f"{', '.join(trajectory_bank_presets()) or 'none'}."
-        )
-    try:
-        content = io.BytesIO(bank_file(preset).read_bytes())
-        arrays = read_arrays(content, signed=True)
-        missing = {"seed", "fingerprint", "bound", "scr", "server"} - set(arrays)
-        if missing:
-            raise ValueError(f"it has no array {', '.join(sorted(missing))}")
-    except ValueError as error:
-        raise ValueError(
-            f"The bank of {preset!r} is damaged: {error}. Install the package again."
-        ) from error
+    needed = {"seed", "fingerprint", "bound", "scr", "server"}
+    known = trajectory_bank_presets()
+    arrays = bank_arrays("bank of episodes", preset, known, needed)
     return _from_arrays(preset, arrays)
 
 

@@ -13,11 +13,11 @@ from typing import Any, Self
 from mec_llm_env.config import (
     LayoutConfig,
     RadioConfig,
-    Range,
     ScenarioConfig,
     WorkloadConfig,
     from_presets,
 )
+from mec_llm_env.config.radio import Range
 from mec_llm_env.names import by_name
 from mec_llm_env.ranges import Checked, integer, number, shorten
 
@@ -124,7 +124,7 @@ class MobileConfig(ScenarioConfig):
         for key, value in fixed.items():
             if value is not None:
                 raise ValueError(
-                    f"`{key}` must be None where users move; got {shorten(value)}. "
+                    f"`{key}` must be left out where users move; got {shorten(value)}. "
                     "Gains or positions over time are traces: `read_traces`."
                 )
         entries = self.mobility.slots * self.users * self.servers

@@ -15,9 +15,8 @@ import numpy as np
 from mec_llm_env._array import Array
 from mec_llm_env.mobile.config import MobileConfig
 from mec_llm_env.names import by_name
-from mec_llm_env.observations import (
+from mec_llm_env.observations.columns import (
     LIMIT,
-    TokenCodec,
     check_entries,
     once,
     read_scenario,
@@ -26,6 +25,8 @@ from mec_llm_env.observations import (
     user_columns,
     write_scenario,
 )
+from mec_llm_env.observations.shared import Shared
+from mec_llm_env.observations.tokens import TokenCodec
 from mec_llm_env.ranges import Limits
 from mec_llm_env.record import (
     ArrayRecord,
@@ -33,7 +34,6 @@ from mec_llm_env.record import (
     describe_index,
     first_index,
 )
-from mec_llm_env.sampling import noise_rises
 from mec_llm_env.scenario import Scenario
 
 #: Names of the columns of a user token after those of `MecLlm-v0` and the M of
@@ -111,8 +111,7 @@ class MobileObservationCodec(TokenCodec):
             encoding,
             user=_extended(user, [1.0] * m + [_SPREAD] * 2 + place + unit),
             server=_extended(server, [*place, 1.0, _SPREAD, _SPREAD]),
-            noise_rise=noise_rises(config),
-            layers=config.workload.whole_layers,
+            shared=Shared.of(config),
         )
 
     def encode(self, observation: MobileObservation) -> Any:
@@ -187,9 +186,7 @@ class MobileObservationCodec(TokenCodec):
             "user_position_m": own_user[..., m + 2 : m + 4].copy(),
             "server_position_m": own_server[..., :2].copy(),
         }
-        scenario = read_scenario(
-            first, second, noise_rise=self.noise_rise, layers=self.layers
-        ).to_dict()
+        scenario = read_scenario(first, second, self.shared).to_dict()
         return MobileObservation(
             slot=slot.astype(np.int64),
             scenario=Scenario.unchecked(**scenario | fields),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from mec_llm_env.ranges import Limits, shorten
 from mec_llm_env.record import checked_numpy
 from mec_llm_env.sampling import checked_generator
 from mec_llm_env.scenario import FIELD_LIMITS, Scenario
+from mec_llm_env.scenario_file.gains import plain_number
 
 _POSITION = ("x_m", "y_m")
 _VELOCITY = ("velocity_x_m_per_s", "velocity_y_m_per_s")
@@ -39,7 +39,6 @@ _REMEDIES = {
     **dict.fromkeys(_VELOCITY, "Give metres per second, or leave both columns out."),
 }
 _GAIN_REMEDY = "Give 10·log10 of the gain of power; -300 for a server out of reach."
-_CHARACTERS = frozenset("0123456789+-.eE")
 
 
 class _Table(NamedTuple):
@@ -334,15 +333,10 @@ def _checked_number(path: str, line: int, name: str, cell: str, n_users: int) ->
     limits = _LIMITS.get(name, _GAIN_LIMITS)
     if name == "user":
         limits = Limits(0, n_users - 1)
-    try:
-        # Python reads more than that, such as 1_000, nan and digits of any script.
-        value = float(cell) if _CHARACTERS.issuperset(cell) else math.nan
-    except ValueError:
-        value = math.nan
-    whole = name in _NUMBERED
-    if limits.lowest <= value <= limits.highest and (
-        not whole or value == math.floor(value)
-    ):
+    value, whole = plain_number(cell), name in _NUMBERED
+    if value is not None and whole and value % 1 != 0:
+        value = None
+    if value is not None and limits.lowest <= value <= limits.highest:
         return value
     kind = "a whole number" if whole else "a number"
     remedy = _REMEDIES.get(name, _GAIN_REMEDY)

@@ -15,6 +15,6 @@ from mec_llm_env.rendering.decision import (
     decision_figure,
     draw_decision,
 )
-from mec_llm_env.rendering.panels import Episode
+from mec_llm_env.rendering.parts import Episode
 
 __all__ = ["NARROWEST_IN", "SIZE", "Episode", "decision_figure", "draw_decision"]

@@ -18,14 +18,14 @@ from matplotlib.figure import Figure
 
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.objective import Outcome
-from mec_llm_env.rendering.panels import (
+from mec_llm_env.rendering.map import draw_places
+from mec_llm_env.rendering.panels import draw_panels
+from mec_llm_env.rendering.parts import (
     FAINT,
     INK,
     Decision,
     Episode,
     counted,
-    draw_panels,
-    draw_places,
     has_map,
     short,
 )

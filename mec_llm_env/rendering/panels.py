@@ -1,190 +1,38 @@
-"""The panels of a picture of a decision: map, shares, delays and energies.
+"""Panels of bars: shares of servers, delays and energies of users.
 
-Colour and marker stand for the server everywhere, shade for the phase of the work. In
-an episode of slots, trails show where users come from, dashes which server they have
-left.
+Colour stands for the server everywhere, shade for the phase of the work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import to_rgb
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Patch
+from matplotlib.collections import PolyCollection
+from matplotlib.patches import Patch
 
-from mec_llm_env.allocation import Allocation
-from mec_llm_env.objective import Outcome
-from mec_llm_env.rendering.gain_matrix import draw_gains
-from mec_llm_env.scenario import Scenario
-
-# Okabe and Ito's palette, safe for colour-blind readers (without black and yellow);
-# from the seventh server on it repeats with other markers.
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "^", "D", "v", "P", "s", "X", "<", "p", ">")
-INK, FAINT, _IDLE, _NEUTRAL = "#222222", "#6B7280", "#ECEEF1", "#8A94A3"
-_TRAIL = "#C3C9D2"
+from mec_llm_env.rendering.parts import (
+    FAINT,
+    INK,
+    MOST_LABELLED_POINTS,
+    MOST_NAMED_USERS,
+    NEUTRAL,
+    Decision,
+    add_keys,
+    color_of,
+    counted,
+    shade_of,
+    short,
+)
 
 # Phases from dark to light: share of black (below 0) or white mixed into the colour.
 _SHADES = {"local": -0.45, "uplink": 0.0, "server": 0.45, "downlink": 0.78}
 
-_MOST_NAMED_USERS = 50  # more get no label of their own
-_MOST_LABELLED_POINTS = 20  # on the map
+_IDLE = "#ECEEF1"
 _MOST_LABELLED_SERVERS = 12  # at the bars; more get every fifth or tenth label
 _PLATE = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none"}
 _TALLEST = 5.0  # bars beyond this multiple of the median are cut
-
-
-class Episode(NamedTuple):
-    """Where in an episode of slots a decision is. N users."""
-
-    slot: int  # from 1
-    slots: int  # T
-    scr: float  # of the episode, this decision included
-    trails: Any  # [K, N, 2] m, the last places, that of this slot the last; NaN: none
-    radius_m: float  # of the cell
-
-
-class Decision(NamedTuple):
-    """What the panels draw, in NumPy; users in the order of their servers."""
-
-    scenario: Scenario
-    allocation: Allocation | None
-    outcome: Outcome | None
-    server: Any  # [N] number of each user's server; None before the decision
-    order: Any  # [N] users, by server
-    turn: Any  # [N] 0, 1, … within the server, in that order
-    left: Any  # [N] number of the server that the user has left; -1: none
-    episode: Episode | None
-
-
-def has_map(scenario: Scenario) -> bool:
-    """Whether users and servers have positions."""
-    positions = scenario.user_position_m, scenario.server_position_m
-    return all(position is not None for position in positions)
-
-
-def draw_places(axes: Any, decision: Decision) -> None:
-    """Draws the map, or the channel gains where there are no positions."""
-    if has_map(decision.scenario):
-        _draw_map(axes, decision)
-    else:
-        gain, server = decision.scenario.channel_gain, decision.server
-        draw_gains(axes, gain, server, decision.order, color_of)
-
-
-def _draw_map(axes: Any, decision: Decision) -> None:
-    s, server = decision.scenario, decision.server
-    users, servers = s.user_position_m, s.server_position_m
-    assert users is not None  # `has_map`
-    assert servers is not None
-    size = float(np.clip(1500 / s.n_users, 7, 60))
-    _draw_paths(axes, decision)
-    if server is None:
-        axes.scatter(*users.T, s=size, color=_NEUTRAL, edgecolor="white", zorder=3)
-    else:
-        colors = [color_of(m) for m in server]
-        ends = np.stack([users, servers[server]], axis=1)
-        width = float(np.clip(40 / s.n_users, 0.4, 1.4))
-        axes.add_collection(
-            LineCollection(
-                list(ends), colors=colors, linewidths=width, alpha=0.55, zorder=2
-            )
-        )
-        for m in np.unique(server):
-            axes.scatter(
-                *users[server == m].T,
-                s=size,
-                color=color_of(m),
-                marker=marker_of(m),
-                edgecolor="white",
-                linewidth=0.6 if s.n_users <= _MOST_NAMED_USERS else 0.3,
-                zorder=3,
-            )
-    if s.n_users <= _MOST_LABELLED_POINTS:
-        for n, position in enumerate(users):
-            axes.annotate(
-                str(n),
-                position,
-                (5, 4),
-                textcoords="offset points",
-                fontsize=8,
-                zorder=5,
-            )
-    few = s.n_servers <= len(_PALETTE)
-    for m, position in enumerate(servers):
-        axes.annotate(
-            f"S{m}" if s.n_servers <= 20 else str(m),
-            position,
-            ha="center",
-            va="center",
-            fontsize=9 if few else 7 if s.n_servers <= 20 else 5.5,
-            weight="bold",
-            color="white",
-            zorder=6,
-            bbox={
-                "boxstyle": "round,pad=0.35" if few else "round,pad=0.2",
-                "facecolor": _shade(color_of(m), -0.25),
-                "edgecolor": "white",
-            },
-        )
-    _frame_map(axes, np.concatenate([users, servers]), decision.episode)
-
-
-def _draw_paths(axes: Any, decision: Decision) -> None:
-    """Draws trails of users, and dashes to the servers that they have left."""
-    s, episode, left = decision.scenario, decision.episode, decision.left
-    users, servers = s.user_position_m, s.server_position_m
-    assert users is not None  # `has_map`
-    assert servers is not None
-    keys, look = [], dict[str, Any]()
-    if episode is not None:
-        ends = np.stack([episode.trails[:-1], episode.trails[1:]], axis=2)
-        known = np.isfinite(ends).all(axis=(2, 3))
-        look = {"color": _TRAIL, "linewidth": float(np.clip(24 / s.n_users, 0.6, 2))}
-        paths = LineCollection(list(ends[known]), zorder=1.5, **look)
-        axes.add_collection(paths)
-        dot = look["linewidth"] + 2
-        axes.scatter(
-            *episode.trails[:-1][known].T, s=dot**2, color=_TRAIL, linewidths=0
-        ).set_zorder(1.6)
-        look |= {"marker": "o", "markersize": dot, "markeredgewidth": 0}
-        keys.append(Line2D([], [], label="trail, a dot a slot", **look))
-    if s.serving is not None:
-        moved = left >= 0
-        width = float(np.clip(30 / s.n_users, 0.6, 1.3))
-        look = {"color": INK, "linewidth": width, "linestyle": (0, (4, 3))}
-        ends = np.stack([users[moved], servers[left[moved]]], axis=1)
-        axes.add_collection(LineCollection(list(ends), zorder=2.5, **look))
-        keys.append(Line2D([], [], label="migrates from", **look))
-    if keys:
-        _add_keys(axes, keys, 0.995, handlelength=2.2)
-
-
-def _frame_map(axes: Any, points: Any, episode: Episode | None) -> None:
-    """Sets square limits around the points, with room for labels.
-
-    In an episode around the cell, so that the frame stays where it is.
-    """
-    centre = (points.min(axis=0) + points.max(axis=0)) / 2
-    if episode is not None:
-        centre = np.zeros(2)
-        points = np.append(points, [[episode.radius_m, 0.0]], axis=0)
-        axes.add_patch(
-            Circle((0, 0), episode.radius_m, fill=False, edgecolor="#B8BEC8", zorder=1)
-        )
-    reach = max(float(np.abs(points - centre).max()) * 1.08, 1.0)
-    axes.set_xlim(centre[0] - reach, centre[0] + reach)
-    axes.set_ylim(centre[1] - reach, centre[1] + reach)
-    axes.set_aspect("equal", anchor="NW")
-    axes.grid(True)
-    axes.set_title("Cell map")
-    axes.set_xlabel("x (m)")
-    axes.set_ylabel("y (m)")
-    axes.yaxis.set_label_coords(-0.09, 0.5)
 
 
 def draw_panels(panels: Sequence[Any], decision: Decision) -> None:
@@ -201,27 +49,14 @@ def draw_panels(panels: Sequence[Any], decision: Decision) -> None:
     _draw_phases(energy, "Energy per user (J)", "energy", "J", decision)
     energy.set_xlabel("user" if z is None else "user, in the order of the servers")
     keys = [
-        Patch(facecolor=_shade(_NEUTRAL, shade), label=phase)
+        Patch(facecolor=shade_of(NEUTRAL, shade), label=phase)
         for phase, shade in _SHADES.items()
     ]
     if s.serving is not None:
         keys.append(
             Patch(facecolor="white", edgecolor=INK, hatch="/////", label="migration")
         )
-    _add_keys(delay, keys, 0.97, handlelength=1.1, handleheight=0.9)
-
-
-def _add_keys(axes: Any, keys: list[Any], bottom: float, **look: float) -> None:
-    """Adds a legend in a row above the axes, at the right."""
-    axes.legend(
-        handles=keys,
-        ncols=len(keys),
-        loc="lower right",
-        bbox_to_anchor=(1.0, bottom),
-        borderaxespad=0.0,
-        columnspacing=1.2,
-        **look,
-    )
+    add_keys(delay, keys, 0.97, handlelength=1.1, handleheight=0.9)
 
 
 def _draw_shares(
@@ -247,7 +82,7 @@ def _draw_shares(
         start = end - width - (end - width)[first]
         # Every other user is lighter, so that segments are told apart.
         shades = 0.45 * (decision.turn % 2)
-        colors = [_shade(color_of(m), a) for m, a in zip(server, shades, strict=True)]
+        colors = [shade_of(color_of(m), a) for m, a in zip(server, shades, strict=True)]
         _fill(axes, start, server - height / 2, width, height, colors)
         if few:
             _name_segments(axes, start, width, colors, decision)
@@ -300,7 +135,7 @@ def _draw_phases(
     axes.set_xticks([])
     if n_users <= 25:
         axes.set_xticks(range(n_users), order)
-    elif n_users <= _MOST_NAMED_USERS:
+    elif n_users <= MOST_NAMED_USERS:
         axes.set_xticks(range(n_users), order, fontsize=7, rotation=90)
     axes.tick_params(axis="x", length=0)
     if outcome is None or decision.server is None:
@@ -320,10 +155,10 @@ def _draw_phases(
     moving = getattr(outcome, f"{quantity}_migration_{unit.lower()}")[order]
     total = np.sum(parts, axis=0) + moving
     top = _axis_top(total)
-    width = 0.8 if n_users <= _MOST_NAMED_USERS else 1.0
+    width = 0.8 if n_users <= MOST_NAMED_USERS else 1.0
     left, bottom = np.arange(n_users) - width / 2, np.zeros(n_users)
     for part, shade in zip(parts, _SHADES.values(), strict=False):
-        colors = [_shade(color_of(m), shade) for m in decision.server[order]]
+        colors = [shade_of(color_of(m), shade) for m in decision.server[order]]
         _fill(axes, left, bottom, width, np.minimum(part, 2 * top - bottom), colors)
         bottom = bottom + part
     moved = np.flatnonzero(moving)
@@ -335,12 +170,12 @@ def _draw_phases(
         facecolor="white",
         edgecolor=INK,
         linewidth=0.6,
-        hatch="/////" if n_users <= _MOST_NAMED_USERS else None,
+        hatch="/////" if n_users <= MOST_NAMED_USERS else None,
         zorder=2,
     )
     axes.set_ylim(0, top)
     cut = np.flatnonzero(total > top)
-    for i in cut[: _MOST_LABELLED_POINTS if n_users <= _MOST_NAMED_USERS else 0]:
+    for i in cut[: MOST_LABELLED_POINTS if n_users <= MOST_NAMED_USERS else 0]:
         axes.annotate(
             f"{short(total[i])} {unit} ▲",
             (i, top),
@@ -352,7 +187,7 @@ def _draw_phases(
             fontsize=7,
             bbox=_PLATE,
         )
-    if len(cut) and n_users > _MOST_NAMED_USERS:
+    if len(cut) and n_users > MOST_NAMED_USERS:
         axes.text(
             0.995,
             0.95,
@@ -385,31 +220,3 @@ def _fill(
             list(np.stack([x, y], axis=-1)), facecolors=colors, linewidths=0, zorder=2
         )
     )
-
-
-def color_of(server: int) -> str:
-    """Returns the colour of a server."""
-    return _PALETTE[server % len(_PALETTE)]
-
-
-def marker_of(server: int) -> str:
-    """Returns the marker of a server's users on the map."""
-    # No two of the first 60 servers have the same colour and marker.
-    turns = server // 30  # lcm of 6 colours and 10 markers
-    return _MARKERS[(server + turns) % len(_MARKERS)]
-
-
-def _shade(color: str, amount: float) -> Any:
-    """Returns a colour mixed with white, or with black if `amount` is below 0."""
-    target = 1.0 if amount > 0 else 0.0
-    return tuple(c + abs(amount) * (target - c) for c in to_rgb(color))
-
-
-def short(value: float) -> str:
-    """Returns a number of three digits, or all before the point."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Returns such as "2 users"."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -11,7 +11,8 @@ from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from mec_llm_env.ranges import shorten
-from mec_llm_env.scenario_file.toml_lines import Path, key_lines
+from mec_llm_env.scenario_file import json_lines, toml_lines
+from mec_llm_env.scenario_file.toml_lines import Path
 
 LineOf = Callable[[Path], int]
 
@@ -122,8 +123,16 @@ def _read_toml(source: str, text: str) -> tuple[dict[str, Any], LineOf]:
         line = int(found.group(1)) if found else 0
         if place.startswith("end"):
             line = text.rstrip("\n").count("\n") + 1
-        told = f"is no TOML: {words.rstrip('.')}. {_toml_remedy(words)}"
-        raise ConfigFileError([Problem(source, line, "", told)]) from None
+        statement = "".join(text.splitlines()[line - 1 : line])
+        told = f"is no TOML: {words.rstrip('.')}. {_toml_remedy(words, statement)}"
+        problem = _twice(source, line, words, statement)
+        problem = problem or Problem(source, line, "", told)
+        raise ConfigFileError([problem]) from None
+    return document, _line_of(text, toml_lines.key_lines)
+
+
+def _line_of(text: str, key_lines: Callable[[str], dict[Path, int]]) -> LineOf:
+    """Returns what tells the line of a path, or of what it is in; found on demand."""
     lines: dict[Path, int] = {}
 
     def line_of(path: Path) -> int:
@@ -133,11 +142,23 @@ def _read_toml(source: str, text: str) -> tuple[dict[str, Any], LineOf]:
             path = path[:-1]
         return lines.get(path, 0)
 
-    return document, line_of
+    return line_of
 
 
-def _toml_remedy(words: str) -> str:
-    if "overwrite" in words or "declare" in words or "twice" in words:
+def _twice(source: str, line: int, words: str, statement: str) -> Problem | None:
+    """Returns the problem of a line whose key, or table, has been there before."""
+    name = re.match(r"\s*(\[\[?[^\]]+\]\]?|[\w.\"'-]+(?=\s*=))", statement)
+    if not re.search("overwrite|declare|twice", words) or name is None:
+        return None
+    shown = name.group(1)
+    shown = shown if shown.startswith("[") else f"`{shown}`"
+    return Problem(source, line, shown, _TWICE)
+
+
+def _toml_remedy(words: str, statement: str) -> str:
+    if re.search(r"=\s*(None|null|nil)\b", statement):
+        return "Nothing stands for none in TOML: leave the key out."
+    if re.search("overwrite|declare|twice|Duplicate", words):
         return "A key or a table stands there twice; keep one."
     if "nvalid value" in words or "after a statement" in words:
         return "Texts need quotes, numbers a decimal point and no unit."
@@ -156,14 +177,6 @@ def _read_json(source: str, text: str) -> tuple[dict[str, Any], LineOf]:
         twice.extend({name for name in names if names.count(name) > 1})
         return dict(pairs)
 
-    def line_of(path: Path) -> int:
-        names = [name for name in path if isinstance(name, str)]
-        for i in range(len(names)):  # the whole dotted key, then its end
-            quoted = re.escape(json.dumps(".".join(names[i:])))
-            if found := re.search(rf"{quoted}\s*:", text):
-                return text.count("\n", 0, found.start()) + 1
-        return 0
-
     try:
         document = json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
@@ -176,11 +189,19 @@ def _read_json(source: str, text: str) -> tuple[dict[str, Any], LineOf]:
     if not isinstance(document, dict):
         text = f"must hold a JSON object, one key a parameter; got {shorten(document)}."
         raise ConfigFileError([Problem(source, 0, "", text)])
+    line_of = _line_of(text, json_lines.key_lines)
     if twice:
-        problem = Problem(source, line_of((twice[0],)), f"`{twice[0]}`", _TWICE)
-        raise ConfigFileError([problem])
+        lines = json_lines.key_lines(text)
+        named = f".{twice[0]}"
+        line = next(
+            line
+            for path, line in lines.items()
+            if f".{'.'.join(map(str, path))}".endswith(named)
+        )
+        raise ConfigFileError([Problem(source, line, f"`{twice[0]}`", _TWICE)])
     if "channel_gain" in document:
-        raise ConfigFileError([Problem(source, 0, "`channel_gain`", _SCENARIO)])
+        line = line_of(("channel_gain",))
+        raise ConfigFileError([Problem(source, line, "`channel_gain`", _SCENARIO)])
     return _nested(source, document, line_of), line_of
 
 
@@ -194,7 +215,7 @@ def _nested(source: str, document: dict[str, Any], line_of: LineOf) -> dict[str,
         else:
             own, inner = nested.setdefault(topic, {}), name
         if not isinstance(own, dict) or inner in own:
-            problem = Problem(source, line_of((key,)), f"`{key}`", _TWICE)
+            problem = Problem(source, line_of((topic,)), f"`{key}`", _TWICE)
             raise ConfigFileError([problem])
         own[inner] = value
     return nested

@@ -49,7 +49,9 @@ def parse_gains(text: str, limits: Limits) -> Rows:
             line = reader.line_num
             if not width:
                 width, named = len(cells), cells[0].lower() == _USER
-                if all(_number(cell) is None for cell in cells):  # names of columns
+                if all(
+                    plain_number(cell) is None for cell in cells
+                ):  # names of columns
                     if len(cells) == 1 and ";" in cells[0]:
                         raise GainsError(line, "", _SEMICOLON)
                     continue
@@ -73,7 +75,7 @@ def _row(
 ) -> list[float]:
     row = []
     for m, cell in enumerate(cells):
-        value = _number(cell)
+        value = plain_number(cell)
         if value is None or not limits.hold(value):
             text = f"must be a number from {limits} dB; got {shorten(cell)}."
             text += _remedy(cell, value, limits)
@@ -83,7 +85,8 @@ def _row(
     return row
 
 
-def _number(cell: str) -> float | None:
+def plain_number(cell: str) -> float | None:
+    """Returns the number that is written in a cell of a CSV file, or None."""
     try:
         # Python reads more than that, such as 1_000, nan and digits of any script.
         return float(cell) if _CHARACTERS.issuperset(cell) else None

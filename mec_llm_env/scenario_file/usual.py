@@ -16,12 +16,19 @@ from mec_llm_env.ranges import Limits, show
 #: Lowest and highest usual value, by dotted key. All of them: assumption.
 USUAL: dict[str, Limits] = {
     "layout.cell_radius_m": Limits(1, 1e5),
+    "layout.server_ring_ratio": Limits(0, 2),
     "layout.distance_min_m": Limits(0.1, 1000),
     "layout.user_position_m": Limits(-1e6, 1e6),
     "layout.server_position_m": Limits(-1e6, 1e6),
     "radio.path_loss_intercept_db": Limits(60, 250),
     "radio.path_loss_slope_db": Limits(10, 80),
     "radio.shadowing_std_db": Limits(0, 20),
+    "radio.state_shadowing_std_db": Limits(0, 20),
+    "radio.carrier_ghz": Limits(0.5, 500),
+    "radio.server_height_m": Limits(1.5, 150),
+    "radio.user_height_m": Limits(1.5, 13),
+    "radio.water_vapour_g_per_m3": Limits(0, 50),
+    "radio.antenna_gain_db": Limits(-30, 90),
     "radio.noise_density_dbm_per_hz": Limits(-180, -140),
     "radio.noise_figure_db": Limits(0, 30),
     "radio.bandwidth_mhz": Limits(0.01, 1e5),
@@ -31,6 +38,7 @@ USUAL: dict[str, Limits] = {
     "workload.layers": Limits(2, 500),
     "workload.width": Limits(32, 100_000),
     "workload.bottleneck": Limits(1, 20_000),
+    "workload.lora_rank": Limits(1, 4096),
     "workload.tokens": Limits(1, 1e7),
     "workload.sequences": Limits(1, 1e7),
     "workload.epochs": Limits(1, 1000),
@@ -45,8 +53,17 @@ USUAL: dict[str, Limits] = {
     "server.frequency_ghz": Limits(0.05, 10),
     "server.power_w": Limits(1, 1e5),
     "server.flop_per_cycle_per_core": Limits(0.5, 1e5),
+    "server.noise_rise_db": Limits(0, 20),
     "objective.delay_reference_s": Limits(1e-3, 1e7),
     "objective.energy_reference_j": Limits(1e-3, 1e9),
+    "mobility.slot_s": Limits(0.1, 1e5),
+    "mobility.pedestrian_speed_m_per_s": Limits(0, 10),
+    "mobility.vehicular_speed_m_per_s": Limits(0, 150),
+    "mobility.shadowing_distance_m": Limits(1, 2000),
+    "mobility.sight_distance_m": Limits(1, 2000),
+    "migration.optimizer_bit": Limits(0, 1024),
+    "migration.backhaul_mbit_per_s": Limits(0.1, 1e6),
+    "migration.energy_nj_per_bit": Limits(0, 1e5),
 }
 
 _Convert = Callable[[float], float]
@@ -64,6 +81,17 @@ def _decibel(v: float) -> float:
 #: How numbers in other units become those of a key, by its ending, longest first.
 _UNITS: dict[str, dict[str, _Convert]] = {
     "dbm_per_hz": {"dBW/Hz": lambda v: v + 30, "W/Hz": lambda v: _decibel(v) + 30},
+    "mbit_per_s": {
+        "bit/s": _times(1e-6),
+        "kbit/s": _times(1e-3),
+        "Gbit/s": _times(1e3),
+    },
+    "nj_per_bit": {
+        "J/bit": _times(1e9),
+        "µJ/bit": _times(1e3),
+        "pJ/bit": _times(1e-3),
+    },
+    "m_per_s": {"km/h": lambda v: v / 3.6},
     "mhz": {"Hz": _times(1e-6), "kHz": _times(1e-3), "GHz": _times(1e3)},
     "ghz": {"Hz": _times(1e-9), "kHz": _times(1e-6), "MHz": _times(1e-3)},
     "bit": {"byte": _times(8)},
@@ -185,6 +213,12 @@ def odd_system(config: Any) -> list[tuple[str, str]]:
                 f"{efficiency:g}. Give the power of the whole GPU, in W."
             )
             odd.append((f"{topic}.power_w", text))
+    work = config.workload
+    for name in ("bottleneck", "lora_rank", "lora_targets"):
+        default = work.__dataclass_fields__[name].default
+        if name in work.unused and getattr(work, name) != default:
+            text = f"has no effect with `workload.adapter` = {work.adapter!r}."
+            odd.append((f"workload.{name}", f"{text} Set both, or leave it out."))
     users = config.layout.user_position_m or ()
     if len(users) > 1 and max(abs(v) for xy in users for v in xy) < _TOGETHER_M:
         text = f"all users are within {_TOGETHER_M:g} m of the centre. Give metres, not"

@@ -21,6 +21,9 @@ class Houlsby:
 
     bottleneck: int  # r
 
+    def __str__(self) -> str:
+        return f"Houlsby's adapters with a bottleneck of {self.bottleneck}"
+
     def weights(self, decoder: Decoder) -> int:
         """Returns the entries of their matrices in a layer, 4 h r."""
         return 4 * decoder.width * self.bottleneck
@@ -37,6 +40,9 @@ class Lora:
 
     rank: int  # ρ
     targets: tuple[str, ...]  # names of `Decoder.matrices`
+
+    def __str__(self) -> str:
+        return f"LoRA of rank {self.rank} on {', '.join(self.targets)}"
 
     def weights(self, decoder: Decoder) -> int:
         """Returns the entries of their matrices in a layer, ρ Σ (inputs + outputs)."""

@@ -169,7 +169,7 @@ def model_text(model: Any) -> str | None:
     hint = did_you_mean(str(model), DECODERS)
     known = f" Known: {', '.join(DECODERS)}."
     raise ValueError(
-        "`workload.model` must be None, the name of a known decoder, or the path of a "
+        "`workload.model` must be the name of a known decoder, or the path of a "
         f"Hugging Face `config.json`; got {shorten(model)}.{hint or known}"
     )
 
@@ -212,8 +212,15 @@ def _from_json(text: str, source: str) -> Decoder:
 
 def _from_mapping(content: Mapping[str, Any], source: str) -> Decoder:
     try:
+        own = {field.name for field in dataclasses.fields(Decoder)}
         if "model_type" in content:
             return _from_hugging_face(content)
+        if not own & set(content):
+            raise ValueError(
+                "it has no `model_type`, which names the architecture in a "
+                "Hugging Face `config.json`, and none of the dimensions "
+                f"{', '.join(sorted(own))}."
+            )
         return Decoder(**content)
     except (ValueError, TypeError) as error:
         raise ValueError(f"There is no decoder in {source}: {error}") from None

@@ -432,7 +432,7 @@ def test_the_reward_has_a_gradient(x64: None) -> None:
 def test_arguments_are_checked(
     kwargs: dict[str, Any], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mec_llm_env.actions._REGISTERED", {})
+    monkeypatch.setattr("mec_llm_env.actions.registry._REGISTERED", {})
     register_encoding("own", lambda config: ActionCodec(config.users, config.servers))
     with pytest.raises(ValueError, match=text):
         JaxEnv(**kwargs)

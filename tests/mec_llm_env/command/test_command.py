@@ -24,8 +24,8 @@ def test_init_writes_an_example_once(
         "my.toml": "'my.toml' is there already. Nothing is overwritten.",
         "my.json": "Name it something.toml",
         "my.yaml": "is a .toml or a .json file",
-        "none/my.toml": "No such file or directory",
-        "my.toml/my.toml": "Not a directory",
+        "none/my.toml": "'none/my.toml': No such file or directory.",
+        "my.toml/my.toml": "'my.toml/my.toml': Not a directory.",
     }.items():
         assert main(["init", name]) == 2
         output, errors = capsys.readouterr()
@@ -56,6 +56,8 @@ def test_check_sums_up_what_is_right(capsys: pytest.CaptureFixture[str]) -> None
         "12 users and 3 servers.",
         "GPU         2.048 TFLOP/s, 5 W",
         "0.2 W (23 dBm)",
+        "model       16 layers of width 2048; Houlsby's adapters with a bottleneck",
+        "path loss   in the gains, which are given",
         "60.2 to 222 TFLOP, 29.39 to 108.4 s on one's own GPU alone",
         "-114.8 to -66.16 dB",
         "-167.0 dBm/Hz",
@@ -84,6 +86,32 @@ def test_check_tells_what_has_no_effect_and_what_cannot_be_observed(
         "`radio.shadowing_std_db`."
     ) in output
     assert "solvers take this system, environments do not. `channel_gain`" in output
+
+
+def test_check_names_model_path_loss_and_what_they_do_not_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text(
+        '[workload]\nadapter = "lora"\nlora_rank = 64\nmodel = "llama-3.2-1b"\n'
+        'split = "whole_layers"\nbottleneck = 256\nlayers = 16\n'
+        '[radio]\npath_loss = "umi"\ncarrier_ghz = 7\nshadowing_std_db = 8.0\n'
+        "[[server]]\nposition_m = [0, 0]\n[layout]\nserver_ring_ratio = 0.5\n"
+    )
+    assert main(["check", str(file)]) == 0
+    output = capsys.readouterr().out
+    for text in (
+        "llama-3.2-1b, 16 layers of width 2048; LoRA of rank 64 on q, v; split betw",
+        "path loss   umi, carrier_ghz = 7, server_height_m = 10, user_height_m = 1.5",
+        "Note: without effect, as the adapter is lora: `workload.bottleneck`.",
+        "Note: without effect, as `workload.model` is given: `workload.layers`.",
+        "Note: without effect, as the path loss is umi: `radio.shadowing_std_db`.",
+        "Note: without effect, as servers have positions: `layout.server_ring_ratio`.",
+    ):
+        assert text in output, output
+    defaults = output.partition("Left at their defaults")[2]
+    for key in ("width", "path_loss_slope_db", "water_vapour_g_per_m3", "bottleneck"):
+        assert key not in defaults
 
 
 def test_check_of_users_that_move(

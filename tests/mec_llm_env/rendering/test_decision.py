@@ -15,7 +15,7 @@ from mec_llm_env.actions import ActionCodec
 matplotlib = pytest.importorskip("matplotlib")
 
 from mec_llm_env.rendering import SIZE, decision_figure, draw_decision  # noqa: E402
-from mec_llm_env.rendering.panels import color_of, marker_of  # noqa: E402
+from mec_llm_env.rendering.parts import color_of, marker_of  # noqa: E402
 
 SHAPE = (*SIZE, 3)
 ENV = "mec_llm_env:MecLlm-v0"

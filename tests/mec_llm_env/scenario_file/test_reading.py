@@ -170,6 +170,70 @@ def test_json_has_dotted_keys_or_tables(folder: Path) -> None:
             ScenarioConfig.from_file("c.json")
 
 
+def test_json_problems_are_told_with_their_line(folder: Path) -> None:
+    (folder / "c.json").write_text(
+        '{"radio.fading": "x", "layout": {\n"distance_min_m": -1},\n'
+        '"server": [{"cores": 5},\n{"cores": "6",\n"fading": 1}]}'
+    )
+    with pytest.raises(ConfigFileError) as caught:
+        ScenarioConfig.from_file("c.json")
+    assert [(p.line, p.key) for p in caught.value.problems] == [
+        (1, "`radio.fading`"),
+        (2, "`layout.distance_min_m`"),
+        (3, "[[server]] 0"),  # a GPU that is described in part
+        (4, "[[server]] 1, `cores`"),
+        (5, "[[server]] 1, `fading`"),
+    ]
+    text = '{"server": {"cores": 1,\n"power_w": 1,\n"cores": 2}}'
+    (folder / "c.json").write_text(text)
+    with pytest.raises(ConfigFileError, match="line 1, `cores`: stands there twice"):
+        ScenarioConfig.from_file("c.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("users = 1\nusers = 2\n", r"line 2, `users`: stands there twice\. Keep one"),
+        ("[radio]\n[users]\n[radio]\n", r"line 3, \[radio\]: stands there twice"),
+        ("user = [{ tokens = 1, tokens = 2 }]\n", r"line 1: is no TOML: Du.*keep one"),
+        ("[server]\nmax_users = None\n", r"line 2: is no TOML: .*leave the key out"),
+        ('workload.adapter = "LoRA"\n', "got 'LoRA'. Did you mean 'lora'"),
+        ('radio.path_loss = "UMi"\n', "got 'UMi'. Did you mean 'umi'"),
+        ('workload.lora_targets = ["q", "V_proj"]\n', "Did you mean 'v'"),
+        ("workload.lora_rank = 64\n", "r` = 'houlsby'. Set both, or leave it out"),
+        ('workload = { adapter = "lora", bottleneck = 9 }\n', "r` = 'lora'. Set both"),
+        ("radio.antenna_gain_db = 140\n", r"from -30 to 90; got 140\. .*unusual = "),
+        ('radio = { path_loss = "umi", carrier_ghz = 900 }\n', "in MHz: write 0.9"),
+        ("radio.carrier_ghz = 5\n", r"`radio\.path_loss` = 'log-d.*Leave it out\."),
+        (
+            "[[server]]\ncount = 2\nposition_m = [1, 2]\n",
+            "line 3, .* is one point, for 2",
+        ),
+        (
+            "[[user]]\ncount = 3\nposition_m = [1, 2]\n",
+            "one point, for 3. Write a table for each",
+        ),
+        ("users = 9\nserver.max_users = 1\n", "or leave it out for no limit"),
+    ],
+)
+def test_what_a_newcomer_mistypes(text: str, says: str, folder: Path) -> None:
+    with pytest.raises(ConfigFileError, match=says):
+        read(text, folder)
+
+
+def test_what_is_said_to_be_meant_may_be_without_effect(folder: Path) -> None:
+    text = 'unusual = ["workload.lora_rank"]\nworkload.lora_rank = 64\n'
+    assert read(text, folder).workload.lora_rank == 64
+
+
+def test_a_config_json_of_something_else_is_named(folder: Path) -> None:
+    (folder / "config.json").write_text('{"foo": 1}')
+    with pytest.raises(
+        ConfigFileError, match="no `model_type`, which names the archit"
+    ):
+        read('workload.model = "config.json"', folder)
+
+
 def test_other_paths_are_named(folder: Path) -> None:
     for path in ("my.yaml", "paper-10x2", "", 3, None, b"my.toml", "a\0.toml"):
         with pytest.raises(ValueError, match=r"(\.toml|path of text)"):
@@ -179,14 +243,14 @@ def test_other_paths_are_named(folder: Path) -> None:
 
 
 def test_a_file_of_users_that_move(folder: Path) -> None:
-    text = "[mobility]\nslots = 3\n[[server]]\ncount = 2\nposition_m = [10, 5]\n"
+    text = "[mobility]\nslots = 3\n" + "[[server]]\nposition_m = [10, 5]\n" * 2
     config = read(text, folder, MobileConfig)
     assert config.mobility.slots == 3
     assert config.layout.server_position_m == ((10, 5), (10, 5))
     assert config.layout.cell_radius_m == 600  # its own default
     with pytest.raises(ConfigFileError, match=r"\[mobility\].*MecLlmMobile-v0"):
         read(text, folder)
-    with pytest.raises(ConfigFileError, match=r"line 1, .*must be None where users mo"):
+    with pytest.raises(ConfigFileError, match=r"line 1, .*must be left out where use"):
         read('gains = "gains.csv"', folder, MobileConfig)
 
 
@@ -207,7 +271,7 @@ def test_environments_take_files(folder: Path) -> None:
     envs.reset(seed=1)
     with pytest.raises(ValueError, match="`config` takes the place of `preset`"):
         gym.make("MecLlm-paper-v0", config="phones.toml")
-    with pytest.raises(ConfigFileError, match="must be None where users move"):
+    with pytest.raises(ConfigFileError, match="must be left out where users move"):
         gym.make("MecLlmMobile-v0", config="phones.toml")
     (folder / "moving.toml").write_text("[mobility]\nslots = 2\n[users]\ncount = 3\n")
     moving = gym.make("MecLlmMobile-v0", config="moving.toml")

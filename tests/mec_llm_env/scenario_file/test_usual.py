@@ -7,16 +7,17 @@ import pytest
 from mec_llm_env import MobileConfig, ScenarioConfig
 from mec_llm_env.config import ruled
 from mec_llm_env.ranges import show
-from mec_llm_env.scenario_file.tables import _numbers
 from mec_llm_env.scenario_file.usual import (
     USUAL,
     USUAL_EFFICIENCY,
     USUAL_SPEED,
+    _ending,
     odd_system,
     renamed,
     unit_remedy,
     unusual,
 )
+from mec_llm_env.scenario_file.values import _numbers
 
 DOCS = Path(__file__).parents[3] / "docs" / "own-system.md"
 
@@ -43,6 +44,12 @@ def test_what_is_usual_lies_within_the_ranges_and_has_the_defaults() -> None:
         assert odd_system(preset) == []
 
 
+def test_every_quantity_has_usual_values() -> None:
+    quantities = {key for key in ruled(MobileConfig()) if _ending(key)}
+    assert len(quantities) > 30
+    assert quantities <= USUAL.keys()
+
+
 @pytest.mark.parametrize(
     ("key", "value", "text"),
     [
@@ -55,6 +62,11 @@ def test_what_is_usual_lies_within_the_ranges_and_has_the_defaults() -> None:
         ("layout.cell_radius_m", 0.5, "km: write 500"),
         ("objective.delay_reference_s", 1e8, "ms: write 100000"),
         ("workload.adapter_parameter_bit", 1, "byte: write 8"),
+        ("radio.carrier_ghz", 3500, "MHz: write 3.5"),
+        ("radio.user_height_m", 150, "cm: write 1.5"),
+        ("mobility.vehicular_speed_m_per_s", 180, "km/h: write 50"),
+        ("migration.backhaul_mbit_per_s", 5e7, "bit/s: write 50"),
+        ("migration.energy_nj_per_bit", 4e5, "pJ/bit: write 400"),
     ],
 )
 def test_the_unit_that_was_probably_meant(key: str, value: float, text: str) -> None:

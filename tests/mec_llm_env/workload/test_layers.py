@@ -25,7 +25,7 @@ from mec_llm_env import (
 from mec_llm_env.actions import ENCODINGS, ActionCodec, decode_resources
 from mec_llm_env.allocation import one_hot
 from mec_llm_env.mobile.observations import MobileObservationCodec
-from mec_llm_env.observations import ObservationCodec
+from mec_llm_env.observations import ObservationCodec, Shared
 from mec_llm_env.workload.layers import whole_layers
 from tests.mec_llm_env.cases import equal_allocation
 
@@ -199,7 +199,7 @@ def test_the_decoder_rounds_in_pytorch_too_and_keeps_a_gradient() -> None:
 @pytest.mark.parametrize("encoding", ["flat", "tokens"])
 def test_observations_know_the_layers(encoding: str) -> None:
     s = scenario(layers=30)
-    codec = ObservationCodec(4, 2, encoding, layers=30)
+    codec = ObservationCodec(4, 2, encoding, shared=Shared(layers=30))
     seen = codec.decode(codec.encode(s))
     assert seen.layers is not None
     assert (seen.layers == 30).all()

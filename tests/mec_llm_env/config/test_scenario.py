@@ -186,7 +186,7 @@ def test_names_of_fields_are_checked() -> None:
     ):
         ObjectiveConfig(delay_wait=1)  # type: ignore[call-arg]
     with pytest.raises(
-        ValueError, match=r"`radio` must be a mec_llm_env.config.RadioC"
+        ValueError, match=r"`radio` must be a mec_llm_env.config.radio.RadioC"
     ):
         ScenarioConfig(radio={"bandwidth_mhz": 20})  # type: ignore[arg-type]
 

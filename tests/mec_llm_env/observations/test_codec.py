@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 
 from mec_llm_env import PRESETS, Scenario, ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env.observations import (
-    _GAIN,
-    _SERVER,
-    _USER,
     ENCODINGS,
     LIMIT,
     OBSERVABLE,
     ObservationCodec,
+    Shared,
 )
-from mec_llm_env.sampling import GAIN_LIMITS, noise_rises
+from mec_llm_env.observations.columns import _GAIN, _SERVER, _USER
+from mec_llm_env.sampling import GAIN_LIMITS
 from mec_llm_env.scenario import FIELD_LIMITS
 from tests.mec_llm_env.cases import equal_allocation
 
@@ -40,7 +39,7 @@ def test_drawn_scenarios_are_kept(preset: str, encoding: str) -> None:
     batch = (2,) if config.users > 100 else (2, 20)
     scenario = sample_scenario(config, np.random.default_rng(0), batch)
     size = config.users, config.servers
-    codec = ObservationCodec(*size, encoding, noise_rise=noise_rises(config))
+    codec = ObservationCodec(*size, encoding, shared=Shared.of(config))
     observation = codec.encode(scenario)
     leaves = observation.values() if encoding == "tokens" else [observation]
     for leaf in leaves:
@@ -121,7 +120,7 @@ def test_the_noise_that_servers_hear_is_observed(rise_db: list[float]) -> None:
     config = ScenarioConfig().with_overrides({"server.noise_rise_db": rise_db})
     rise = 10 ** (np.array(rise_db) / 10)
     s = sample_scenario(config, np.random.default_rng(3), (2,))
-    codec = ObservationCodec(10, 2, "tokens", noise_rise=rise)
+    codec = ObservationCodec(10, 2, "tokens", shared=Shared(rise))
     plain = ObservationCodec(10, 2, "tokens")
     seen = codec.encode(s)
     # The spread of the noise is one neper: its column is where it is higher.
@@ -147,7 +146,7 @@ def test_another_noise_rise_than_the_observed_one_is_refused() -> None:
         match=r"got 10 instead of 1 for server 1. .*`server.noise_rise_db`, there 10",
     ):
         ObservationCodec(10, 2).encode(rise)
-    codec = ObservationCodec(10, 2, noise_rise=np.array([2.0, 2.0]))
+    codec = ObservationCodec(10, 2, shared=Shared(np.array([2.0, 2.0])))
     with pytest.raises(ValueError, match="got 1 instead of 2 for server 0"):
         codec.encode(s)
     ones = dataclasses.replace(s, noise_rise=np.ones(2))
