@@ -24,12 +24,17 @@ from dashf.pricing.bound import PARTS, Problem
 from dashf.pricing.options import Options, PriceSolution
 from dashf.pricing.price_search import search_prices
 from dashf.pricing.rounding import share_options
-from mec_llm_env import Allocation
+from dashf.pricing.sharing import share_resources
+from dashf.pricing.user_sets import UserSets
+from mec_llm_env import Allocation, evaluate
 
 _BATCH = 16  # nodes that are bounded together
 _ACCURACY = 0.05  # of a node's bound, as part of the gap
 _SPLIT_SERVERS = 1e-3  # choice off a user's first server from which that is branched on
 _WIDTH_WEIGHT = 1e-3  # of a user's range of φ beside its split, in the order of users
+_LARGEST_SETS = 100_000  # options times users for which sets of users are looked for
+_RATIOS = 4  # at which sets are looked for, at most
+_FARTHER = 1.02  # than Newton's step in the ratio
 _NARROW = 1e-9  # range of φ that is not halved
 
 
@@ -94,6 +99,59 @@ class Search:
             count = int(np.clip(clock.left_s / max(each, 1e-9), 1, _BATCH))
             if most is not None:
                 count = min(count, max(most - self.nodes, 1))
+
+    def combine(self, prices: PriceSolution) -> None:
+        """Bounds all allocations by sets of users, and finds better ones of these.
+
+        Users are then kept from servers where no allocation beyond the gap has them.
+
+        Args:
+            prices: of the root.
+        """
+        options = self.problem.options
+        _, N, J = options.allowed.shape
+        if not self.open or N * N * J > _LARGEST_SETS:
+            return
+        close = _ACCURACY * self.gap
+        sets, value, y = UserSets(self.problem, prices, close), self.value, self.scr
+        for _ in range(_RATIOS):
+            found = sets.search(y, self.allocation.server)
+            if found is None:
+                break
+            self._offer(found.server)
+            value = min(value, sets.bound(y, found.surplus))
+            if value <= max(y * (1 + close), self.scr):
+                break
+            # Newton's method, a little farther: U < 0 is a bound as it is.
+            y = max(y + _FARTHER * found.surplus / found.cost, self.scr)
+        enough = self.scr * (1 + self.gap)
+        if value > enough:
+            options = self._without_hopeless(sets, enough)
+        self.open = []
+        if options is not None:
+            self._keep([Node(value, options)])
+
+    def _offer(self, server: Indices | None) -> None:
+        """Tries an association [N]."""
+        if server is None or (server == self.allocation.server).all():
+            return
+        s, o = self.problem.scenario[0], self.problem.objective
+        association = (server[:, None] == np.arange(s.n_servers)) * 1.0
+        allocation = share_resources(s, association, o)
+        scr = float(evaluate(s, allocation, o, check=False).scr)
+        if scr > self.scr:
+            self.scr, self.allocation = scr, allocation
+
+    def _without_hopeless(self, sets: UserSets, enough: float) -> Options | None:
+        """Returns what may still be worth more than enough; None if nothing is."""
+        o = self.problem.options
+        y = enough * (1 - 1e-9)
+        if sets.search(y, self.allocation.server) is None:
+            return o
+        allowed = o.allowed & ~np.repeat(sets.apart(), PARTS, axis=-1)
+        self.done = max(self.done, sets.bound(y, 0.0))
+        node = Node(np.inf, dataclasses.replace(o, allowed=allowed))
+        return node.options if _possible(node) else None
 
     def _keep(self, nodes: list[Node]) -> None:
         """Opens nodes, and sets aside those that are within the gap."""
