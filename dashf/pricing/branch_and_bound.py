@@ -101,35 +101,40 @@ class Search:
                 count = min(count, max(most - self.nodes, 1))
 
     def combine(self, prices: PriceSolution) -> None:
-        """Bounds all allocations by sets of users, and finds better ones of these.
+        """Bounds all allocations by sets of users, and tries what these propose.
 
-        Users are then kept from servers where no allocation beyond the gap has them.
+        Then users are kept from servers where no allocation beyond the gap has them.
 
         Args:
             prices: of the root.
         """
-        options = self.problem.options
-        _, N, J = options.allowed.shape
+        _, N, J = self.problem.options.allowed.shape
         if not self.open or N * N * J > _LARGEST_SETS:
             return
-        close = _ACCURACY * self.gap
-        sets, value, y = UserSets(self.problem, prices, close), self.value, self.scr
+        nodes, self.open = self.open, []
+        try:
+            sets = UserSets(self.problem, prices, _ACCURACY * self.gap)
+            value = self._bound_by(sets)
+            nodes = [Node(min(node.value, value), node.options) for node in nodes]
+            if value > self.scr * (1 + self.gap):
+                nodes = self._without_hopeless(sets, nodes)
+        except OutOfTime:
+            pass
+        self._keep(nodes)
+
+    def _bound_by(self, sets: UserSets) -> float:
+        """Returns the bound of sets: Newton's method on U(y), a little farther."""
+        value, y = np.inf, self.scr
         for _ in range(_RATIOS):
             found = sets.search(y, self.allocation.server)
             if found is None:
                 break
             self._offer(found.server)
             value = min(value, sets.bound(y, found.surplus))
-            if value <= max(y * (1 + close), self.scr):
+            if value <= max(y * (1 + _ACCURACY * self.gap), self.scr):
                 break
-            # Newton's method, a little farther: U < 0 is a bound as it is.
             y = max(y + _FARTHER * found.surplus / found.cost, self.scr)
-        enough = self.scr * (1 + self.gap)
-        if value > enough:
-            options = self._without_hopeless(sets, enough)
-        self.open = []
-        if options is not None:
-            self._keep([Node(value, options)])
+        return value
 
     def _offer(self, server: Indices | None) -> None:
         """Tries an association [N]."""
@@ -142,16 +147,19 @@ class Search:
         if scr > self.scr:
             self.scr, self.allocation = scr, allocation
 
-    def _without_hopeless(self, sets: UserSets, enough: float) -> Options | None:
-        """Returns what may still be worth more than enough; None if nothing is."""
-        o = self.problem.options
-        y = enough * (1 - 1e-9)
-        if sets.search(y, self.allocation.server) is None:
-            return o
-        allowed = o.allowed & ~np.repeat(sets.apart(), PARTS, axis=-1)
+    def _without_hopeless(self, sets: UserSets, nodes: list[Node]) -> list[Node]:
+        """Returns what of nodes may be worth more than the gap allows."""
+        y = self.scr * (1 + self.gap) * (1 - 1e-9)
+        found = sets.search(y, self.allocation.server)
+        if found is None:
+            return nodes
         self.done = max(self.done, sets.bound(y, 0.0))
-        node = Node(np.inf, dataclasses.replace(o, allowed=allowed))
-        return node.options if _possible(node) else None
+        if found.surplus <= 0:
+            return []
+        here = ~np.repeat(sets.apart(), PARTS, axis=-1)
+        every = np.arange(len(here))
+        left = [_restricted(node, every, here) for node in nodes]
+        return [node for node in left if _possible(node)]
 
     def _keep(self, nodes: list[Node]) -> None:
         """Opens nodes, and sets aside those that are within the gap."""

@@ -97,14 +97,14 @@ class UserSets:
         found: Found | None = None
         try:
             self._move_to(y, server)
-            best, inward = np.inf, 1.0
+            best, better, inward = np.inf, self.u, 1.0
             for _ in range(_ROUNDS):
                 master = self._mix()
                 if master is None:
                     break
-                surplus, added = np.inf, 0
+                added = 0
                 # A step that finds no new set has been too short.
-                for part in (inward, 1.0):
+                for part in dict.fromkeys((inward, 1.0)):
                     u = self.u + part * (master.u - self.u)
                     surplus, sets = self._surplus(u)
                     if surplus < best:
@@ -138,14 +138,14 @@ class UserSets:
         return float((y + max(surplus, 0.0) / self.floor) * (1 + 1e-12))
 
     def apart(self) -> Mask:
-        """Returns which users [N, M] are where in no allocation with a higher SCR.
+        """Returns who cannot be where, [N, M], with an SCR above the last search's y.
 
-        Than the ratio of the last search.
+        Raises:
+            OutOfTime: time is over.
         """
         every, (server, user) = np.arange(self.servers), np.nonzero(self.can)
-        best = np.maximum(
-            self._best_sets(every, np.full(self.servers, -1), self.u)[0], 0
-        )
+        best, _ = self._best_sets(every, np.full(self.servers, -1), self.u)
+        best = np.maximum(best, 0)
         limit, _ = self._best_sets(server, user, self.u)
         apart = ~self.can.T
         apart[user, server] = _sum(self.u, best) - best[server] + limit < 0
