@@ -7,8 +7,13 @@ from dashf.pricing.branch_and_bound import Search
 from dashf.pricing.dual import PricedSearch, solve_dual, upper_bound
 from dashf.pricing.sharing import share_resources
 from dashf.pricing.user_sets import UserSets
-from mec_llm_env import ObjectiveConfig, Scenario, ScenarioConfig, evaluate
-from mec_llm_env import sample_scenario
+from mec_llm_env import (
+    ObjectiveConfig,
+    Scenario,
+    ScenarioConfig,
+    evaluate,
+    sample_scenario,
+)
 from tests.dashf.extremes import (
     random_configuration,
     random_objective,
