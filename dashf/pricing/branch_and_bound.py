@@ -24,12 +24,17 @@ from dashf.pricing.bound import PARTS, Problem
 from dashf.pricing.options import Options, PriceSolution
 from dashf.pricing.price_search import search_prices
 from dashf.pricing.rounding import share_options
-from mec_llm_env import Allocation
+from dashf.pricing.sharing import share_resources
+from dashf.pricing.user_sets import UserSets
+from mec_llm_env import Allocation, evaluate
 
 _BATCH = 16  # nodes that are bounded together
 _ACCURACY = 0.05  # of a node's bound, as part of the gap
 _SPLIT_SERVERS = 1e-3  # choice off a user's first server from which that is branched on
 _WIDTH_WEIGHT = 1e-3  # of a user's range of φ beside its split, in the order of users
+_LARGEST_SETS = 100_000  # options times users for which sets of users are looked for
+_RATIOS = 4  # at which sets are looked for, at most
+_FARTHER = 1.02  # than Newton's step in the ratio
 _NARROW = 1e-9  # range of φ that is not halved
 
 
@@ -94,6 +99,67 @@ class Search:
             count = int(np.clip(clock.left_s / max(each, 1e-9), 1, _BATCH))
             if most is not None:
                 count = min(count, max(most - self.nodes, 1))
+
+    def combine(self, prices: PriceSolution) -> None:
+        """Bounds all allocations by sets of users, and tries what these propose.
+
+        Then users are kept from servers where no allocation beyond the gap has them.
+
+        Args:
+            prices: of the root.
+        """
+        _, N, J = self.problem.options.allowed.shape
+        if not self.open or N * N * J > _LARGEST_SETS:
+            return
+        nodes, self.open = self.open, []
+        try:
+            sets = UserSets(self.problem, prices, _ACCURACY * self.gap)
+            value = self._bound_by(sets)
+            nodes = [Node(min(node.value, value), node.options) for node in nodes]
+            if value > self.scr * (1 + self.gap):
+                nodes = self._without_hopeless(sets, nodes)
+        except OutOfTime:
+            pass
+        self._keep(nodes)
+
+    def _bound_by(self, sets: UserSets) -> float:
+        """Returns the bound of sets: Newton's method on U(y), a little farther."""
+        value, y = np.inf, self.scr
+        for _ in range(_RATIOS):
+            found = sets.search(y, self.allocation.server)
+            if found is None:
+                break
+            self._offer(found.server)
+            value = min(value, sets.bound(y, found.surplus))
+            if value <= max(y * (1 + _ACCURACY * self.gap), self.scr):
+                break
+            y = max(y + _FARTHER * found.surplus / found.cost, self.scr)
+        return value
+
+    def _offer(self, server: Indices | None) -> None:
+        """Tries an association [N]."""
+        if server is None or (server == self.allocation.server).all():
+            return
+        s, o = self.problem.scenario[0], self.problem.objective
+        association = (server[:, None] == np.arange(s.n_servers)) * 1.0
+        allocation = share_resources(s, association, o)
+        scr = float(evaluate(s, allocation, o, check=False).scr)
+        if scr > self.scr:
+            self.scr, self.allocation = scr, allocation
+
+    def _without_hopeless(self, sets: UserSets, nodes: list[Node]) -> list[Node]:
+        """Returns what of nodes may be worth more than the gap allows."""
+        y = self.scr * (1 + self.gap) * (1 - 1e-9)
+        found = sets.search(y, self.allocation.server)
+        if found is None:
+            return nodes
+        self.done = max(self.done, sets.bound(y, 0.0))
+        if found.surplus <= 0:
+            return []
+        here = ~np.repeat(sets.apart(), PARTS, axis=-1)
+        every = np.arange(len(here))
+        left = [_restricted(node, every, here) for node in nodes]
+        return [node for node in left if _possible(node)]
 
     def _keep(self, nodes: list[Node]) -> None:
         """Opens nodes, and sets aside those that are within the gap."""

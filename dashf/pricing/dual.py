@@ -321,6 +321,7 @@ class PricedSearch:
                 *(float(self.best.scr[row]), float(value[row])),
                 gap=NEAR,
             )
+            search.combine(self.prices.row(row))
             search.run(nodes)
             value[row] = search.value
             self.best.put(row, search.allocation, search.scr)

@@ -65,6 +65,8 @@ def solve_exact(
 
     record("start")
     if root.prices is not None:
+        search.combine(root.prices)
+        record("sets")
         search.run(on_batch=record)
     closed = search.value <= search.scr * (1 + gap)
     bound = dataclasses.replace(
