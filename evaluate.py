@@ -191,7 +191,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--output", default="results", help="where a new folder is made (%(default)s)")
     add_figure_options(parser, f"{SCREEN_IN:g}in")
-    add_worker_options(parser, "; decisions are timed serially")
+    add_worker_options(
+        parser, "; decisions are timed serially, those of --scenario as they are made"
+    )
     return parser
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ class DecisionTask:
     """
 
     episode_length: int
+    _bounds: Any = None  # [I + 1] of test instances, and NaN; None without a bank
     sampler: Any
     replays = False
     option = "scenario"  # the one of a reset
@@ -95,6 +96,15 @@ class DecisionTask:
                         f"{sampler.explain(name, value)}. Solvers take such "
                         "scenarios directly: `sample_scenario`."
                     )
+
+    def _bound_of(self, source: Any, batch: tuple[int, ...]) -> Any:
+        """Returns the certified bounds of what is begun with, or None."""
+        if self._bounds is None:
+            return None
+        last = len(self._bounds) - 1
+        held_out = isinstance(source, HeldOutBlock)
+        number = source.number if held_out else np.full(batch, last)
+        return self._bounds[np.minimum(number, last)]
 
     def held_out(self, num_envs: int, stride: int | None) -> HeldOutStreams | None:
         """Returns where environments are in the split; None without one.
@@ -269,20 +279,16 @@ class Task(DecisionTask):
         size = config.users, config.servers
         codec = ObservationCodec(*size, observation_encoding, shared=Shared.of(config))
         super().__init__(config, action_encoding, codec, split, split_stride)
-        self._bounds = _certified_bounds(config) if split == "test" else None
+        if split == "test":
+            self._bounds = certified_bounds(config, bank_presets(), load_bank)
 
     def begin(self, source: Any) -> Situation:
         """Returns the first situation of an episode."""
-        held_out = isinstance(source, HeldOutBlock)
-        blocks = source.uniforms if held_out else source
+        blocks = source.uniforms if isinstance(source, HeldOutBlock) else source
         given = isinstance(source, Scenario)
         scenario = source if given else self.sampler.from_uniforms(blocks)
-        if self._bounds is None:
-            return Situation(scenario=scenario)
-        batch = scenario.batch_shape
-        number = source.number if held_out else np.full(batch, len(self._bounds) - 1)
-        number = np.minimum(number, len(self._bounds) - 1)
-        return Situation(scenario=scenario, upper_bound=self._bounds[number])
+        bound = self._bound_of(source, scenario.batch_shape)
+        return Situation(scenario=scenario, upper_bound=bound)
 
     def figures(
         self,
@@ -389,14 +395,16 @@ def chosen_config(
     return chosen.with_overrides({} if overrides is None else overrides)
 
 
-def _certified_bounds(config: ScenarioConfig) -> Any:
-    """Returns the bounds [I + 1] of the test scenarios, NaN being that of all others.
+def certified_bounds(
+    config: Any, presets: Iterable[str], load: Callable[[str], Any]
+) -> Any:
+    """Returns the bounds [I + 1] of the test instances, NaN being that of all others.
 
     None where the bank has none: of a configuration that is no preset's.
     """
-    for preset in bank_presets():
-        if config == ScenarioConfig.preset(preset):
-            return np.append(load_bank(preset).bound, np.nan)
+    for preset in presets:
+        if config == type(config).preset(preset):
+            return np.append(load(preset).bound, np.nan)
     return None
 
 

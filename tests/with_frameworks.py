@@ -29,10 +29,11 @@ LONGEST_S = 1800.0
 class Recipe(NamedTuple):
     """A script, what it needs, and the tests that need the same."""
 
-    script: str
+    script: str  # and its arguments
     packages: tuple[str, ...]  # as pip takes them
     shown: tuple[str, ...]  # whose versions are in the table
     tests: tuple[str, ...] = ()
+    at: str | None = None  # another recipe, whose environment it shares
 
 
 SB3 = "stable_baselines3"
@@ -42,7 +43,7 @@ RECIPES = {
     "sb3": Recipe("sb3_ppo", (SB3,), (SB3,)),
     "rllib": Recipe(
         "rllib_ppo",
-        ("ray[rllib]", *TRAINING),
+        ("ray[rllib]", "pettingzoo", *TRAINING),
         ("ray",),
         (
             "tests/agents/work/test_ray_tasks.py",
@@ -67,7 +68,17 @@ RECIPES = {
         ("pettingzoo", "SuperSuit", SB3),
         ("tests/mec_llm_env/test_multi_agent.py",),
     ),
+    "pettingzoo_own": Recipe(
+        "pettingzoo_ppo own", (), ("pettingzoo", "SuperSuit", SB3), at="pettingzoo"
+    ),
 }
+# Who the agents are, and what each is rewarded with.
+for agents in ("users", "servers"):
+    for reward in ("shared", "own"):
+        RECIPES[f"rllib_{agents}_{reward}"] = Recipe(
+            *(f"rllib_multi_agent_ppo {agents} {reward}", (), ("ray", "pettingzoo")),
+            at="rllib",
+        )
 
 VERSIONS = """
 import sys
@@ -109,6 +120,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _python(name: str, recipe: Recipe, venvs: Path | None) -> Path:
     """Returns the interpreter of an environment, which is built if need be."""
+    if recipe.at is not None:
+        return _python(recipe.at, RECIPES[recipe.at], venvs)
     if venvs is not None:
         return venvs.resolve() / name / "bin" / "python"
     folder = ROOT / f".venv-framework-{name}"
@@ -128,10 +141,11 @@ def _python(name: str, recipe: Recipe, venvs: Path | None) -> Path:
 
 def _run(python: Path, recipe: Recipe) -> tuple[str, str] | None:
     """Runs a script in a folder of its own; returns SCR and optimality, or None."""
+    script, *words = recipe.script.split()
     with tempfile.TemporaryDirectory() as folder:
         try:
             text = _output(
-                [python, RECIPES_AT / f"{recipe.script}.py"],
+                [python, RECIPES_AT / f"{script}.py", *words],
                 folder,
                 MINARI_DATASETS_PATH=folder,
             )

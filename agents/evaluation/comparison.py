@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from agents.learned import RunFiles
 from agents.problems.instances import Instances
 from agents.problems.tasks import AnyTask
 from agents.registry import UNTRAINED, make_agent, run_config, run_folder
-from agents.work import HERE, Shared, Workers
+from agents.work import HERE, Workers
 
 Array = np.ndarray[Any, Any]
 
@@ -76,18 +75,13 @@ def compare(
         for k, chunk in enumerate(chunks)
     ]
     trained = {name for name in names if run_config(name) is not None}
-    about = _About(
-        task=task, runs={name: RunFiles.of(run_folder(name)) for name in trained}
-    )
-    decider = _deciders[about.token] = _Decider(task)
-    decide = _Decide(workers.share(about), about.token)
+    runs = {name: RunFiles.of(run_folder(name)) for name in trained}
+    decider = _Decider(task)
     pieces: list[Any] = [None] * len(work)
-    try:
+    with workers.prepared(_Decider.sent, (task, runs), decider) as decide:
         for done, (i, piece) in enumerate(workers.completed(decide, work), 1):
             pieces[i] = piece
             advance(0.5 * done / len(work), work[i][0])
-    finally:
-        del _deciders[about.token]
     measurements = []
     for i, name in enumerate(names):
         own = pieces[i * len(chunks) : (i + 1) * len(chunks)]
@@ -98,15 +92,6 @@ def compare(
         measurements.append(Measurement(**figures, **times))
         advance(0.5 + 0.5 * (i + 1) / len(names), name)
     return measurements
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _About:
-    """What the workers of a comparison have in common."""
-
-    task: AnyTask
-    runs: Mapping[str, RunFiles]  # of trained agents, by name
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)  # of the comparison
 
 
 class _Decider:
@@ -127,6 +112,11 @@ class _Decider:
         self.evaluator = evaluator_of(task)
         self._trained: dict[str, Any] = {}
 
+    @classmethod
+    def sent(cls, about: tuple[AnyTask, Mapping[str, RunFiles]]) -> Self:
+        """Makes that of another process."""
+        return cls(*about)
+
     def agent(self, name: str, seed: int) -> Any:
         """Returns an agent; the seed is for agents that draw random numbers."""
         if name in UNTRAINED:
@@ -135,8 +125,9 @@ class _Decider:
             self._trained[name] = self._loaded(name, seed)
         return self._trained[name]
 
-    def decide(self, name: str, instances: Instances, seed: int) -> dict[str, Array]:
-        """Evaluates an agent on a chunk."""
+    def __call__(self, work: tuple[str, Instances, int]) -> dict[str, Array]:
+        """Evaluates an agent on a chunk, with a seed."""
+        name, instances, seed = work
         return self.evaluator.figures(self.agent(name, seed), instances)
 
     def _loaded(self, name: str, seed: int) -> Any:
@@ -144,22 +135,3 @@ class _Decider:
             return make_agent(name, self.task, seed=seed)
         with self._runs[name].unpacked() as folder:
             return make_agent(folder, self.task, seed=seed)
-
-
-#: In this process, by the token of a comparison; in a worker that of the newest alone.
-_deciders: dict[str, _Decider] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class _Decide:
-    """Evaluates an agent on a chunk, in any process."""
-
-    about: Shared
-    token: str
-
-    def __call__(self, work: tuple[str, Instances, int]) -> dict[str, Array]:
-        if self.token not in _deciders:
-            about = self.about.get()
-            _deciders.clear()
-            _deciders[self.token] = _Decider(about.task, about.runs)
-        return _deciders[self.token].decide(*work)

@@ -7,6 +7,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 import dashf
 import mec_llm_env
 from agents.storage.cache import CACHE as ALL_CACHES
-from agents.storage.cache import cached_arrays, source_hash, store_arrays, stored_arrays
+from agents.storage.cache import source_hash, store_arrays, stored_arrays
 from agents.work import HERE, Workers
 from dashf.result import NEAR
 from mec_llm_env import ObjectiveConfig, Scenario, Trajectory
@@ -25,6 +26,7 @@ from mec_llm_env.mobile.bank import load_trajectory_bank, trajectory_bank_preset
 Array = np.ndarray[Any, Any]
 
 CACHE = ALL_CACHES / "bounds"
+Problem = tuple[Scenario, ObjectiveConfig]
 CHUNK = 10  # scenarios bounded at once; each chunk is a file of the cache
 
 
@@ -132,19 +134,31 @@ def _bounded(
 ) -> list[InstanceBounds]:
     """Returns the bounds of chunks, from files or computed and kept in files."""
     paths = [CACHE / f"{instances_key(c, objective)}.npz" for c in chunks]
+    bound = functools.partial(_bound, kind.bound, objective)
+    parts = _kept(bound, chunks, paths, advance, workers)
+    return [kind.result(**part) for part in parts]
+
+
+def _kept(
+    bound: Callable[[Any], Arrays],
+    items: Sequence[Any],
+    paths: Sequence[Path],
+    advance: Callable[[int], None],
+    workers: Workers,
+) -> list[Arrays]:
+    """Returns what there is in files of the cache, or computes it and stores it."""
     parts = [stored_arrays(path) for path in paths]
     missing = [k for k, part in enumerate(parts) if part is None]
-    done = sum(len(part["value"]) for part in parts if part is not None)
+    done = sum(part["value"].size for part in parts if part is not None)
     if done:
         advance(done)
-    bound = functools.partial(_bound, kind.bound, objective)
-    for i, arrays in workers.completed(bound, [chunks[k] for k in missing]):
+    for i, arrays in workers.completed(bound, [items[k] for k in missing]):
         k = missing[i]
         store_arrays(paths[k], arrays)
         parts[k] = arrays
-        done += len(arrays["value"])
+        done += arrays["value"].size
         advance(done)
-    return [kind.result(**part) for part in parts if part is not None]
+    return [part for part in parts if part is not None]
 
 
 def _bound(
@@ -199,25 +213,34 @@ def _code() -> str:
     return source_hash(dashf, mec_llm_env)
 
 
-def certified_bound(scenario: Scenario, objective: ObjectiveConfig) -> dashf.Bound:
-    """Returns the certified upper bound of one scenario, with its prices; cached.
+def priced_bounds(
+    problems: Sequence[Problem],
+    *,
+    advance: Callable[[int], None] = lambda done: None,
+    workers: Workers = HERE,
+) -> list[dashf.Bound]:
+    """Returns the certified upper bound of single scenarios, with prices; cached.
 
     Args:
-        scenario: batch shape ().
-        objective: weights and references.
+        problems: scenarios of batch shape (), with their objectives.
+        advance: called with the number of scenarios that are bounded.
+        workers: where bounds are computed.
+
+    Raises:
+        dashf.common.parallel.WorkersLostError: workers were killed again and again.
     """
+    paths = [CACHE / f"{instances_key(*problem)}-prices.npz" for problem in problems]
+    parts = _kept(_priced, problems, paths, advance, workers)
+    fields: list[Any] = [{k: a[()] for k, a in part.items()} for part in parts]
+    return [dashf.Bound(**bound) for bound in fields]
 
-    def bound() -> Arrays:
-        found = dashf.upper_bound(scenario, objective)
-        return {
-            spec.name: np.asarray(getattr(found, spec.name))
-            for spec in dataclasses.fields(dashf.Bound)
-        }
 
-    key = instances_key(scenario, objective)
-    stored = cached_arrays(CACHE / f"{key}-prices.npz", bound)
-    fields: Any = {name: array[()] for name, array in stored.items()}
-    return dashf.Bound(**fields)
+def _priced(problem: Problem) -> Arrays:
+    found = dashf.upper_bound(*problem)
+    return {
+        spec.name: np.asarray(getattr(found, spec.name))
+        for spec in dataclasses.fields(dashf.Bound)
+    }
 
 
 def loose_bounds(bounds: Sequence[dashf.Bound]) -> str | None:

@@ -167,14 +167,15 @@ def make_envs(context: Any) -> OwnSeeds:
     """Makes the batched environments of a runner, for `ray.tune.register_env`.
 
     Args:
-        context: `num_envs` of the runner, `run`, the settings, and RLlib's `seed`.
+        context: `num_envs` of the runner, `run`, the settings, and RLlib's `seed` and
+            `arguments` of environments that differ.
     """
     config = TrainingConfig.from_dict(context["run"])
     envs = gym.make_vec(
         f"mec_llm_env:{config.env_id}",
         context["num_envs"],
         autoreset_mode=AutoresetMode.NEXT_STEP,  # which RLlib counts on
-        **config.env_kwargs,
+        **(config.env_kwargs | context["arguments"]),
     )
     return OwnSeeds(envs, context["seed"])
 

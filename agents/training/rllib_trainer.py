@@ -110,6 +110,7 @@ class RLlibModel:
         checkpoint: Path | None = None,
     ) -> None:
         self.num_timesteps = 0
+        self._length = task.episode_length
         self.policy = untrained_policy(config, task)
         count = None if checkpoint is None else _count_of(checkpoint)
         connect()
@@ -131,8 +132,13 @@ class RLlibModel:
         self._copy_weights()
         learned = result["learners"]["default_policy"]
         figures = {f"train/{k}": float(learned[k]) for k in _LOGGED if k in learned}
-        returns = result["env_runners"].get("episode_return_mean")
-        return figures | ({} if returns is None else {"rollout/ep_rew_mean": returns})
+        sampled = result["env_runners"]
+        if "episode_return_mean" in sampled:
+            shown = (
+                sampled["episode_len_mean"] / self._length
+            )  # episodes in one of RLlib's
+            figures["rollout/ep_rew_mean"] = sampled["episode_return_mean"] / shown
+        return figures
 
     def predict(self, *arguments: Any, **kwargs: Any) -> Any:
         """Decides, as policies of Stable-Baselines3 do."""
@@ -177,14 +183,19 @@ def _settings(
             f"and {runners}."
         )
     run, seed = config.to_dict(), first_seed(config, done)
-    # RLlib adds a step to every episode, for the value at its end, and masks it.
-    length = task.episode_length
+    length, arguments = task.episode_length, {}
+    if length == 1:
+        # RLlib keeps an object for each episode, adds a step for the value at its end,
+        # and waits a step for the next. Decisions that do not depend on each other are
+        # one episode just as well: with gamma = 0 it learns the same from them.
+        length, given["gamma"] = given["n_steps"], 0.0
+        arguments["episode_length"] = length
     padded = given["batch_size"] * (length + 1) // length
     steps = given["n_steps"] * config.n_envs
     ppo = PPOConfig()
     ppo.environment(
         _ENV,
-        env_config={"run": run, "seed": seed},
+        env_config={"run": run, "seed": seed, "arguments": arguments},
         normalize_actions=False,
         clip_actions=True,
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -50,6 +51,11 @@ class Workers:
             )
         if self.jobs is not None and self.jobs < 1:
             raise ValueError(f"--jobs must be at least 1; got {self.jobs}.")
+
+    @property
+    def are_several(self) -> bool:
+        """Whether tasks may be done at the same time, beside each other."""
+        return self.backend == RAY or (self.jobs or 1) > 1
 
     def connect(self) -> None:
         """Connects to the cluster, where there is one; else does nothing.
@@ -95,6 +101,24 @@ class Workers:
         self.connect()
         return Shared(ray.put(value), in_cluster=True)
 
+    @contextmanager
+    def prepared(
+        self, make: Callable[[Any], Work], value: Any, here: Work
+    ) -> Iterator[Prepared]:
+        """Yields a function of items that every process makes once.
+
+        Args:
+            make: makes it of `value`, in another process.
+            value: sent to a node of a cluster once.
+            here: what it is in this process.
+        """
+        prepared = Prepared(make, self.share(value), uuid.uuid4().hex)
+        _made[prepared.token] = here
+        try:
+            yield prepared
+        finally:
+            del _made[prepared.token]
+
     def results(
         self,
         function: Callable[[Any], Any],
@@ -129,6 +153,30 @@ class Shared:
         import ray
 
         return ray.get(self.content)
+
+
+#: Does the work of an item.
+Work = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Work that needs what takes long to make, such as agents that are loaded."""
+
+    make: Callable[[Any], Work]
+    value: Shared
+    token: str
+
+    def __call__(self, item: Any) -> Any:
+        """Does the work of an item, in any process."""
+        if self.token not in _made:
+            _made.clear()
+            _made[self.token] = self.make(self.value.get())
+        return _made[self.token](item)
+
+
+#: What this process has made, by token; a worker keeps the newest alone.
+_made: dict[str, Work] = {}
 
 
 def on_one_thread(function: Callable[[Any], Any], item: Any) -> Any:

@@ -12,16 +12,22 @@ import numpy as np
 
 import dashf
 
-ENV, DATASET, EPISODES = "mec_llm_env:MecLlm-tiny-v0", "mec-llm/tiny/dual-v0", 3000
+ENV, DATASET = "mec_llm_env:MecLlm-tiny-v0", "mec-llm/tiny/dual-v0"
+EPISODES, LENGTH = (
+    100,
+    30,
+)  # decisions do not depend on each other; few episodes are quick
 
 # Episodes of demonstrations, seeds 30,000,000 + i, recorded by Minari.
 if DATASET not in minari.list_local_datasets():
-    env = minari.DataCollector(gym.make(ENV), record_infos=True)
+    env = gym.make(ENV, episode_length=LENGTH)
+    env = minari.DataCollector(env, record_infos=True)
     solver = dashf.SolverPolicy(env, "dual")
     for i in range(EPISODES):
         observation, _ = env.reset(seed=30_000_000 + i)
-        action, _ = solver.predict(observation)
-        env.step(action)
+        for _ in range(LENGTH):
+            action, _ = solver.predict(observation)
+            observation, *_ = env.step(action)
     env.create_dataset(DATASET, algorithm_name="dual")
     env.close()
 

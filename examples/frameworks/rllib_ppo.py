@@ -13,8 +13,10 @@ ENV = "mec_llm_env:MecLlm-tiny-v0"
 
 config = (
     PPOConfig()
-    # RLlib assumes this autoreset mode; ours refuses RLlib in another.
-    .environment(ENV, env_config={"autoreset_mode": "NextStep"})
+    # RLlib assumes this autoreset mode; ours refuses RLlib in another. It keeps objects
+    # for each episode and adds a step to it: of decisions, which do not depend on each
+    # other, 32 are one.
+    .environment(ENV, env_config={"autoreset_mode": "NextStep", "episode_length": 32})
     .env_runners(
         num_env_runners=1,
         num_envs_per_env_runner=32,

@@ -11,6 +11,7 @@ import numpy as np
 from mec_llm_env._array import Array
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.held_out import HeldOutBlock
+from mec_llm_env.mobile.bank import load_trajectory_bank, trajectory_bank_presets
 from mec_llm_env.mobile.config import MobileConfig
 from mec_llm_env.mobile.mobility import MobilityState, mobility_sampler
 from mec_llm_env.mobile.observations import MobileObservation, MobileObservationCodec
@@ -19,7 +20,7 @@ from mec_llm_env.objective import Outcome
 from mec_llm_env.ranges import Limits, Rule, shorten
 from mec_llm_env.record import ArrayRecord
 from mec_llm_env.scenario import Scenario
-from mec_llm_env.task import DecisionTask, chosen_config
+from mec_llm_env.task import DecisionTask, certified_bounds, chosen_config
 
 #: What a reward may be.
 REWARDS = ("scr_difference", "slot", "surplus")
@@ -33,6 +34,7 @@ class MobileSituation(ArrayRecord):
     user_speed_m_per_s: Array  # [..., N] m/s; 0 where slots are given
     shadowing_db: Array  # [..., N, M] dB; 0 where slots are given
     sight: Array | None = None  # [..., N, M], as in `MobilityState`; 0 likewise
+    upper_bound: Any = None  # [...] of the episode, certified; see `Situation`
 
     @property
     def scenario(self) -> Scenario:
@@ -97,6 +99,9 @@ class MobileTask(DecisionTask):
         self.sampler = mobility_sampler(config)
         codec = MobileObservationCodec(config, observation_encoding)
         super().__init__(config, action_encoding, codec, split, split_stride)
+        if split == "test":
+            presets = trajectory_bank_presets()
+            self._bounds = certified_bounds(config, presets, load_trajectory_bank)
         self._check_speeds(config, codec.velocity_max)
 
     def begin(self, source: Any) -> MobileSituation:
@@ -106,6 +111,7 @@ class MobileTask(DecisionTask):
         batch, association = state.joined.shape[:-1], state.scenario.channel_gain.shape
         return _situation(
             state,
+            self._bound_of(source, batch),
             serving=np.zeros(association),
             slot=np.zeros(batch, dtype=np.int64),
             score=np.zeros(batch),
@@ -129,6 +135,7 @@ class MobileTask(DecisionTask):
             user_speed_m_per_s=situation.user_speed_m_per_s,
             shadowing_db=situation.shadowing_db,
             sight=situation.sight,
+            upper_bound=situation.upper_bound,
         )
 
     def onward(self, situation: MobileSituation, source: Any) -> MobileSituation:
@@ -147,6 +154,7 @@ class MobileTask(DecisionTask):
         assert association is not None
         return _situation(
             state,
+            situation.upper_bound,
             serving=np.where(state.joined[..., None], 0.0, association),
             slot=seen.slot,
             score=seen.score,
@@ -182,12 +190,20 @@ class MobileTask(DecisionTask):
         """Returns the entries of `info`: the slot's, and the SCR of the episode so far.
 
         `migrations` counts the users that changed their server; what that took is a
-        mean over users, as all delays and energies are.
+        mean over users, as all delays and energies are. Those of a test episode have
+        its certified `upper_bound`; `optimality` is the episode's SCR over it, at its
+        end, and NaN before.
         """
         moved = before.scenario.serving * (1 - allocation.association)
         migration = self._means(outcome, "delay_migration_s", "energy_migration_j")
+        certified: dict[str, Any] = {}
+        if before.upper_bound is not None:
+            over = after.seen.slot == self.episode_length
+            share = np.where(over, after.seen.scr / before.upper_bound, np.nan)
+            certified = {"upper_bound": before.upper_bound, "optimality": share[()]}
         return {
             **super().figures(before, after, action, allocation, outcome),
+            **certified,
             "episode_scr": after.seen.scr,
             "migrations": moved.sum(axis=(-2, -1)).astype(np.int64),
             "migration_delay_s": migration["delay_migration_s"],
@@ -196,7 +212,9 @@ class MobileTask(DecisionTask):
 
     def no_figures(self, batch_shape: tuple[int, ...] = ()) -> dict[str, Any]:
         """Returns the entries of `info` before a decision, zeros."""
-        names = ("migration_delay_s", "migration_energy_j")
+        names = ["migration_delay_s", "migration_energy_j"]
+        if self._bounds is not None:
+            names += ["upper_bound", "optimality"]
         return {
             **super().no_figures(batch_shape),
             "episode_scr": np.zeros(batch_shape),
@@ -315,7 +333,7 @@ def _uniforms(source: Any) -> Array:
 
 
 def _situation(
-    state: MobilityState, *, serving: Array, **so_far: Any
+    state: MobilityState, upper_bound: Any, *, serving: Array, **so_far: Any
 ) -> MobileSituation:
     """Returns the situation of a slot."""
     fields = state.scenario.to_dict() | {"serving": serving}
@@ -328,6 +346,7 @@ def _situation(
         user_speed_m_per_s=state.user_speed_m_per_s,
         shadowing_db=state.shadowing_db,
         sight=state.sight,
+        upper_bound=upper_bound,
     )
 
 

@@ -20,6 +20,7 @@ from mec_llm_env import (
 )
 from mec_llm_env.bank import bank_presets, load_bank
 from mec_llm_env.held_out import SPLITS
+from mec_llm_env.mobile.bank import load_trajectory_bank
 from tests.mec_llm_env.test_vector_env import MODES, assert_same
 
 
@@ -72,6 +73,50 @@ def test_info_has_the_bank_s_bound(preset: str) -> None:
     assert env.step(env.action_space.sample())[-1]["upper_bound"] == bank.bound[0]
 
 
+def test_info_has_the_bound_of_an_episode() -> None:
+    env = gym.make("MecLlmMobile-v0", split="test")
+    bank = load_trajectory_bank("mobile-10x2")
+    env.action_space.seed(0)
+    _, first = env.reset(seed=1)
+    assert first["upper_bound"] == first["optimality"] == 0
+    terminated = False
+    while not terminated:
+        *_, terminated, _, info = env.step(env.action_space.sample())
+        assert info["upper_bound"] == bank.bound[1]
+        if not terminated:
+            assert np.isnan(info["optimality"])
+    assert 0 < info["optimality"] == info["episode_scr"] / bank.bound[1] < 1
+    assert type(info["optimality"]) is np.float64
+    # It is the episode that was bounded.
+    task = env.unwrapped.task
+    begun = task.begin(task.recall(bank.trajectory[1], (), 0))
+    np.testing.assert_array_equal(env.reset(seed=1)[0], task.observe(begun))
+    env.reset(seed=len(bank))
+    assert np.isnan(env.step(env.action_space.sample())[-1]["upper_bound"])
+    trajectory = sample_trajectory(
+        MobileConfig.preset("mobile-10x2"), np.random.default_rng(0)
+    )
+    env.reset(seed=0, options={"trajectory": trajectory})
+    for _ in range(2):  # what is carried from slot to slot
+        assert np.isnan(env.step(env.action_space.sample())[-1]["upper_bound"])
+
+
+def test_batched_episodes_have_their_bounds() -> None:
+    env = gym.make_vec("MecLlmMobile-v0", 3, split="test", autoreset_mode="NextStep")
+    bank = load_trajectory_bank("mobile-10x2")
+    env.reset()
+    env.action_space.seed(0)
+    for _ in range(50):
+        *_, infos = env.step(env.action_space.sample())
+        np.testing.assert_array_equal(infos["upper_bound"], bank.bound[:3])
+    np.testing.assert_array_equal(
+        infos["optimality"], infos["episode_scr"] / bank.bound[:3]
+    )
+    env.step(env.action_space.sample())  # begins the next ones
+    *_, infos = env.step(env.action_space.sample())
+    np.testing.assert_array_equal(infos["upper_bound"], bank.bound[3:6])
+
+
 @pytest.mark.parametrize(
     "kwargs",
     [
@@ -84,6 +129,12 @@ def test_there_is_no_bound_where_the_bank_has_none(kwargs: dict[str, Any]) -> No
     env = gym.make("MecLlm-v0", preset="tiny-4x2", **kwargs)
     assert "upper_bound" not in env.reset()[1]
     assert "upper_bound" not in env.step(env.action_space.sample())[-1]
+    mobile: dict[str, Any] = dict(kwargs)
+    if "overrides" in kwargs:
+        mobile["overrides"] = {"mobility.slots": 2}
+    env = gym.make("MecLlmMobile-v0", **mobile)
+    assert "upper_bound" not in env.reset()[1]
+    assert "optimality" not in env.step(env.action_space.sample())[-1]
 
 
 @pytest.mark.parametrize("mode", MODES)

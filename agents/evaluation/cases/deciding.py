@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from agents.evaluation.comparison import Measurement
 from agents.evaluation.evaluators import one_thread
 from agents.evaluation.results import AgentResult
 from agents.evaluation.selection import Entry, select
+from agents.learned import RunFiles
 from agents.problems.tasks import DEFAULT_ENV, MOBILE_ENV, make_task
 from agents.registry import (
     UNTRAINED,
@@ -26,6 +26,7 @@ from agents.registry import (
     run_config,
     run_folder,
 )
+from agents.work import HERE, Workers
 from dashf.registry import RANDOM
 from dashf.result import Status
 from mec_llm_env import Allocation, Outcome, evaluate, violations
@@ -67,11 +68,41 @@ class Deciders:
 
     Args:
         cases: to decide.
+        runs: of policies, where their folders cannot be read.
     """
 
-    def __init__(self, cases: Sequence[Case]) -> None:
-        self.cases = cases
+    def __init__(
+        self, cases: Sequence[Case], runs: Mapping[str, RunFiles] | None = None
+    ) -> None:
+        self.cases, self.runs = cases, runs or {}
         self._policies: dict[Any, Any] = {}
+        self._sizes: set[tuple[str, int, int]] = set()  # of what was decided here
+
+    @classmethod
+    def sent(cls, runs: Mapping[str, RunFiles]) -> Self:
+        """Makes those of another process, which is told the cases one by one."""
+        return cls((), runs)
+
+    def __call__(self, work: tuple[str, Case, int]) -> tuple[Allocation, Status, float]:
+        """Returns a decision, with a seed, and its seconds on one thread.
+
+        The first of a size may compile, and is made again; quick ones are made a few
+        times, and the median counts.
+        """
+        name, case, seed = work
+        size = name, case.scenario.n_users, case.scenario.n_servers
+        times: list[float] = []
+        with one_thread():
+            while not times or (len(times) < _REPEATS and sum(times) < _REPEATED_S):
+                begun = time.perf_counter()
+                allocation, status = self.decide(name, case, seed)
+                seconds = time.perf_counter() - begun
+                is_new = size not in self._sizes
+                self._sizes.add(size)
+                if is_new and seconds < _COMPILED_S:
+                    continue
+                times.append(seconds)
+        return allocation, status, float(np.median(times))
 
     def able(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
         """Returns whom to compare, and a line for each of `all` that cannot decide.
@@ -123,12 +154,15 @@ class Deciders:
         return found.allocation, found.status
 
     def _policy(self, name: str, case: Case) -> Any:
-        path = os.path.realpath(run_folder(name))
         system = _system_of(case)
-        key = path, json.dumps(system)
+        key = name, json.dumps(system)
         if key not in self._policies:
             task = make_task(DEFAULT_ENV, overrides=system)
-            self._policies[key] = make_agent(name, task)
+            if name in self.runs:
+                with self.runs[name].unpacked() as folder:
+                    self._policies[key] = make_agent(folder, task)
+            else:
+                self._policies[key] = make_agent(name, task)
         return self._policies[key]
 
     def _trouble(self, name: str) -> str | None:
@@ -153,61 +187,58 @@ def decide_all(
     bounds: Sequence[dashf.Bound] | None,
     *,
     seed: int = 0,
+    workers: Workers = HERE,
     advance: Callable[[float, str], None] = lambda done, name: None,
 ) -> list[list[list[Decision]]]:
-    """Lets every run of every agent decide every case, one after another, timed.
+    """Lets every run of every agent decide every case, timed.
+
+    Decisions are the same wherever they are made. Their times are those of where they
+    were made, beside the others that were made at once.
 
     Args:
         deciders: they, and the cases.
         rows: of the comparison.
         bounds: certified, of each case, if there are any.
         seed: of agents that draw at random.
+        workers: where decisions are made.
         advance: called with the number of decisions that are made, and an agent's name.
 
     Returns:
         Decisions by row, run and case.
+
+    Raises:
+        dashf.common.parallel.WorkersLostError: workers were killed again and again.
     """
-    cases, done = deciders.cases, 0
-    decided: list[list[list[Decision]]] = []
-    for row in rows:
-        runs: list[list[Decision]] = []
-        for name in row.names:
-            run: list[Decision] = []
-            sizes: set[tuple[int, int]] = set()
-            for i, case in enumerate(cases):
-                number = seed * len(cases) + i
-                size = case.scenario.n_users, case.scenario.n_servers
-                timed = _timed(deciders, name, case, number, size not in sizes)
-                sizes.add(size)
-                bound = None if bounds is None else bounds[i]
-                path = name if row.is_trained else ""
-                run.append(_judged(case, row.label, path, bound, *timed))
-                done += 1
-                advance(done, row.label)
-            runs.append(run)
-        decided.append(runs)
-    return decided
-
-
-def _timed(
-    deciders: Deciders, name: str, case: Case, seed: int, is_new: bool
-) -> tuple[Allocation, Status, float]:
-    """Returns a decision and its seconds on one thread.
-
-    The first of a size may compile, and is made again; quick ones are made a few
-    times, and the median counts.
-    """
-    times: list[float] = []
-    with one_thread():
-        while not times or (len(times) < _REPEATS and sum(times) < _REPEATED_S):
-            begun = time.perf_counter()
-            allocation, status = deciders.decide(name, case, seed)
-            seconds = time.perf_counter() - begun
-            if is_new and seconds < _COMPILED_S:
-                is_new = False
-                continue
-            times.append(seconds)
-    return allocation, status, float(np.median(times))
+    cases = deciders.cases
+    trained = [name for row in rows if row.is_trained for name in row.names]
+    work = [
+        (name, case, seed * len(cases) + i)
+        for row in rows
+        for name in row.names
+        for i, case in enumerate(cases)
+    ]
+    labels = [row.label for row in rows for _ in row.names for _ in cases]
+    found: list[Any] = [None] * len(work)
+    runs = {name: RunFiles.of(run_folder(name)) for name in trained}
+    with workers.prepared(Deciders.sent, runs, deciders) as decide:
+        for done, (k, decision) in enumerate(workers.completed(decide, work), 1):
+            found[k] = decision
+            advance(done, labels[k])
+    made = iter(found)
+    limits = [None] * len(cases) if bounds is None else bounds
+    return [
+        [
+            [
+                _judged(
+                    *(case, row.label, name if row.is_trained else "", bound),
+                    *next(made),
+                )
+                for case, bound in zip(cases, limits, strict=True)
+            ]
+            for name in row.names
+        ]
+        for row in rows
+    ]
 
 
 def _judged(

@@ -165,3 +165,23 @@ def test_a_comparison_is_trained_on_the_cluster(nodes, tmp_path):
         assert not (run / "checkpoints").exists()
     assert len(list((tmp_path / "out" / "logs").glob("*.log"))) == 2
     assert (tmp_path / "out" / "results.md").is_file()
+
+
+def test_own_cases_are_decided_on_the_cluster(nodes, tmp_path):
+    (tmp_path / "small.json").write_text('{"users": 5, "servers": 2}')
+    words = ("--agents", "dual", "random", "apg:pretrained", "--instances", "6")
+    written = []
+    for far in ((), ("--backend", "ray", "--ray-address", nodes[1])):
+        folder = tmp_path / str(len(far))
+        folder.mkdir()
+        case = ("--scenario", tmp_path / "small.json")
+        run = start(
+            *(ROOT / "evaluate.py", *case, *words, *far),
+            folder=folder,
+            stderr=subprocess.PIPE,
+        )
+        printed = output_of(run)
+        assert ("beside others" in printed) == bool(far)
+        written.append((folder / "results" / "small_1" / "results.csv").read_text())
+    assert written[0] == written[1]
+    assert written[0].count("\n") == 1 + 18

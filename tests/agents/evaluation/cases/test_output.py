@@ -38,8 +38,9 @@ from agents.evaluation.cases.words import (
     who_costs_most,
 )
 from agents.problems import bounds as bounds_module
-from agents.problems.bounds import certified_bound, loose_bounds
+from agents.problems.bounds import loose_bounds, priced_bounds
 from agents.registry import pretrained_names
+from agents.work import Workers
 from mec_llm_env import (
     Allocation,
     ObjectiveConfig,
@@ -66,7 +67,7 @@ CASES = [case("small", 4, 2), case("alone", 1, 1), case("many", 6, 3)]
 def bounds(tmp_path_factory: pytest.TempPathFactory) -> list[dashf.Bound]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bounds_module, "CACHE", tmp_path_factory.mktemp("cache"))
-        return [certified_bound(c.scenario, c.objective) for c in CASES]
+        return priced_bounds([(c.scenario, c.objective) for c in CASES])
 
 
 def decided(
@@ -79,6 +80,41 @@ def decided(
     return rows, found, results_of(rows, found, bounds, 0)
 
 
+def test_decisions_and_bounds_do_not_depend_on_who_computes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bounds: list[dashf.Bound]
+) -> None:
+    monkeypatch.setattr(bounds_module, "CACHE", tmp_path)
+    problems = [(c.scenario, c.objective) for c in CASES]
+    done: list[float] = []
+    far = priced_bounds(problems, advance=done.append, workers=Workers(jobs=2))
+    assert done == [1, 2, 3]
+    for one, other in zip(far, bounds, strict=True):
+        for spec in dataclasses.fields(dashf.Bound):
+            if spec.name != "time_s":
+                np.testing.assert_array_equal(
+                    getattr(one, spec.name), getattr(other, spec.name)
+                )
+    deciders = Deciders(CASES)
+    rows = deciders.rows(["random", "dual", "ppo:pretrained", "apg:pretrained"])
+    here = decide_all(deciders, rows, far, seed=3)
+    at: list[tuple[float, str]] = []
+    there = decide_all(
+        *(Deciders(CASES), rows, far),
+        seed=3,
+        workers=Workers(jobs=2),
+        advance=lambda *words: at.append(words),
+    )
+    assert [number for number, _ in at] == list(range(1, 13))
+    assert {label for _, label in at} == {row.label for row in rows}
+    for own, other in zip(here, there, strict=True):
+        for one, same in zip(own[0], other[0], strict=True):
+            texts = [decision_json(d, far[0]).splitlines() for d in (one, same)]
+            lines = [[t for t in text if "time_s" not in t[:18]] for text in texts]
+            assert lines[0] == lines[1]
+            assert len(lines[0]) == len(texts[0]) - 1
+            assert same.time_s > 0
+
+
 def best_of(scenario: Scenario, objective: ObjectiveConfig = OBJECTIVE) -> Decision:
     own = Case(name="one", scenario=scenario, objective=objective, source="one.npz")
     return decided(["dual"], [own])[1][0][0][0]
@@ -89,10 +125,10 @@ def test_a_bound_is_computed_once_with_its_prices(
 ) -> None:
     monkeypatch.setattr(bounds_module, "CACHE", tmp_path)
     s = CASES[0].scenario
-    first = certified_bound(s, OBJECTIVE)
+    (first,) = priced_bounds([(s, OBJECTIVE)])
     fresh = dashf.upper_bound(s, OBJECTIVE)
     monkeypatch.setattr(dashf, "upper_bound", None)
-    again = certified_bound(s, OBJECTIVE)
+    (again,) = priced_bounds([(s, OBJECTIVE)])
     for spec in dataclasses.fields(dashf.Bound):
         stored = getattr(again, spec.name)
         np.testing.assert_array_equal(stored, getattr(first, spec.name))
