@@ -87,7 +87,7 @@ class Damage:
                     outcome = "raised"
                     self._note(i, kept, traceback.format_exc(limit=-3))
                 self.counts[outcome] += 1
-                if outcome == "unnoticed" and not self.kind.is_text:
+                if outcome == "unnoticed" and not self.kind.unsigned:
                     self._note(i, kept, "unnoticed")
                 if outcome == "refused" and self.kind.is_cache:
                     self._note(i, kept, "refused, though it can be made again")

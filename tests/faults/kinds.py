@@ -21,7 +21,7 @@ class Kind(NamedTuple):
     make: Callable[[Path, ExitStack], tuple[Path, Callable[[], Any]]]
     #: What the error has to contain, of the file's {name}.
     named: str = "{name}"
-    is_text: bool = False  # written by people, without a check sum
+    unsigned: bool = False  # written by people, or other libraries, without check sums
     is_cache: bool = False  # can be made again
 
 
