@@ -15,7 +15,7 @@ from typing import Any
 
 from agents.algorithms import ALGORITHMS
 from agents.console.command_line import OneLineParser, one_line_errors, parse_overrides
-from agents.learned import find_model
+from agents.learned import errors_of_loading, find_model
 from agents.problems.instances import mean_scr
 from agents.problems.tasks import MOBILE_ENV, make_task
 from agents.registry import PRETRAINED, make_agent
@@ -79,7 +79,7 @@ def export(
         trust: read pickled weights too.
 
     Raises:
-        ValueError: the folder is no run, or has no model yet.
+        ValueError: the folder is no run, has no model yet, or a damaged one.
         OSError: the output cannot be written.
     """
     config = load_config(run)
@@ -88,7 +88,9 @@ def export(
     folder = output / f"{config.agent}{mobile}"
     folder.mkdir(parents=True, exist_ok=True)
     algorithm = ALGORITHMS[config.agent]
-    algorithm.load_policy_files().export_policy(model, config, folder / WEIGHTS)
+    policy_files = algorithm.load_policy_files()
+    with errors_of_loading(model):
+        policy_files.export_policy(model, config, folder / WEIGHTS)
     content = read_content(run)
     content.pop("policy", None)  # of one that was exported before
     settings = config.hyperparameters | dict(changes or {})

@@ -148,9 +148,16 @@ def _load_model(run: Path, config: TrainingConfig, task: AnyTask) -> Any:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != stated.get("sha256"):
             raise ValueError(f"{os.fspath(path)!r} is not as it was written.")
-    try:
-        policy_files = ALGORITHMS[config.agent].load_policy_files()
+    policy_files = ALGORITHMS[config.agent].load_policy_files()
+    with errors_of_loading(path):
         return policy_files.load_policy(path, config, task)
+
+
+@contextmanager
+def errors_of_loading(path: Path) -> Iterator[None]:
+    """Turns what a damaged file of weights causes into a ValueError that names it."""
+    try:
+        yield
     except Exception as error:  # zipfile, pickle and PyTorch raise many kinds
         raise ValueError(
             f"{os.fspath(path)!r} cannot be loaded: {type(error).__name__}: {error}"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import io
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +29,7 @@ from agents.console.command_line import (
 )
 from agents.console.display import Display
 from agents.console.terminal import run_script
+from agents.storage.cache import stored_arrays
 from agents.work import Workers
 from mec_llm_env import (
     MOBILE_PRESETS,
@@ -41,7 +41,7 @@ from mec_llm_env import (
     sample_trajectory,
 )
 from mec_llm_env.bank import FIRST_SEED, save_bank
-from mec_llm_env.files import write_whole
+from mec_llm_env.files import Arrays, read_arrays, write_arrays
 from mec_llm_env.mobile.bank import save_trajectory_bank
 
 PACKAGE = Path(__file__).parents[1] / "mec_llm_env" / "bank"
@@ -84,10 +84,7 @@ def solve(preset: str, gap: float, limit_s: float | None, seed: int) -> Solved:
 def assemble(preset: str, paths: list[Path], output: Path) -> str:
     """Writes the bank of solved instances and returns a line about it."""
     seeds = np.array([int(path.stem) for path in paths])
-    found = []
-    for path in paths:
-        with np.load(path, allow_pickle=False) as archive:
-            found.append(dict(archive))
+    found = [solved_arrays(path) for path in paths]
     bound = np.array([float(fields.pop("bound")) for fields in found])
     allocation = Allocation.stack([Allocation(**fields) for fields in found])
     config = ScenarioConfig.preset(preset)
@@ -139,18 +136,23 @@ def assemble_plans(preset: str, paths: list[Path], output: Path) -> str:
     """Writes the bank of planned episodes and returns a line about it."""
     found: dict[str, list[np.ndarray]] = {"bound": [], "scr": [], "server": []}
     for path in paths:
-        with np.load(path, allow_pickle=False) as archive:
-            for name, values in found.items():
-                values.append(archive[name])
-    arrays = {name: np.stack(values) for name, values in found.items()}
+        arrays = solved_arrays(path)
+        for name, values in found.items():
+            values.append(arrays[name])
+    stacked = {name: np.stack(values) for name, values in found.items()}
     path = output / f"{preset}.npz"
     seeds = np.array([int(path.stem) for path in paths])
-    sha256 = save_trajectory_bank(path, preset, seed=seeds, **arrays)
-    share = arrays["scr"] / arrays["bound"]
+    sha256 = save_trajectory_bank(path, preset, seed=seeds, **stacked)
+    share = stacked["scr"] / stacked["bound"]
     return (
         f"{path.name}: {len(seeds)} episodes, plan over bound mean {share.mean():.5f}, "
         f"worst {share.min():.5f}, {sha256}"
     )
+
+
+def solved_arrays(path: Path) -> Arrays:
+    """Returns what `make_instances` has written of an instance."""
+    return read_arrays(path, signed=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -194,15 +196,13 @@ def make_instances(
     folder = work / preset
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{FIRST_SEED + i}.npz" for i in range(count or planned)]
-    missing = [path for path in paths if not path.exists()]
+    missing = [path for path in paths if stored_arrays(path) is None]
     done = len(paths) - len(missing)
     with Display(preset, len(paths)) as display:
         display.update(done)
         seeds = [int(path.stem) for path in missing]
         for k, (line, arrays) in workers.completed(make, seeds):
-            buffer = io.BytesIO()
-            np.savez(buffer, allow_pickle=False, **arrays)
-            write_whole(missing[k], buffer.getvalue())
+            write_arrays(missing[k], arrays)
             done += 1
             display.say(line)
             display.update(done)

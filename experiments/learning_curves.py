@@ -85,11 +85,14 @@ def evaluations(run: str) -> dict[str, Array]:
     """Returns the evaluations of a run.
 
     Raises:
-        ValueError: it has none, or no bounds.
+        ValueError: they are damaged, or have no bounds.
         OSError: they cannot be read.
     """
     path = Path(run) / "evaluations.npz"
-    archive = read_arrays(path)
+    try:
+        archive = read_arrays(path)
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} cannot be read: {error}.") from None
     if "bound" not in archive:
         raise ValueError(f"{str(path)!r} has no bounds, so there are no shares of any.")
     return archive

@@ -49,6 +49,8 @@ from experiments.search_spaces import SPACES, as_parameters, suggest, with_chang
 TRIALS = 20
 SEED = 900  # not one of the first, on which settings are compared
 _RANDOM = 5  # random trials, before the sampler has a model and before pruning
+# What Optuna makes of a journal that is damaged, or something else.
+_DAMAGED = (ValueError, LookupError, TypeError, AssertionError, AttributeError)
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -116,12 +118,16 @@ def open_study(path: Path, config: TrainingConfig) -> optuna.Study:
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(_RANDOM, n_warmup_steps=5),
         )
-    except (ValueError, KeyError, TypeError) as error:  # of the journal's JSON
+        found = study.user_attrs.setdefault("about", about)
+        if found == about and not study.trials:
+            study.set_user_attr("about", about)
+            begin = config.hyperparameters | {"n_envs": config.n_envs}
+            study.enqueue_trial(as_parameters(begin, space_of(config)))
+    except _DAMAGED as error:
         raise ValueError(
-            f"{os.fspath(path)!r} is no study of this script: {error}. Give another "
-            "--study."
+            f"{os.fspath(path)!r} is no study of this script: "
+            f"{type(error).__name__}: {error}. Give another --study."
         ) from None
-    found = study.user_attrs.setdefault("about", about)
     if found != about:
         differing = next(k for k in about if found.get(k) != about[k])
         raise ValueError(
@@ -129,10 +135,6 @@ def open_study(path: Path, config: TrainingConfig) -> optuna.Study:
             f"{found.get(differing)!r} instead of {about[differing]!r}. Give another "
             "--study."
         )
-    if not study.trials:
-        study.set_user_attr("about", about)
-        begin = config.hyperparameters | {"n_envs": config.n_envs}
-        study.enqueue_trial(as_parameters(begin, space_of(config)))
     # Another seed, else a resumed study would repeat its random trials.
     seed = config.seed + len(study.trials)
     study.sampler = _sampler(seed)

@@ -71,10 +71,14 @@ def write_arrays(
             "parts of the batch."
         )
     buffer = io.BytesIO()
-    # The sum comes first: damage to a zip's directory loses what follows.
-    signed = {_SUM: np.array(digest(arrays)), **arrays}
-    np.savez_compressed(buffer, allow_pickle=False, **signed)
+    np.savez_compressed(buffer, allow_pickle=False, **with_sum(arrays))
     write_whole(path, buffer.getvalue())
+
+
+def with_sum(arrays: Mapping[str, np.ndarray[Any, Any]]) -> Arrays:
+    """Returns arrays with their SHA-256, for `read_arrays` to check."""
+    # The sum comes first: damage to a zip's directory loses what follows.
+    return {_SUM: np.array(digest(arrays)), **arrays}
 
 
 def read_arrays(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agents.algorithms import ALGORITHMS
-from mec_llm_env import MOBILE_PRESETS, PRESETS
+from mec_llm_env import MOBILE_PRESETS, PRESETS, ScenarioConfig, sample_scenario
 
 _JUNK = (
     *("", " ", "-", "--", "=", "-1", "0", "1.5", "nan", "inf", "-inf", "1e400", "1e18"),
@@ -74,8 +75,27 @@ _NUMBER = _one_of("1", "2", "3", "8", "16", "64", "5e2", "1_000", "131072")
 _TASK: dict[str, Generate] = {
     "--preset": _one_of("tiny-4x2", "tiny-4x2", "paper-10x2", *PRESETS, "papr"),
     "--override": _one_of(*_OVERRIDES),
-    "--config": _one_of("none.toml", "my.yaml", "/dev/null", ".toml", "none.json"),
+    "--config": _one_of(
+        *("own.toml", "own.json", "moving.toml", "wrong.toml", "case.json", "own"),
+        *("none.toml", "my.yaml", "/dev/null", ".toml", "none.json"),
+    ),
 }
+
+
+def write_own_files(folder: Path) -> None:
+    """Writes what people have in their folder: configurations, cases, mistakes."""
+    small = {"users": 2, "servers": 1}
+    config = ScenarioConfig(**small)
+    scenario = sample_scenario(config, np.random.default_rng(0), (2,))
+    scenario.save(folder / "batch.npz")
+    (folder / "case.json").write_text(scenario[0].to_json())
+    (folder / "own.json").write_text(json.dumps(small))
+    (folder / "own.toml").write_text("[users]\ncount = 2\n[servers]\ncount = 1\n")
+    (folder / "moving.toml").write_text(
+        "[users]\ncount = 2\n[servers]\ncount = 1\n[mobility]\nslots = 2\n"
+    )
+    (folder / "wrong.toml").write_text("[users]\ncount = -2\n[radoi]\nfading = 1\n")
+
 
 TRAIN: dict[str, Generate] = {
     **_TASK,
@@ -102,6 +122,8 @@ TRAIN: dict[str, Generate] = {
     "--warm-start-scenarios": _NUMBER,
     "--output": _one_of("runs", "elsewhere", "/dev/null"),
     "--no-progress": lambda rng: "",
+    "--engine": _one_of("rllib", "sb3", "rllib"),
+    "--num-env-runners": _one_of("1", "2", "0"),
 }
 
 #: What needs a run, or does not go with the others.
@@ -109,6 +131,8 @@ RARE: dict[str, Generate] = {
     "--resume": _one_of("runs/ppo/latest", "nowhere", "."),
     "--trust": lambda rng: "",
     "--progress": lambda rng: "",
+    "--stop-with-parent": _one_of("0", "-1", "1e9", "99999999999999999999"),
+    "--ray-address": _one_of("nowhere", "localhost:99999", "a:b"),
 }
 
 EVALUATE: dict[str, Generate] = {
@@ -126,7 +150,12 @@ EVALUATE: dict[str, Generate] = {
     "--format": _one_of("pdf", "svg", "png", "eps"),
     "--width": _one_of("3.5in", "88mm", "1in", "3.5", "252pt"),
     "--env": _one_of("MecLlm-v0", "MecLlmMobile-v0", "MecLlm", "CartPole-v1"),
-    "--scenario": _one_of("nowhere.json", ".", "/dev/null", "a.toml", "runs", "x.npz"),
+    "--backend": _one_of("processes", "ray", "threads"),
+    "--ray-address": _one_of("localhost:1", "nowhere"),
+    "--scenario": _one_of(
+        *("case.json", "batch.npz", "own.toml", "own.json", "moving.toml", "."),
+        *("nowhere.json", "/dev/null", "a.toml", "runs", "x.npz", "wrong.toml"),
+    ),
 }
 
 #: What an episode can be changed to, and a small one.
@@ -173,6 +202,22 @@ FIGURE: dict[str, Generate] = {
     "--overwrite": lambda rng: "",
     "--quick": lambda rng: "",
 }
+
+
+#: Of `python -m mec_llm_env`.
+_FILES = (
+    *("own.toml", "own.json", "moving.toml", "wrong.toml", "case.json", "batch.npz"),
+    *("new.toml", "new.json", "none/new.toml", "none.toml", ".", ".toml", "/dev/null"),
+)
+
+
+def own_words(rng: np.random.Generator) -> list[str]:
+    """Returns a command line of `python -m mec_llm_env`."""
+    words = [
+        str(rng.choice(["init", "check"])) if rng.random() < 0.97 else _junk(rng),
+        str(rng.choice(_FILES)) if rng.random() < 0.9 else _junk(rng),
+    ]
+    return _mutated(rng, words, ("--help", "init", "check", "--config"))
 
 
 def figure_words(rng: np.random.Generator) -> list[str]:

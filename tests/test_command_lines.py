@@ -17,7 +17,17 @@ import evaluate
 import train
 from agents.training import start
 from agents.training.trainer import Trainer
-from tests.command_lines import evaluate_words, shown, train_words
+from mec_llm_env import command
+from tests.command_lines import (
+    EVALUATE,
+    RARE,
+    TRAIN,
+    evaluate_words,
+    own_words,
+    shown,
+    train_words,
+    write_own_files,
+)
 
 _SPARE_BYTES = 4 * 2**30  # beyond what the process has; more is a MemoryError
 _SHORT, _WHOLE = 30, 1_000  # command lines of each script
@@ -26,12 +36,13 @@ _BLOCKS = 10
 
 @pytest.fixture(autouse=True)
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty folder, a limit of memory, and no training whatever is typed."""
+    """A folder with files in it, a limit of memory, and no training."""
 
     def refuse(*arguments: Any, **options: Any) -> Any:
         raise AssertionError("a dry run must not train")
 
     monkeypatch.chdir(tmp_path)
+    write_own_files(tmp_path)
     monkeypatch.setattr(Trainer, "train", refuse)
     monkeypatch.setattr(start, "begin", refuse)
     before = resource.getrlimit(resource.RLIMIT_AS)
@@ -66,7 +77,7 @@ def check_mistake(program: str, words: list[str], out: str, err: str) -> None:
 
 
 def check_train(seed: int, capsys: Any) -> int:
-    words = train_words(np.random.default_rng(seed))
+    words, before = train_words(np.random.default_rng(seed)), set(os.listdir())
     status, out, err = run(train.main, words, capsys)
     if status == 0:
         assert err == "", shown(words)
@@ -74,7 +85,7 @@ def check_train(seed: int, capsys: Any) -> int:
     else:
         assert status == 2, shown(words)
         check_mistake("train.py", words, out, err)
-    assert not os.listdir(), shown(words)
+    assert set(os.listdir()) == before, shown(words)
     return status
 
 
@@ -92,16 +103,49 @@ def check_evaluate(seed: int, capsys: Any) -> int:
     return status
 
 
+def check_own(seed: int, capsys: Any) -> int:
+    words = own_words(np.random.default_rng(seed))
+    before = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    status, out, err = run(command.main, words, capsys)
+    after = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    new = {path for path in after if path not in before}
+    assert before.items() <= after.items(), shown(words)
+    if status == 0:
+        assert err == "", shown(words)
+        assert out.startswith("usage: ") or len(new) == ("init" in words), shown(words)
+    else:
+        assert status == 2, shown(words)
+        assert (out, new) == ("", set()), shown(words)
+        for line in err.splitlines():  # `check` tells all that is wrong
+            assert line.startswith("mec_llm_env: error: "), (shown(words), err)
+        assert err, shown(words)
+    for path in new:
+        path.unlink()
+    return status
+
+
+def test_every_option_is_among_them() -> None:
+    """What is added to a script is added here too."""
+    for parser, options in (
+        (train.build_parser(), {**TRAIN, **RARE, "--dry-run": None}),
+        (evaluate.build_parser(), EVALUATE),
+    ):
+        names = {name for action in parser._actions for name in action.option_strings}
+        long = {name for name in names if name.startswith("--")}
+        assert long - {"--help"} <= set(options)
+
+
 def test_some_command_lines(capsys: pytest.CaptureFixture[str]) -> None:
     trained = [check_train(seed, capsys) for seed in range(_SHORT)]
     evaluated = [check_evaluate(seed, capsys) for seed in range(_SHORT)]
-    assert {0, 2} == set(trained) == set(evaluated)  # it is not all refused
+    own = [check_own(seed, capsys) for seed in range(4 * _SHORT)]
+    assert {0, 2} == set(trained) == set(evaluated) == set(own)  # not all refused
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(_BLOCKS))
-@pytest.mark.parametrize("check", [check_train, check_evaluate])
-def test_two_thousand_command_lines(check: Any, block: int, capsys: Any) -> None:
+@pytest.mark.parametrize("check", [check_train, check_evaluate, check_own])
+def test_three_thousand_command_lines(check: Any, block: int, capsys: Any) -> None:
     count = _WHOLE // _BLOCKS
     wrong = []
     statuses = []

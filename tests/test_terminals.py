@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import shlex
 import signal
@@ -133,6 +134,36 @@ def test_no_worker_outlives_its_parent(number: int, tmp_path: Path) -> None:
         time.sleep(0.1)
         workers = set(descendants(process.pid))
     time.sleep(3)  # at work
+    assert_nothing_is_left(process, number, workers)
+    # Nothing is seen of a comparison that was not finished.
+    assert {path.name for path in tmp_path.glob("results/*")} <= {".lock"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_worker_outlives_its_parent_whenever_that_ends(
+    number: int, tmp_path: Path
+) -> None:
+    """While libraries load, workers start, or all is at work."""
+    rng, most = random.Random(number), 0
+    for _ in range(20):
+        words = ("--agents", "dashf", "gucro", "--instances", "100", "--no-bound")
+        process = start(tmp_path, "evaluate.py", *words, "--jobs", "2")
+        workers: set[int] = set()
+        until = time.monotonic() + rng.uniform(1, 15)
+        while time.monotonic() < until and process.poll() is None:
+            workers |= set(descendants(process.pid))
+            time.sleep(0.05)
+        assert_nothing_is_left(process, number, workers)
+        most = max(most, len(workers))
+    assert most >= 3
+
+
+def assert_nothing_is_left(
+    process: subprocess.Popen[str], number: int, workers: set[int]
+) -> None:
+    """Sends a signal to a process; no worker may be there 5 s after its end."""
     process.send_signal(number)
     process.wait()
     until = time.monotonic() + 5
@@ -141,10 +172,8 @@ def test_no_worker_outlives_its_parent(number: int, tmp_path: Path) -> None:
     left = [worker for worker in workers if alive(worker)]
     for worker in left:
         os.kill(worker, signal.SIGKILL)
-    assert not left
     process.communicate()
-    # Nothing is seen of a comparison that was not finished.
-    assert {path.name for path in tmp_path.glob("results/*")} <= {".lock"}
+    assert not left
 
 
 @pytest.mark.slow

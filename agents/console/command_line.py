@@ -30,10 +30,10 @@ def one_line_errors(program: str) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        print(_one_line(program, f"not enough memory. {error}"), file=sys.stderr)
+        print(one_line(program, f"not enough memory. {error}"), file=sys.stderr)
         raise SystemExit(2) from None
     except (ValueError, OSError) as error:
-        print(_one_line(program, str(error)), file=sys.stderr)
+        print(one_line(program, str(error)), file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -42,10 +42,10 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         """Ends the program with exit status 2."""
-        self.exit(2, f"{_one_line(self.prog, message)}\n")
+        self.exit(2, f"{one_line(self.prog, message)}\n")
 
 
-def _one_line(program: str, text: str) -> str:
+def one_line(program: str, text: str) -> str:
     """Returns an error as one printable line of limited length."""
     text = " ".join(text.split())
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

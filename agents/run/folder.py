@@ -70,7 +70,8 @@ def read_content(run: Path) -> dict[str, Any]:
     found = content.get("format") if isinstance(content, dict) else None
     if found not in (_FORMAT, _WITHOUT_SUM):
         raise ValueError(f"its format is not {_FORMAT!r}")
-    if found == _FORMAT and content.get("sha256") != _check_sum(content):
+    has_sum = found == _FORMAT or "sha256" in content
+    if has_sum and content.get("sha256") != _check_sum(content):
         raise ValueError(
             "it is not as it was written. A run is described by what it was begun "
             "with: begin another one to change that"

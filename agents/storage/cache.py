@@ -41,7 +41,7 @@ def store_arrays(path: Path, arrays: Arrays) -> None:
 def stored_arrays(path: Path) -> Arrays | None:
     """Returns the arrays of a file; None if it is absent or damaged."""
     try:
-        return read_arrays(path)
+        return read_arrays(path, signed=True)
     except (OSError, ValueError):
         return None
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mec_llm_env.files import read_arrays
+from mec_llm_env.files import read_arrays, with_sum
 
 _ABOUT = "about.json"  # name of the entry that holds the JSON text, as bytes
 
@@ -19,13 +19,13 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 def write_weights(
     file: str | Path | BinaryIO, arrays: Arrays, about: dict[str, Any]
 ) -> None:
-    """Writes named arrays, and a description of them as JSON."""
+    """Writes named arrays, and a description of them as JSON, with their SHA-256."""
     text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
     if isinstance(file, (str, Path)):
         with open(file, "wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays, **{_ABOUT: text})
+            write_weights(stream, arrays, about)
     else:
-        np.savez(file, allow_pickle=False, **arrays, **{_ABOUT: text})
+        np.savez(file, allow_pickle=False, **with_sum({**arrays, _ABOUT: text}))
 
 
 def read_weights(file: str | Path) -> tuple[Arrays, dict[str, Any]]:

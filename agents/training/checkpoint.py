@@ -28,9 +28,10 @@ from agents.training import trust
 FOLDER = "checkpoints"
 KEPT = 2  # the newest ones
 
-_FORMAT = "mec-llm-env checkpoint 2"
+_FORMAT = "mec-llm-env checkpoint 3"
+_WITHOUT_SUM = "mec-llm-env checkpoint 2"  # of earlier versions: the signature is one
 _STATE, _BUFFER = "state.pkl", "replay_buffer.pkl"
-_MANIFEST, _SIGNATURE = "checkpoint.json", "signature"
+_MANIFEST, _SIGNATURE, _SUM = "checkpoint.json", "signature", "sum"
 
 # Errors of reading JSON of unknown content.
 _UNREADABLE = (
@@ -101,6 +102,7 @@ def save_checkpoint(
             "run_files": {path: _grown(run / path) for path in sorted(growing)},
         }
         manifest[_SIGNATURE] = trust.sign(manifest)
+        manifest[_SUM] = _sum_of(manifest)
         (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         for path in (*partial.iterdir(), *(run / path for path in growing)):
             sync(path)
@@ -201,9 +203,13 @@ def _order(checkpoint: Path) -> tuple[str, int]:
 def _verified(run: Path, folder: Path) -> Checkpoint:
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
-        signature = manifest.pop(_SIGNATURE, None)
-        if manifest["format"] != _FORMAT:
+        stored = manifest.pop(_SUM, None)
+        if manifest["format"] not in (_FORMAT, _WITHOUT_SUM):
             raise ValueError(f"the format is not {_FORMAT!r}")
+        has_sum = manifest["format"] == _FORMAT or stored is not None
+        if has_sum and stored != _sum_of(manifest):
+            raise ValueError("its check sum is another one")
+        signature = manifest.pop(_SIGNATURE, None)
         sums, grown = manifest["sha256"], manifest["run_files"]
         sizes = {name: int(about["bytes"]) for name, about in grown.items()}
         paths = [*(folder / name for name in sums), *(run / name for name in sizes)]
@@ -230,6 +236,10 @@ def _verified(run: Path, folder: Path) -> Checkpoint:
             "was written. Remove that folder to go on from the one before it."
         )
     return checkpoint
+
+
+def _sum_of(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

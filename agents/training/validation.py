@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from agents.problems.episodes import play
 from agents.problems.instances import validation_instances
 from agents.problems.tasks import AnyTask
 from mec_llm_env import Scenario, Trajectory
-from mec_llm_env.files import write_whole
+from mec_llm_env.files import write_arrays
 from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.task import Task
 
@@ -143,17 +142,14 @@ class Validation:
     def save(self, path: Path) -> None:
         """Writes the history as `evaluations.npz`, in Stable-Baselines3's format."""
         results = np.array(self.history["results"])  # [evaluation, instance] SCR
-        buffer = io.BytesIO()
         own = self._played.figures
         arrays: dict[str, Any] = {k: np.array(self.history[k]) for k in own}
-        np.savez_compressed(
-            buffer,
-            timesteps=np.array(self.history["timesteps"]),
-            results=results,
-            ep_lengths=np.full(results.shape, self._played.slots, dtype=np.int64),
-            training_s=np.array(self.history["training_s"]),
-            **arrays,
-            bound=[] if self.bounds is None else self.bounds.value,
-            bound_gap=[] if self.bounds is None else self.bounds.gap,
-        )
-        write_whole(path, buffer.getvalue())
+        arrays |= {
+            "timesteps": np.array(self.history["timesteps"]),
+            "results": results,
+            "ep_lengths": np.full(results.shape, self._played.slots, dtype=np.int64),
+            "training_s": np.array(self.history["training_s"]),
+            "bound": np.array([] if self.bounds is None else self.bounds.value),
+            "bound_gap": np.array([] if self.bounds is None else self.bounds.gap),
+        }
+        write_arrays(path, arrays)

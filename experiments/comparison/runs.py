@@ -10,12 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from agents.algorithms import ALGORITHMS
 from agents.run.config import TrainingConfig
 from agents.run.folder import CONFIG, EVALUATIONS, load_config
 from experiments.comparison.plan import Entry
+from mec_llm_env.files import read_arrays
 
 Array = Any
 
@@ -66,12 +65,19 @@ class Run:
                 )
 
     def evaluations(self) -> dict[str, Array] | None:
-        """Returns its evaluations so far; None before the first."""
+        """Returns its evaluations so far; None before the first.
+
+        Raises:
+            ValueError: their file is damaged.
+        """
         folder = self.folder
         if folder is None or not (folder / EVALUATIONS).is_file():
             return None
-        with np.load(folder / EVALUATIONS) as archive:
-            return dict(archive)
+        try:
+            return read_arrays(folder / EVALUATIONS)
+        except ValueError as error:
+            path = os.path.relpath(folder / EVALUATIONS)
+            raise ValueError(f"{path!r} cannot be read: {error}.") from None
 
     def _siblings(self) -> Iterator[tuple[Path, TrainingConfig]]:
         """Yields all runs of the entry, oldest first."""

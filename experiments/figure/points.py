@@ -21,14 +21,14 @@ import dashf
 import mec_llm_env
 from agents.learned import find_model
 from agents.registry import make_agent, run_config, run_folder
-from agents.storage.cache import source_hash
+from agents.storage.cache import source_hash, store_arrays, stored_arrays
 from agents.work import HERE, Workers
 from dashf.registry import RANDOM
 from experiments.figure.drawn import task_of
 from mec_llm_env import Scenario, ScenarioConfig, evaluate, sample_scenario
-from mec_llm_env.files import write_whole
 
 CACHE = Path(".cache/experiments")
+_POINT = "json"  # name of the array of the text, which a check sum goes with
 FIRST_SEED = 20_000_000  # test scenarios
 
 #: A configuration, the number of a test scenario, an agent as `make_agent` takes it.
@@ -65,18 +65,24 @@ def solved_points(
         dashf.common.parallel.WorkersLostError: workers were killed again and again.
     """
     paths = [_path(*point) for point in wanted]
-    missing = [i for i, path in enumerate(paths) if not path.exists()]
+    found = [_stored(path) for path in paths]
+    missing = [i for i, point in enumerate(found) if point is None]
     advance(done := len(paths) - len(missing))
-    CACHE.mkdir(parents=True, exist_ok=True)
     for k, point in workers.completed(_decided, [wanted[i] for i in missing]):
-        write_whole(paths[missing[k]], json.dumps(point))
+        found[missing[k]] = point
+        store_arrays(paths[missing[k]], {_POINT: np.array(json.dumps(point))})
         advance(done := done + 1)
-    return [dict(json.loads(path.read_text())) for path in paths]
+    return [point for point in found if point is not None]
+
+
+def _stored(path: Path) -> dict[str, Any] | None:
+    arrays = stored_arrays(path)
+    return None if arrays is None else dict(json.loads(str(arrays[_POINT])))
 
 
 def _path(config: ScenarioConfig, number: int, name: str) -> Path:
     key = json.dumps([config.to_dict(), number, name, _version(name)], sort_keys=True)
-    return CACHE / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+    return CACHE / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
 
 
 def _decided(wanted: Wanted) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mec_llm_env.command.example import example_config
 from mec_llm_env.command.summary import describe, without_effect
@@ -28,7 +28,7 @@ _PROGRAM = "mec_llm_env"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status: 2 where something is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"python -m {_PROGRAM}", description="Scenario files of your own."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -47,6 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse([str(error)])
     except OSError as error:
         return _refuse([f"{str(error.filename)!r}: {error.strerror or error}."])
+
+
+class _Parser(argparse.ArgumentParser):
+    """Its errors are one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_refuse([message]))
 
 
 def _init(file: str) -> int:

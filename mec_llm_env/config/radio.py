@@ -42,7 +42,8 @@ class RadioConfig(Checked):
     scenarios have positions only where `layout` gives them.
 
     Laws of path loss take different parameters. One that is None is the law's usual
-    value (`channel.path_loss.LAWS`), and one that the law does not take must be left alone.
+    value (`channel.path_loss.LAWS`), and one that the law does not take must be left
+    alone.
 
     Raises:
         ValueError: a parameter is outside of its range, or without effect.

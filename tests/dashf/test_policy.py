@@ -311,7 +311,7 @@ def test_scenarios_of_ones_own_are_decided():
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_another_environment_draws_is_decided(preset, seed):
     rng = np.random.default_rng(seed)
-    count = 2 if preset.startswith("large") else 60
+    count = 2 if preset.startswith(("large", "huge")) else 60  # else gigabytes
     overrides = {"radio.bandwidth_mhz": rng.uniform(1, 100)}
     if seed:
         overrides |= {"users": rng.integers(1, 30), "servers": rng.integers(1, 8)}

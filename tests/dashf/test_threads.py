@@ -14,8 +14,22 @@ from dashf.pricing.dual import solve_dual, solve_dual_batch
 from dashf.pricing.exact import solve_exact
 from mec_llm_env import Scenario
 from tests.dashf.cases import OBJECTIVE, benchmark_scenario
+from tests.dashf.extremes import (
+    random_objective,
+    random_scenario,
+    with_layers,
+    with_serving,
+)
 
 THREADS = 8
+
+#: What is added to random cells, in which everybody and everything differs.
+ADDED = {
+    "unequal": lambda scenario, rng: scenario,
+    "serving": with_serving,
+    "layers": with_layers,
+    "both": lambda scenario, rng: with_layers(with_serving(scenario, rng), rng),
+}
 
 # Eight threads meet where nothing has been compiled yet.
 AT_ONCE = """
@@ -44,8 +58,14 @@ assert found == [answer(i) for i in range(8)]
 """
 
 
-def answer(name, number, preset):
-    result = solve(benchmark_scenario(number, preset), OBJECTIVE, solver=name)
+def answer(name, number, kind):
+    rng = np.random.default_rng(number)
+    if kind in ADDED:
+        objective = random_objective(rng)
+        scenario = ADDED[kind](random_scenario(rng), rng)
+    else:
+        objective, scenario = OBJECTIVE, benchmark_scenario(number, kind)
+    result = solve(scenario, objective, solver=name)
     z = result.allocation
     return (
         result.status,
@@ -66,14 +86,16 @@ def assert_threads_change_nothing(jobs):
 def test_every_solver_in_threads_equals_serial():
     """All of them at once, so that they also share what is compiled."""
     numbers = np.random.default_rng(0).permutation(4 * len(SOLVERS))
-    jobs = [(name, i, "tiny-4x2") for i in range(4) for name in SOLVERS]
+    kinds = ("tiny-4x2", "unequal", "serving", "layers")
+    jobs = [(name, i, kind) for i, kind in enumerate(kinds) for name in SOLVERS]
     assert_threads_change_nothing([jobs[i] for i in numbers])
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["paper-10x2", *ADDED])
 @pytest.mark.parametrize("name", SOLVERS)
-def test_50_scenarios_of_the_papers_size(name):
-    assert_threads_change_nothing([(name, i, "paper-10x2") for i in range(50)])
+def test_50_scenarios(name, kind):
+    assert_threads_change_nothing([(name, i, kind) for i in range(50)])
 
 
 def certificate(job):

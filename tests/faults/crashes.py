@@ -1,9 +1,11 @@
 """Crashes short runs at their file operations and goes on with them.
 
     python -m tests.faults.crashes ppo FOLDER --first 0 --step 9
+    python -m tests.faults.crashes sac FOLDER --kills 25
 
 For every crash, in training and then in resuming, the run has to be there, to go on to
-its end, and to equal the one that nothing has disturbed, bit for bit. What is wrong is
+its end, and to equal the one that nothing has disturbed, bit for bit. With --kills it
+is killed at random moments instead, again and again until it ends. What is wrong is
 printed, a line each, and the last line counts the crashes.
 """
 
@@ -15,7 +17,9 @@ import hashlib
 import io
 import os
 import shutil
+import signal
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,14 +30,24 @@ import torch
 import torch._dynamo  # as the first optimiser does, which would take seconds each time
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from agents.algorithms import ALGORITHMS
 from agents.run.config import TrainingConfig, WarmStart
 from agents.run.folder import is_run
 from agents.storage.folders import LOCK
 from agents.training import demonstrations, start
-from tests.faults.injection import CRASHED, DONE, run_apart
+from tests.faults.injection import CRASHED, DONE, run_apart, run_killed
 
 NETWORK = {"width": 4, "pair_layers": 1, "user_layers": 1, "pooled": 2}
 ON_POLICY = {"n_steps": 4, "batch_size": 16, "n_epochs": 1}
+EPISODES: dict[str, Any] = {
+    "env_id": "MecLlmMobile-v0",
+    "env_kwargs": {
+        "preset": "mobile-10x2",
+        "overrides": {"users": 3, "mobility.slots": 3},
+        "reward": "slot",
+        "action_encoding": "association",
+    },
+}
 KINDS: dict[str, dict[str, Any]] = {
     "ppo": {"hyperparameters": ON_POLICY | {"policy_kwargs": {"net_arch": [4]}}},
     "sac": {
@@ -49,6 +63,18 @@ KINDS: dict[str, dict[str, Any]] = {
             solver="dual", scenarios=4, steps=2, critic_steps=1, batch_size=2
         ),
     },
+    "mobile": {
+        "hyperparameters": ON_POLICY | {"policy_kwargs": {"net_arch": [4]}},
+        **EPISODES,
+    },
+    "mobile-warm": {
+        "policy": "set",
+        "hyperparameters": ON_POLICY | {"policy_kwargs": {"network": NETWORK}},
+        "warm_start": WarmStart(
+            solver="hysteresis", scenarios=8, steps=2, critic_steps=1, batch_size=2
+        ),
+        **EPISODES,
+    },
 }
 #: At its last decision there is a checkpoint, and then an evaluation is due.
 TIMESTEPS = {"apg": 40, "sac": 40}
@@ -57,12 +83,10 @@ TIMESTEPS = {"apg": 40, "sac": 40}
 def config(kind: str) -> TrainingConfig:
     """Returns a run of a few updates, evaluations and checkpoints."""
     return TrainingConfig(
-        agent="ppo" if kind == "warm" else kind,
-        env_id="MecLlm-v0",
-        env_kwargs={"preset": "tiny-4x2"},
+        agent=kind if kind in ALGORITHMS else "ppo",
         **{"timesteps": TIMESTEPS.get(kind, 48), "n_envs": 4, "seed": 1},
         **{"eval_freq": 32, "checkpoint_freq": 20},
-        **KINDS[kind],
+        **{"env_id": "MecLlm-v0", "env_kwargs": {"preset": "tiny-4x2"}} | KINDS[kind],
     )
 
 
@@ -72,7 +96,8 @@ def go_on(kind: str, output: Path) -> Callable[[], None]:
     def action() -> None:
         torch.set_num_threads(1)
         demonstrations.CACHE, demonstrations.CHUNK = output / "cache", 2
-        runs = [path for path in output.glob("*/MecLlm-v0_*") if path.is_dir()]
+        demonstrations.EPISODES = 2
+        runs = [path for path in output.glob("*/MecLlm*_*") if path.is_dir()]
         assert all(is_run(path) for path in runs), "a run without config.json"
         assert len(runs) < 2
         run = start.resume(runs[0]) if runs else start.begin(config(kind), output)
@@ -84,7 +109,7 @@ def go_on(kind: str, output: Path) -> Callable[[], None]:
 
 def result(output: Path) -> dict[str, str]:
     """Returns digests of all that a run amounts to, but for times."""
-    (run,) = output.glob("*/MecLlm-v0_*")
+    (run,) = output.glob("*/MecLlm*_*")
     digests: dict[str, str] = {}
     for path in sorted(run.rglob("*")):
         name = os.fspath(path.relative_to(run))
@@ -95,7 +120,8 @@ def result(output: Path) -> dict[str, str]:
             digests[name] = repr(rows)
         elif name.endswith(".npz"):
             with np.load(path) as archive:
-                arrays = {k: v for k, v in archive.items() if k != "training_s"}
+                own = ("training_s", "sha256")  # the time, and so the sum of all
+                arrays = {k: v for k, v in archive.items() if k not in own}
             digests[name] = _digest(arrays)
         elif name.endswith("model.zip"):
             with zipfile.ZipFile(path) as archive:
@@ -134,7 +160,9 @@ class Crashes:
         self.wrong: list[str] = []
         whole = folder / "whole"
         whole.mkdir(parents=True)
+        start_s = time.monotonic()
         assert run_apart(go_on(kind, whole), whole, None) == DONE
+        self.seconds = time.monotonic() - start_s
         self.expected = result(whole)
 
     def in_all(self, first: int, begun: Path | None = None) -> None:
@@ -155,19 +183,37 @@ class Crashes:
         status = run_apart(action, output, at)
         if status == CRASHED:
             self.count += 1
-            status = run_apart(action, output, None)
-            found = result(output) if status == DONE else {}
-            if status != DONE:
-                self.wrong.append(f"operation {at}: lost")
-            for name in sorted(self.expected.keys() | found.keys()):
-                if status == DONE and self.expected.get(name) != found.get(name):
-                    self.wrong.append(
-                        f"operation {at}: {name} differs: {str(found.get(name))[:20]}"
-                    )
+            self._check(f"operation {at}", run_apart(action, output, None), output)
             return True
         if status != DONE:
             self.wrong.append(f"operation {at}: failed without a crash")
         return False
+
+    def kill(self, count: int) -> None:
+        """Kills so many runs at random moments, each until it has ended."""
+        rng = np.random.default_rng()
+        output, trained = self.folder / "killed", 0
+        while trained < count or output.exists():
+            output.mkdir(exist_ok=True)
+            status = run_killed(
+                go_on(self.kind, output), self.seconds * rng.uniform(0, 1.2)
+            )
+            self.count += status == -signal.SIGKILL
+            if status != -signal.SIGKILL:
+                self._check(f"after {self.count} kills", status, output)
+                shutil.rmtree(output)
+                trained += 1
+
+    def _check(self, where: str, status: int, output: Path) -> None:
+        """Notes how a run that has ended differs from what it should be."""
+        if status != DONE:
+            self.wrong.append(f"{where}: lost")
+            return
+        found = result(output)
+        for name in sorted(self.expected.keys() | found.keys()):
+            if self.expected.get(name) != found.get(name):
+                text = str(found.get(name))[:20]
+                self.wrong.append(f"{where}: {name} differs: {text}")
 
     def begun_run(self, at: int) -> Path:
         """Returns a folder with a run that has crashed at an operation."""
@@ -185,11 +231,15 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--resume-at", type=int, help="crash in resuming from there")
+    parser.add_argument("--kills", type=int, metavar="RUNS", help="at random moments")
     options = parser.parse_args()
     crashes = Crashes(options.kind, options.folder, options.step)
     at = options.resume_at
-    begun = None if at is None else crashes.begun_run(at)
-    crashes.in_all(options.first, begun)
+    if options.kills:
+        crashes.kill(options.kills)
+    else:
+        begun = None if at is None else crashes.begun_run(at)
+        crashes.in_all(options.first, begun)
     print("\n".join([*crashes.wrong, f"{crashes.count} crashes"]))
     return int(bool(crashes.wrong))
 

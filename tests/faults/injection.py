@@ -8,11 +8,13 @@ the operations, so that none has to be known here by name.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 #: What a process ended with: as it should, at the injected crash, by an exception.
 DONE, CRASHED, FAILED = 0, 77, 78
@@ -46,6 +48,23 @@ def operations_under(root: Path, seen: Callable[[str], None]) -> None:
     sys.addaudithook(hook)
 
 
+def run_killed(action: Callable[[], None], seconds: float) -> int:
+    """Runs an action in a forked process, which is killed after a while.
+
+    Returns:
+        −SIGKILL, or what `run_apart` returns if it ended before.
+    """
+    killer = threading.Timer(seconds, lambda: os.kill(child, signal.SIGKILL))
+    child = os.fork()
+    if child == 0:
+        _end(action)
+    killer.start()
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # its number stays its own
+    killer.cancel()
+    killer.join()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def run_apart(action: Callable[[], None], root: Path, crash_at: int | None) -> int:
     """Runs an action in a forked process, which crashes at an operation under `root`.
 
@@ -57,10 +76,7 @@ def run_apart(action: Callable[[], None], root: Path, crash_at: int | None) -> i
     Returns:
         DONE, CRASHED or FAILED, whose traceback is printed.
     """
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    status, count = FAILED, 0
+    count = 0
 
     def seen(operation: str) -> None:
         nonlocal count
@@ -68,9 +84,18 @@ def run_apart(action: Callable[[], None], root: Path, crash_at: int | None) -> i
             os._exit(CRASHED)
         count += 1
 
-    try:
+    child = os.fork()
+    if child == 0:
         if crash_at is not None:
             operations_under(root, seen)
+        _end(action)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _end(action: Callable[[], None]) -> NoReturn:
+    """Ends a forked process with what became of an action."""
+    status = FAILED
+    try:
         action()
         status = DONE
     except BaseException:

@@ -34,6 +34,16 @@ def test_a_crash_in_resuming(tmp_path: Path) -> None:
     assert crash(tmp_path, "ppo", *words) >= 3
 
 
+def test_a_crash_in_training_in_episodes(tmp_path: Path) -> None:
+    assert crash(tmp_path, "mobile-warm", "--first", "40", "--step", "60") >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_at_random_moments(kind: str, tmp_path: Path) -> None:
+    assert crash(tmp_path, kind, "--kills", "20") >= 20
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_crash_at_every_operation(kind: str, tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from mec_llm_env import (
     Allocation,
+    MobileConfig,
     Scenario,
     ScenarioConfig,
     evaluate,
     sample_scenario,
+    sample_trajectory,
     violations,
 )
 from mec_llm_env.actions import ENCODINGS, ActionCodec, decode_resources
@@ -24,6 +26,7 @@ from tests.mec_llm_env.bad_actions import spoiled_action
 from tests.mec_llm_env.cases import equal_allocation, golden_cases, golden_scenario
 
 CONTINUOUS = Allocation.field_names()[1:]
+KINDS = ("continuous", "whole_layers", "moving")
 
 
 def draw(
@@ -325,9 +328,19 @@ def test_pytorch_decodes_alike_and_is_differentiable() -> None:
     assert (soft.grad != 0).any()
 
 
-def assert_spoiled_actions_are_refused(encoding: str, seed: int, count: int) -> None:
+def a_cell(kind: str, seed: int) -> Scenario:
+    """3 × 2: of continuous splits, of whole layers, or where users move."""
+    if kind != "moving":
+        return draw(seed, 3, 2, **{"workload.split": kind})
+    config = MobileConfig(users=3, servers=2)
+    return sample_trajectory(config, np.random.default_rng(seed)).slot(1)
+
+
+def assert_spoiled_actions_are_refused(
+    encoding: str, kind: str, seed: int, count: int
+) -> None:
     rng = np.random.default_rng(seed)
-    scenario, codec = draw(seed, 3, 2), ActionCodec(3, 2, encoding)
+    scenario, codec = a_cell(kind, seed), ActionCodec(3, 2, encoding)
     space = codec.space
     space.seed(seed)
     texts = []
@@ -344,15 +357,17 @@ def assert_spoiled_actions_are_refused(encoding: str, seed: int, count: int) -> 
         assert re.search(r"got (.* at index |\(|\w+\.$|dict with )", text), text
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_spoiled_actions_are_refused_with_words(encoding: str) -> None:
-    assert_spoiled_actions_are_refused(encoding, 0, 1500)
+def test_spoiled_actions_are_refused_with_words(encoding: str, kind: str) -> None:
+    assert_spoiled_actions_are_refused(encoding, kind, 0, 500)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_many_spoiled_actions_are_refused_with_words(encoding: str) -> None:
-    assert_spoiled_actions_are_refused(encoding, 1, 50_000)
+def test_many_spoiled_actions_are_refused_with_words(encoding: str, kind: str) -> None:
+    assert_spoiled_actions_are_refused(encoding, kind, 1, 50_000)
 
 
 def _full_cell(rng: np.random.Generator) -> tuple[ScenarioConfig, Scenario]:
