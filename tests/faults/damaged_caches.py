@@ -13,14 +13,15 @@ from unittest import mock
 
 import numpy as np
 
-from agents.problems import bounds, clairvoyant
+from agents import clairvoyant
+from agents.problems import bounds
 from agents.problems.instances import held_out_instances
 from agents.problems.tasks import make_task
 from agents.training import demonstrations
 from agents.work import HERE
 from dashf.pair.jit import compile_function
-from experiments import points
 from experiments.comparison import measuring
+from experiments.figure import points
 from mec_llm_env import MobileConfig, ScenarioConfig, sample_trajectory
 from mec_llm_env.mobile.task import MobileTask
 from tests.faults.kinds import Kind, digest
