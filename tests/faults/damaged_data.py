@@ -26,7 +26,8 @@ from mec_llm_env import (
     sample_scenario,
     sample_trajectory,
 )
-from mec_llm_env.bank import load_bank, trajectories
+from mec_llm_env.bank import load_bank
+from mec_llm_env.mobile import bank as trajectories
 from mec_llm_env.mobile.bank import load_trajectory_bank
 from tests.faults.kinds import Kind, digest
 
