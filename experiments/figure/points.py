@@ -21,6 +21,7 @@ import dashf
 import mec_llm_env
 from agents.learned import find_model
 from agents.registry import make_agent, run_config, run_folder
+from agents.storage.cache import CACHE as ALL_CACHES
 from agents.storage.cache import source_hash
 from agents.work import HERE, Workers
 from dashf.registry import RANDOM
@@ -28,7 +29,7 @@ from experiments.figure.drawn import task_of
 from mec_llm_env import Scenario, ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env.files import write_whole
 
-CACHE = Path(".cache/experiments")
+CACHE = ALL_CACHES / "experiments"
 FIRST_SEED = 20_000_000  # test scenarios
 
 #: A configuration, the number of a test scenario, an agent as `make_agent` takes it.
