@@ -19,9 +19,10 @@ from matplotlib.transforms import ScaledTranslation
 
 from agents.clairvoyant import CLAIRVOYANT, Clairvoyant
 from agents.console.command_line import (
+    add_task_options,
     one_line_errors,
-    parse_overrides,
     positive_integer,
+    task_arguments,
 )
 from agents.console.display import Display
 from agents.console.terminal import run_script
@@ -29,10 +30,10 @@ from agents.evaluation.selection import select
 from agents.evaluation.style import Look, looks_of
 from agents.problems.episodes import decided_slots
 from agents.problems.instances import held_out_instances
-from agents.problems.tasks import ENVIRONMENTS, MOBILE_ENV, make_task
+from agents.problems.tasks import ENVIRONMENTS, MOBILE_ENV, make_task, whole_arguments
 from agents.registry import make_agent
 from experiments.figure.drawing import side_by_side, styled, write_figure
-from experiments.figure.options import figure_parser
+from experiments.figure.options import figure_parser, system_name
 from experiments.figure.sweeps import check_output, program
 from experiments.figure.tables import Block, interval
 from mec_llm_env import MobileConfig, Trajectory
@@ -41,7 +42,7 @@ from mec_llm_env.mobile.config import SPEED_CLASSES
 Array = Any
 
 NAME = "migrations"
-_DEFAULT = ENVIRONMENTS[MOBILE_ENV].default_preset
+_PRESET = ENVIRONMENTS[MOBILE_ENV].default_preset
 _WINDOW = 5  # slots that are averaged over
 _MARKERS = 6  # of a curve
 _UNIT = "migrations of 100 users in a slot"
@@ -111,13 +112,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = ["dual", "hysteresis", "lookahead", CLAIRVOYANT]
     add("--agents", nargs="+", default=names, metavar="AGENT", help="(%(default)s)")
     add("--labels", nargs="+", metavar="TEXT", help="of the agents, in the figure")
-    add("--preset", default=_DEFAULT, metavar="P", help="(%(default)s)")
+    add_task_options(parser, [MOBILE_ENV])
     add(
-        "--override",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a parameter, such as mobility.slots=10; may be repeated",
+        "--values",
+        nargs="+",
+        type=positive_integer,
+        metavar="V",
+        help=f"slots that are shown, each the mean of {_WINDOW} (all)",
     )
     add(
         "--instances",
@@ -132,13 +133,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(
                 "--instances must be at least 2, to tell how sure the rates are; got 1."
             )
-        overrides = parse_overrides(options.override, "--override")
-        task = make_task(MOBILE_ENV, preset=options.preset, overrides=overrides)
+        task = make_task(
+            MOBILE_ENV, **whole_arguments(MOBILE_ENV, task_arguments(options))
+        )
         if task.episode_length < _WINDOW:
             raise ValueError(
                 f"`mobility.slots` must be at least {_WINDOW}, over which curves are "
                 f"averaged; got {task.episode_length}."
             )
+        values = _shown_slots(options.values, task.episode_length)
         curves = _curves(options.agents, options.labels, task)
         trajectory = held_out_instances(task.config, options.instances)
         check_output(options.output)
@@ -148,31 +151,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
             moved[label] = migrations_of(name, task, trajectory)
             display.update(len(moved))
     kind = speed_class(trajectory, task.config)
-    blocks = migration_blocks(moved, kind)
+    blocks = migration_blocks(moved, kind, values)
     with one_line_errors(parser.prog), styled():
         figure, axes = side_by_side(options.width, len(curves), 2)
         looks = looks_of([curve for curve, _ in curves.values()])
         _draw_classes(axes[0], blocks[0], looks)
         _draw_slots(axes[1], blocks[1], looks)
-        overridden = f" ({', '.join(options.override)})" if overrides else ""
         text = (
             f"Migrations by class of speed, and over slots ({_WINDOW} averaged); means "
-            f"over {options.instances} test episodes of {options.preset}{overridden}, "
-            "with 95 % confidence intervals."
+            f"over {options.instances} test episodes of {system_name(options, _PRESET)}"
+            ", with 95 % confidence intervals."
         )
         write_figure(figure, NAME, blocks, options, text)
     return 0
 
 
-def migration_blocks(moved: Mapping[str, Array], kind: Array) -> list[Block]:
+def _shown_slots(asked: Sequence[int] | None, slots: int) -> Array:
+    """Returns the slots that have as many on either side as are averaged over.
+
+    Raises:
+        ValueError: others are asked for.
+    """
+    aside = _WINDOW // 2
+    known = np.arange(1 + aside, slots - aside + 1)
+    if asked is None:
+        return known
+    for value in asked:
+        if value not in known:
+            raise ValueError(
+                f"--values must be slots from {known[0]} to {known[-1]}, as {_WINDOW} "
+                f"are averaged; got {value}."
+            )
+    return np.unique(asked)
+
+
+def migration_blocks(
+    moved: Mapping[str, Array], kind: Array, shown: Array
+) -> list[Block]:
     """Returns migrations by class of speed, and over the slots of an episode.
 
     Args:
         moved: who migrates, [I, T, N] bool by label.
         kind: the class of every user, [I, T, N].
+        shown: slots, counted from 1.
     """
     classes = range(len(SPEED_CLASSES))
-    slots = kind.shape[1]
     smooth = np.ones(_WINDOW) / _WINDOW
     return [
         Block(
@@ -187,13 +210,13 @@ def migration_blocks(moved: Mapping[str, Array], kind: Array) -> list[Block]:
         ),
         Block(
             axis="slot",
-            values=np.arange(slots - _WINDOW + 1) + (_WINDOW + 1) / 2,
+            values=shown,
             quantity=_UNIT,
             samples={
                 label: np.stack(
                     [np.convolve(row, smooth, "valid") for row in 100 * m.mean(axis=2)],
                     axis=1,
-                )
+                )[shown - 1 - _WINDOW // 2]
                 for label, m in moved.items()
             },
         ),

@@ -121,16 +121,19 @@ def check_memory(config: ScenarioConfig, count: int, what: str) -> None:
         )
 
 
-def add_task_options(parser: argparse.ArgumentParser) -> None:
-    """Adds `--preset`, `--config` and `--override`."""
+def add_task_options(
+    parser: argparse.ArgumentParser, env_ids: Sequence[str] = tuple(ENVIRONMENTS)
+) -> None:
+    """Adds `--preset` or `--config`, with those of some environments, `--override`."""
     presets = "; ".join(
         f"{', '.join(own.presets)} ({own.default_preset})"
-        for own in ENVIRONMENTS.values()
+        for own in map(ENVIRONMENTS.__getitem__, env_ids)
     )
-    parser.add_argument(
+    system = parser.add_mutually_exclusive_group()
+    system.add_argument(
         "--preset", metavar="P", help=f"scenario configuration: {presets}"
     )
-    parser.add_argument(
+    system.add_argument(
         "--config",
         metavar="FILE",
         help="scenario configuration of your own, .toml or .json; `python -m "
@@ -149,14 +152,8 @@ def task_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Returns the environment arguments that `add_task_options` asked for, no others.
 
     Raises:
-        ValueError: an override is not KEY=VALUE, or both --preset and --config are
-            given.
+        ValueError: an override is not KEY=VALUE.
     """
-    if options.preset and options.config:
-        raise ValueError(
-            f"--config takes the place of --preset; got {options.config!r} and "
-            f"{options.preset!r}. Leave one out."
-        )
     given = {"preset": options.preset, "config": options.config}
     kwargs: dict[str, Any] = {k: v for k, v in given.items() if v}
     overrides = parse_overrides(options.override, "--override")

@@ -272,8 +272,3 @@ def to_file(figure: Figure, kind: str = "png", dpi: float | None = None) -> byte
             dpi=dpi or STYLE["savefig.dpi"],
         )
     return buffer.getvalue()
-
-
-def to_png(figure: Figure, dpi: float | None = None) -> bytes:
-    """Returns a figure as PNG."""
-    return to_file(figure, dpi=dpi)

@@ -11,12 +11,14 @@ from pathlib import Path
 from agents.console.command_line import (
     DEFAULT_PRESET,
     OneLineParser,
+    add_task_options,
     add_worker_options,
     parse_overrides,
     positive_integer,
     workers_from,
 )
 from agents.evaluation.figure_options import add_figure_options
+from agents.problems.tasks import DEFAULT_ENV
 from agents.work import Workers
 from experiments.figure.drawn import DEFAULT_AGENTS, DrawnAgent, drawn_agents
 from experiments.figure.tables import KINDS
@@ -87,18 +89,7 @@ def add_scenario_options(parser: argparse.ArgumentParser, *, swept: bool) -> Non
         metavar="V",
         help="of the axis" if swept else "of the time axis, s",
     )
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--preset", metavar="P", help=f"({DEFAULT_PRESET})")
-    chosen.add_argument(
-        "--config", type=Path, metavar="FILE", help="configuration of your own"
-    )
-    add(
-        "--override",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a parameter, such as radio.bandwidth_mhz=20; may be repeated",
-    )
+    add_task_options(parser, [DEFAULT_ENV])
     add(
         "--agents",
         nargs="+",
@@ -140,7 +131,7 @@ def asked(
         ValueError: an option is not valid.
         OSError: the configuration cannot be read.
     """
-    config, system = _configuration(options, fixed)
+    config = _configuration(options, fixed)
     agents = drawn_agents(options.agents)
     if not 2 <= options.instances <= MOST_HELD_OUT:
         raise ValueError(
@@ -149,7 +140,7 @@ def asked(
         )
     return Asked(
         config=config,
-        system=system,
+        system=system_name(options, DEFAULT_PRESET),
         values=None if options.values is None else _rising(options.values),
         agents=agents,
         reference=_reference(options.reference, agents),
@@ -164,6 +155,17 @@ def asked(
         output=options.output,
         overwrite=options.overwrite,
     )
+
+
+def system_name(options: argparse.Namespace, preset: str) -> str:
+    """Returns what the configuration is called in a caption.
+
+    Args:
+        options: with those of `add_task_options`.
+        preset: that is taken where none is named.
+    """
+    name = Path(options.config).name if options.config else options.preset or preset
+    return name + (f" ({', '.join(options.override)})" if options.override else "")
 
 
 def number(text: str) -> float:
@@ -183,12 +185,10 @@ def number(text: str) -> float:
 
 def _configuration(
     options: argparse.Namespace, fixed: Callable[[ScenarioConfig], Sequence[str]]
-) -> tuple[ScenarioConfig, str]:
+) -> ScenarioConfig:
     if options.config is None:
-        system = options.preset or DEFAULT_PRESET
-        config = ScenarioConfig.preset(system)
+        config = ScenarioConfig.preset(options.preset or DEFAULT_PRESET)
     else:
-        system = options.config.name
         config = ScenarioConfig.from_file(options.config)
     overrides = parse_overrides(options.override, "--override")
     config = config.with_overrides(overrides)
@@ -198,7 +198,7 @@ def _configuration(
                 f"--override: {key!r} is what this figure varies. Leave it out, or say "
                 "where with --values."
             )
-    return config, system + (f" ({', '.join(options.override)})" if overrides else "")
+    return config
 
 
 def _rising(values: Sequence[float]) -> tuple[float, ...]:

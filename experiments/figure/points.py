@@ -21,13 +21,14 @@ import dashf
 import mec_llm_env
 from agents.learned import find_model
 from agents.registry import make_agent, run_config, run_folder
+from agents.storage.cache import CACHE as ALL_CACHES
 from agents.storage.cache import source_hash, store_arrays, stored_arrays
 from agents.work import HERE, Workers
 from dashf.registry import RANDOM
 from experiments.figure.drawn import task_of
 from mec_llm_env import Scenario, ScenarioConfig, evaluate, sample_scenario
 
-CACHE = Path(".cache/experiments")
+CACHE = ALL_CACHES / "experiments"
 _POINT = "json"  # name of the array of the text, which a check sum goes with
 FIRST_SEED = 20_000_000  # test scenarios
 

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -56,11 +56,20 @@ class Decision:
     violation: float  # the largest of a constraint, relative
     time_s: float
     status: Status  # of a solver
+    own_bound: float | None = None  # of a solver that certifies what it decides
 
     @property
     def scr(self) -> float:
         """The service-cost ratio."""
         return float(self.outcome.scr)
+
+
+class Answer(NamedTuple):
+    """What a solver, or a policy, says to a case."""
+
+    allocation: Allocation
+    status: Status = Status.CONVERGED
+    own_bound: float | None = None
 
 
 class Deciders:
@@ -83,7 +92,7 @@ class Deciders:
         """Makes those of another process, which is told the cases one by one."""
         return cls((), runs)
 
-    def __call__(self, work: tuple[str, Case, int]) -> tuple[Allocation, Status, float]:
+    def __call__(self, work: tuple[str, Case, int]) -> tuple[Answer, float]:
         """Returns a decision, with a seed, and its seconds on one thread.
 
         The first of a size may compile, and is made again; quick ones are made a few
@@ -95,14 +104,14 @@ class Deciders:
         with one_thread():
             while not times or (len(times) < _REPEATS and sum(times) < _REPEATED_S):
                 begun = time.perf_counter()
-                allocation, status = self.decide(name, case, seed)
+                answer = self.decide(name, case, seed)
                 seconds = time.perf_counter() - begun
                 is_new = size not in self._sizes
                 self._sizes.add(size)
                 if is_new and seconds < _COMPILED_S:
                     continue
                 times.append(seconds)
-        return allocation, status, float(np.median(times))
+        return answer, float(np.median(times))
 
     def able(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
         """Returns whom to compare, and a line for each of `all` that cannot decide.
@@ -145,13 +154,14 @@ class Deciders:
             )
         return rows
 
-    def decide(self, name: str, case: Case, seed: int) -> tuple[Allocation, Status]:
+    def decide(self, name: str, case: Case, seed: int) -> Answer:
         """Returns a decision, and how the search ended if a solver made it."""
         if name not in UNTRAINED:
-            return self._policy(name, case).decide(case.scenario), Status.CONVERGED
+            return Answer(self._policy(name, case).decide(case.scenario))
         options: dict[str, Any] = {"seed": seed} if name in RANDOM else {}
         found = dashf.solve(case.scenario, case.objective, solver=name, **options)
-        return found.allocation, found.status
+        own_bound = None if found.bound is None else float(found.bound.value)
+        return Answer(found.allocation, found.status, own_bound)
 
     def _policy(self, name: str, case: Case) -> Any:
         system = _system_of(case)
@@ -246,11 +256,10 @@ def _judged(
     label: str,
     run: str,
     bound: dashf.Bound | None,
-    allocation: Allocation,
-    status: Status,
+    answer: Answer,
     seconds: float,
 ) -> Decision:
-    s, o = case.scenario, case.objective
+    s, o, allocation = case.scenario, case.objective, answer.allocation
     return Decision(
         case=case,
         label=label,
@@ -260,7 +269,8 @@ def _judged(
         explanation=dashf.explain(s, allocation, o, bound=bound),
         violation=max(map(float, violations(s, allocation).values())),
         time_s=seconds,
-        status=status,
+        status=answer.status,
+        own_bound=answer.own_bound,
     )
 
 

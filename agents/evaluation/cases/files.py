@@ -64,6 +64,7 @@ def decision_json(decision: Decision, bound: dashf.Bound | None) -> str:
         "status": decision.status.value,
         "scr": decision.scr,
         "upper_bound": None if bound is None else float(bound.value),
+        "own_upper_bound": decision.own_bound,
         "violation": decision.violation,
         "decision_time_s": decision.time_s,
         "allocation": {
@@ -130,7 +131,13 @@ def case_rows(decisions: Sequence[Decision], bounds: dict[str, float]) -> list[A
     rows: list[Any] = [
         [
             *("agent", "run", "case", "users", "servers", "scr", *means),
-            *("violation", "decision_time_s", "status", "scr_upper_bound"),
+            *(
+                "violation",
+                "decision_time_s",
+                "status",
+                "scr_upper_bound",
+                "own_upper_bound",
+            ),
         ]
     ]
     for decision in decisions:
@@ -141,7 +148,7 @@ def case_rows(decisions: Sequence[Decision], bounds: dict[str, float]) -> list[A
                 *(decision.label, decision.run, case.name),
                 *(case.scenario.n_users, case.scenario.n_servers),
                 *(decision.scr, *figures, decision.violation, decision.time_s),
-                *(decision.status.value, bounds.get(case.name)),
+                *(decision.status.value, bounds.get(case.name), decision.own_bound),
             ]
         )
     return rows

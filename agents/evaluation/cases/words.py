@@ -48,7 +48,7 @@ def where_it_stands(decisions: Sequence[Decision], bound: dashf.Bound | None) ->
         share = _percent_down(best.scr / value)
         text += (
             f", at least {share} of the best that any decision can reach (certified "
-            f"bound {value:.5g})"
+            f"bound {value:.5g})" + _own_certificate(decisions, bound)
         )
     others = [d for d in decisions[1:] if d.label != best.label]
     if others:
@@ -57,6 +57,16 @@ def where_it_stands(decisions: Sequence[Decision], bound: dashf.Bound | None) ->
         if last is not second:
             text += f", {last.label}, the last, {last.scr:.5g}"
     return text + "."
+
+
+def _own_certificate(decisions: Sequence[Decision], bound: dashf.Bound) -> str:
+    """Returns a sentence on the lowest bound of a solver, if it is below the other."""
+    own = {d.own_bound: d.label for d in decisions if d.own_bound is not None}
+    lowest = min(own, default=np.inf)
+    if lowest > float(bound.value) * (1 - _LITTLE / 10):
+        return ""
+    share = _percent_down(decisions[0].scr / lowest)
+    return f". {own[lowest]} itself certifies {lowest:.5g}, of which that is {share}"
 
 
 def what_binds(decision: Decision) -> list[str]:

@@ -383,10 +383,23 @@ def test_migrations_are_drawn(folder: Path, capsys: Any) -> None:
         (["--override", "mobility.job_end_probability=2"], "job_end_probability"),
         (["--preset", "tiny-4x2"], "is one of MecLlm-v0"),
         (["--agents", "apg:pretrained"], "was trained in MecLlm-v0"),
+        (["--values", "2"], "--values must be slots from 3 to 4, as 5 are averaged"),
+        (["--config", "own.json", "--preset", "x"], "not allowed with argument"),
     ):
         assert drawn(migrations, *words, *more) == 2, more
         (line,) = capsys.readouterr().err.splitlines()
         assert text in line
+
+
+def test_migrations_of_an_own_system_in_some_slots(folder: Path, capsys: Any) -> None:
+    Path("own.json").write_text(json.dumps({"users": 3, "mobility.slots": 9}))
+    words = ["--config", "own.json", "--instances", "2", "--agents", "gucaa"]
+    assert drawn(migrations, *words) == 0
+    whole = rows(folder / "migrations.csv")
+    assert [row["value"] for row in whole[3:]] == ["3", "4", "5", "6", "7"]
+    assert drawn(migrations, *words, "--values", "6", "4", "--overwrite") == 0
+    assert rows(folder / "migrations.csv") == [*whole[:3], whole[4], whole[6]]
+    assert "test episodes of own.json, with" in capsys.readouterr().out
 
 
 def test_the_rate_of_migrations_by_hand() -> None:

@@ -377,6 +377,25 @@ def test_how_far_from_the_bound_is_said_and_never_rounded_up(
     assert "bound" not in text
 
 
+def test_the_certificate_of_a_solver_is_told_where_it_is_the_lower_one(
+    bounds: list[dashf.Bound],
+) -> None:
+    (exact,) = decided(["exact"], CASES[:1])[1][0][0]
+    found = dashf.solve(exact.case.scenario, OBJECTIVE, solver="exact").bound
+    assert found is not None
+    assert exact.own_bound == pytest.approx(float(found.value), rel=1e-12)
+    content = json.loads(decision_json(exact, bounds[0]))
+    assert content["own_upper_bound"] == exact.own_bound >= exact.scr * (1 - 1e-9)
+    loose = dataclasses.replace(bounds[0], value=1.02 * exact.own_bound)
+    words = f"exact itself certifies {exact.own_bound:.5g}, of which that is "
+    assert words in where_it_stands([exact], loose)
+    tight = dataclasses.replace(bounds[0], value=exact.own_bound)
+    for bound in (tight, None):
+        assert "itself" not in where_it_stands([exact], bound)
+    (rule,) = decided(["gucaa"], CASES[:1])[1][0][0]
+    assert rule.own_bound is None
+
+
 def test_any_decision_can_be_told_and_drawn() -> None:
     for seed in range(8):
         rng = np.random.default_rng([22, seed])
