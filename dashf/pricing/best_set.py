@@ -1,7 +1,4 @@
-"""The best set of users for one server: its prices, and an exact search among sets.
-
-Compiled loops for `user_sets`, whose docstring says what they are for.
-"""
+"""The best set of users for a server: an exact search, compiled, for `user_sets`."""
 
 from __future__ import annotations
 
@@ -9,95 +6,9 @@ import numpy as np
 
 from dashf.common.arrays import Array, Indices, Mask
 from dashf.pair.jit import kernel
-from dashf.pair.kernels import At, Score
-from dashf.pair.loops import respond_row
-from dashf.pricing.price_step import Total, price_step
 
-_MAX_ROUNDS = 60  # of a set's prices; 5 to 15 are usual
-_CLOSE = 1e-6  # value of what is not shared out, over the score of the set
-_LEAST_PRICE = 1e-9  # score; no different from nothing
-_LEAST_DETERMINANT = 0.02  # of the slopes, over the product of the diagonal ones
-_LONGEST_STEP = 2.0  # nepers, of a price in a round
-_LONGER = 1.4  # the longest step over the one before, where demand has not turned
-_TURNED = 1e-3  # of a share above or below all there is
 _SAME = 1e-7  # score by which a better set may be overlooked, as the answer allows
 _FREE, _IN, _OUT = 0, 1, -1
-
-
-def price_loop(
-    first: int,
-    last: int,
-    table: Array,  # [M, N, parts, 12]
-    allowed: Mask,  # [M, N, parts]
-    server: Indices,  # [sets]
-    member: Mask,  # [sets, N]
-    y: float,
-    k: Score,
-    price: Array,  # [sets, 1, 2] where to start, then the answer
-    cost: Array,  # [sets] the answer
-) -> None:
-    """Finds the prices at which a server's bound on the value of a set is lowest."""
-    for i in range(first, last):
-        m = server[i]
-        cost[i] = price_set(table[m], allowed[m], member[i], y, k, price[i])
-
-
-@kernel
-def price_set(
-    table: Array, allowed: Mask, member: Mask, y: float, k: Score, best: Array
-) -> float:
-    """Minimises λ + μ + Σ β over prices, `best` [1, 2]; returns the cost there."""
-    price, answers = best.copy(), np.zeros((2, 11))
-    longest, change, excess = np.full(2, _LONGEST_STEP), np.zeros(2), np.zeros(2)
-    least, cost = np.inf, 0.0
-    for _ in range(_MAX_ROUNDS):
-        total = ask_set(
-            table, allowed, member, At(y, price[0, 0], price[0, 1]), k, answers
-        )
-        value, idle = total.benefit + price.sum(), 0.0
-        for j in range(2):
-            idle += price[0, j] * abs(total.share[0, j] - 1)
-        if value < least:
-            least, cost = value, total.cost
-            best[0, 0], best[0, 1] = price[0, 0], price[0, 1]
-        if idle <= _CLOSE * y * total.cost:
-            break
-        step = price_step(price, total, 0, 0.0, np.inf, _LEAST_DETERMINANT)
-        for j in range(2):
-            over = total.share[0, j] - 1
-            over = over if abs(over) > _TURNED else 0.0
-            longest[j] = min(_LONGEST_STEP, _LONGER * longest[j])
-            if over * excess[j] < 0:
-                longest[j] = 0.5 * abs(change[j])
-            excess[j] = over
-            change[j] = min(max(step[j], -longest[j]), longest[j])
-            price[0, j] = max(price[0, j] * np.exp(change[j]), _LEAST_PRICE)
-    return cost
-
-
-@kernel
-def ask_set(
-    table: Array, allowed: Mask, member: Mask, at: At, k: Score, answers: Array
-) -> Total:
-    """The responses of the users in a set, each in its better part of φ, summed up."""
-    benefit, cost = 0.0, 0.0
-    share, bend, drift = np.zeros((1, 2)), np.zeros((1, 3)), np.zeros((1, 2))
-    now, best = answers[0], answers[1]
-    for n in range(len(table)):
-        if not member[n]:
-            continue
-        best[0] = -np.inf
-        for part in range(table.shape[1]):
-            if allowed[n, part]:
-                respond_row(table[n, part], at, k, False, now)
-                if now[0] > best[0]:
-                    best[:] = now
-        benefit, cost = benefit + best[0], cost + best[1]
-        for i in range(2):
-            share[0, i] += best[4 + i]
-        for i in range(3):
-            bend[0, i] += best[6 + i]
-    return Total(benefit, cost, share, bend, drift)
 
 
 def best_set_loop(

@@ -24,15 +24,22 @@ from dashf.common.arrays import Array, Indices, Mask
 from dashf.common.clock import OutOfTime
 from dashf.pair.backend import in_parallel
 from dashf.pair.jit import compiled
-from dashf.pricing.best_set import best_set_loop, price_loop
+from dashf.pricing.best_set import best_set_loop
 from dashf.pricing.bound import PARTS, Problem
 from dashf.pricing.options import Options, PriceSolution
+from dashf.pricing.price_step import Total, price_step
 
 _ROUNDS = 60  # of the master program, at most, for each y
 _INWARD = 0.5  # part of the way from the best u to the master's
 _MOST = 20_000  # nodes of the search for a server's best set, then what bounds it
 _CHOSEN = 1e-6  # part of a set in the master's mixture that is none
 _WHOLE_NODES = 100  # of branch and bound on sets in whole, at most
+_PRICE_ROUNDS = 25  # for the prices of sets; their bounds are valid before the end
+_PRICE_CLOSE = 1e-4  # value of what is not shared out, over the score of a set
+_LEAST_DETERMINANT = 0.02  # of the slopes, over the product of the diagonal ones
+_LONGEST_STEP = 2.0  # nepers, of a price in a round
+_LONGER = 1.4  # the longest step over the one before, where demand has not turned
+_TURNED = 1e-3  # of a share above or below all there is
 _LEAST_PRICE = 1e-6  # score, of the points that searches start from
 
 
@@ -186,20 +193,56 @@ class UserSets:
         if not new:
             return 0
         server, member = server[new], np.ascontiguousarray(member[new])
-        price, cost = self.first_price[server][:, None], np.empty(len(new))
-        in_parallel(
-            compiled(price_loop),
-            len(new),
-            *(self.table, self.allowed, server, member, y, self.problem.constants),
-            *(price, cost),
-            clock=self.clock,
-            each=10 * self.users,
-        )
-        self._add_points(server, price[:, 0], y)
+        price, cost = self._price(server, member, y)
+        self._add_points(server, price, y)
         self.server = np.append(self.server, server)
         self.member = np.concatenate([self.member, member])
         self.cost = np.append(self.cost, cost)
         return len(new)
+
+    def _price(self, server: Indices, member: Mask, y: float) -> tuple[Array, Array]:
+        """Minimises a server's bound λ + μ + Σ β on the value of a set, for each.
+
+        Returns:
+            prices [sets, 2], near the best ones, and what the users cost there [sets].
+        """
+        price, count = self.first_price[server], len(server)
+        best, least, cost = price.copy(), np.full(count, np.inf), np.zeros(count)
+        longest, change = np.full((count, 2), _LONGEST_STEP), np.zeros((count, 2))
+        excess, drift = np.zeros((count, 2)), np.zeros((count, 2))
+        rows = np.arange(count)  # that are not at their best yet
+        for _ in range(_PRICE_ROUNDS):
+            here, at = member[rows], price[rows]
+            options = self._options(server[rows], self.allowed[server[rows]])
+            options.allowed[~here] = False
+            ratio, k = np.full(len(rows), y), self.problem.constants
+            answer = np.stack(options.respond(ratio, at[:, None], k), axis=-1)
+            part = answer[..., 0].argmax(axis=-1)[..., None, None]
+            users = np.take_along_axis(answer, part, axis=2)[:, :, 0]  # [rows, N, 11]
+            total = np.where(here[..., None], users, 0.0).sum(axis=1)
+            asked = Total(0.0, 0.0, total[:, 4:6], total[:, 6:9], drift)
+            value, paid = total[:, 0] + at.sum(axis=-1), total[:, 1]
+            better = value < least[rows]
+            least[rows[better]], best[rows[better]] = value[better], at[better]
+            cost[rows[better]] = paid[better]
+            over = asked.share - 1
+            far = (at * np.abs(over)).sum(axis=-1) > _PRICE_CLOSE * y * paid
+            if not far.any():
+                break
+            steps = [
+                price_step(at, asked, i, 0.0, np.inf, _LEAST_DETERMINANT)
+                for i in range(len(rows))
+            ]
+            # A step is halved where demand has turned from too much to too little.
+            over = np.where(np.abs(over) > _TURNED, over, 0.0)
+            most = np.minimum(_LONGEST_STEP, _LONGER * longest[rows])
+            turned = over * excess[rows] < 0
+            most = np.where(turned, 0.5 * np.abs(change[rows]), most)
+            longest[rows], excess[rows] = most, over
+            change[rows] = np.clip(np.array(steps), -most, most)
+            price[rows] = np.maximum(at * np.exp(change[rows]), _LEAST_PRICE)
+            rows = rows[far]
+        return best, cost
 
     def _add_points(self, server: Indices, price: Array, y: float) -> None:
         benefit = self._highest(server, price, y)
@@ -212,18 +255,22 @@ class UserSets:
         P, N = len(server), self.users
         allowed = self.allowed[server]
         allowed[..., 0] |= ~allowed.any(axis=-1)  # one each; `can` says whether
-        options = Options(
-            table=self.table[server],
-            server=np.zeros(allowed.shape, dtype=np.int64),
-            allowed=allowed,
-            least_cost=np.zeros(allowed.shape),
-            capacity=np.ones((P, 1, 2)),
-            clock=self.clock,
-        )
+        options = self._options(server, allowed)
         slack = np.full(P * N, 0.5 * self.close * self.total / N)
         ratio, reach = np.full(P, y), np.zeros(P * N)
         k = self.problem.constants
         return options.certify(ratio, price[:, None], k, slack, reach).max(axis=-1)
+
+    def _options(self, server: Indices, allowed: Mask) -> Options:
+        """Returns parts of φ [P, N, parts] of users at one server each, [P]."""
+        return Options(
+            table=self.table[server],
+            server=np.zeros(allowed.shape, dtype=np.int64),
+            allowed=allowed,
+            least_cost=np.zeros(allowed.shape),
+            capacity=np.ones((len(server), 1, 2)),
+            clock=self.clock,
+        )
 
     def _values(self) -> Array:
         """Returns what every set is worth at most, [C]."""
