@@ -228,6 +228,7 @@ def own_cases(
         import jax
 
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
+        jax.config.update("jax_threefry_partitionable", False)  # half the random bits
     for preset in presets:
         config = ScenarioConfig.preset(preset)
         pairs = config.users * config.servers

@@ -64,14 +64,19 @@ def build(policy: str, preset: str) -> PPO:
 @contextmanager
 def timed(model: PPO, seconds: Counter[str]) -> Iterator[None]:
     """Adds up the processor time of each part while the context lasts."""
+    inside = False  # a part that calls another has its time, too
 
     def watch(function: Callable[..., Any], part: str) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
-            start = time.process_time()
+            nonlocal inside
+            if inside:
+                return function(*args, **kwargs)
+            inside, start = True, time.process_time()
             try:
                 return function(*args, **kwargs)
             finally:
                 seconds[part] += time.process_time() - start
+                inside = False
 
         return run
 
