@@ -10,7 +10,7 @@ scenarios and reports their infos; one of training is PPO's rollout and update w
 tuned hyperparameters. "mobile" is `MecLlmMobile-v0` with as many users and servers,
 also as a ratio to `MecLlm-v0` in the same round. BLAS and PyTorch have one thread; the
 model is in float64. "JAX" are compiled steps of `JaxEnv` in both precisions, where JAX
-is installed; it takes all cores.
+is installed, with a part of the batch on each core.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ os.environ["MKL_NUM_THREADS"] = "1"
 
 import argparse
 import itertools
+import math
 import platform
 import subprocess
 import sys
@@ -130,19 +131,27 @@ def batched_case(preset: str, batch: int, *, mobile: bool = False) -> Case:
 
 
 def jax_case(preset: str, batch: int, *, x64: bool) -> Case:
-    """Steps of `JaxEnv` under `jit` and `vmap`; the actions are the same ones."""
+    """Steps of `JaxEnv` under `jit` and `vmap`, a part of the batch on each core."""
     import jax
 
     from mec_llm_env.jax_env import JaxEnv
 
+    devices = jax.devices()[: math.gcd(batch, len(jax.devices()))]
+    mesh = jax.make_mesh((len(devices),), ("batch",), devices=devices)
+
+    def spread(function: Callable[..., Any]) -> Callable[..., Any]:
+        spec = jax.P("batch")
+        mapped = jax.vmap(function)
+        return jax.jit(jax.shard_map(mapped, mesh=mesh, in_specs=spec, out_specs=spec))
+
     with jax.enable_x64(x64):
         env = JaxEnv(preset=preset)
-        keys = jax.random.split(jax.random.key(0), batch)
-        state, _ = jax.jit(jax.vmap(env.reset))(keys)
-        step = jax.jit(jax.vmap(env.step))
         env.action_space.seed(0)
         samples = [env.action_space.sample() for _ in range(batch)]
-        actions = jax.numpy.asarray(np.stack(samples))
+        arrays = jax.random.split(jax.random.key(0), batch), np.stack(samples)
+        keys, actions = jax.device_put(arrays, jax.NamedSharding(mesh, jax.P("batch")))
+        state, _ = spread(env.reset)(keys)
+        step = spread(env.step)
 
     def run(n_steps: int) -> float:
         nonlocal state
@@ -215,6 +224,11 @@ def own_cases(
 ) -> list[Case]:
     """Returns the cases of this project; what needs too much memory is left out."""
     cases = []
+    if find_spec("jax"):
+        import jax
+
+        jax.config.update("jax_num_cpu_devices", os.cpu_count())
+        jax.config.update("jax_threefry_partitionable", False)  # half the random bits
     for preset in presets:
         config = ScenarioConfig.preset(preset)
         pairs = config.users * config.servers
