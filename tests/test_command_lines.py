@@ -45,6 +45,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     write_own_files(tmp_path)
     monkeypatch.setattr(Trainer, "train", refuse)
     monkeypatch.setattr(start, "begin", refuse)
+    monkeypatch.setattr(train, "stop_with_parent", lambda parent: None)
     before = resource.getrlimit(resource.RLIMIT_AS)
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text().split()[0])

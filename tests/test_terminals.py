@@ -18,7 +18,7 @@ import pytest
 
 from agents.console.terminal import run_script
 from dashf.common.parallel import lost_too_often
-from tests.test_scripts import ROOT, SMALL, run
+from tests.test_scripts import ROOT, SMALL, SMALL_EPISODES, run
 
 WORDS = ["--agent", "ppo", *SMALL["ppo"], "--timesteps", "8192", "--eval-freq", "1024"]
 WORDS += ["--hyperparameter", 'policy_kwargs={"net_arch":[8]}']
@@ -177,17 +177,22 @@ def assert_nothing_is_left(
 
 
 @pytest.mark.slow
-def test_of_two_that_resume_a_run_one_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("episodes", [False, True])
+def test_of_two_that_resume_a_run_one_goes_on(episodes: bool, tmp_path: Path) -> None:
+    words, name, rows = WORDS, RUN, 8192
+    if episodes:
+        words = [*WORDS, "--preset", "mobile-10x2", *SMALL_EPISODES]
+        name, rows = RUN.with_name("MecLlmMobile-v0_1"), 8192 // 2
     for pair in range(20):
         folder = tmp_path / str(pair)
         folder.mkdir()
-        process = start(folder, "train.py", *WORDS)
-        while not list((folder / RUN).glob("checkpoints/step_*")):
+        process = start(folder, "train.py", *words)
+        while not list((folder / name).glob("checkpoints/step_*")):
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
         if pair % 2:  # else it is alive while others resume it
             process.kill()
-        both = [start(folder, "train.py", "--resume", RUN) for _ in range(2)]
+        both = [start(folder, "train.py", "--resume", name) for _ in range(2)]
         ended = [each.communicate(timeout=300) for each in both]
         refused = [errors for _, errors in ended if errors]
         assert len(refused) == 2 - pair % 2
@@ -195,10 +200,10 @@ def test_of_two_that_resume_a_run_one_goes_on(tmp_path: Path) -> None:
             (line,) = errors.splitlines()
             assert "is in use by another process" in line or "nothing left" in line
         process.communicate()
-        assert (folder / RUN / "model.zip").is_file()
-        rows = (folder / RUN / "monitor.csv").read_text().splitlines()[2:]
-        assert len(rows) == 8192
-        assert all(len(row.split(",")) == 3 and "\0" not in row for row in rows)
+        assert (folder / name / "model.zip").is_file()
+        lines = (folder / name / "monitor.csv").read_text().splitlines()[2:]
+        assert len(lines) == rows
+        assert all(len(line.split(",")) == 3 and "\0" not in line for line in lines)
 
 
 def test_memory_that_runs_out_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

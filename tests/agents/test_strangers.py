@@ -24,7 +24,7 @@ import train
 from agents import make_agent
 from agents.run import hyperparameters
 from agents.run.folder import read_content, write_config
-from agents.training import start
+from agents.training import checkpoint, start
 from mec_llm_env import Scenario
 from mec_llm_env.task import Task
 from tests.agents.training.test_trainer import config
@@ -180,6 +180,8 @@ def test_checkpoints(
     manifest = json.loads((newest / "checkpoint.json").read_text())
     content = (newest / file).read_bytes()
     manifest["sha256"][file] = hashlib.sha256(content).hexdigest()
+    del manifest["sum"]
+    manifest["sum"] = checkpoint._sum_of(manifest)
     (newest / "checkpoint.json").write_text(json.dumps(manifest))
     resume = ["--resume", "run", "--timesteps", "999"]
     refused(lambda: train.main(resume), "not written by you on this machine", capsys)

@@ -24,7 +24,7 @@ from agents.run.config import TrainingConfig
 from agents.run.folder import load_config
 from agents.run.hyperparameters import load_hyperparameters
 from agents.storage.folders import LOCK
-from agents.training import sb3_trainer, start, stopwatch
+from agents.training import sb3_trainer, start, stopwatch, trust
 from agents.training.trainer import Trainer
 from agents.training.validation import Validation
 
@@ -437,6 +437,20 @@ def test_damaged_checkpoints_are_named(agent: str, tmp_path: Path) -> None:
         path.unlink()
     newest.rmdir()
     assert start.resume(run, timesteps=160).model.num_timesteps == 96
+
+
+def test_checkpoints_of_earlier_versions(tmp_path: Path) -> None:
+    """Their manifests have a signature alone, which a sum may not be taken from."""
+    run = train(tmp_path, agent="apg").run
+    path = run / "checkpoints" / "step_000000000128" / "checkpoint.json"
+    content = json.loads(path.read_text())
+    own = {k: v for k, v in content.items() if k not in ("sum", "signature")}
+    path.write_text(json.dumps(own | {"signature": content["signature"]}))
+    with pytest.raises(ValueError, match="check sum is another one"):
+        start.resume(run, timesteps=160)
+    own["format"] = "mec-llm-env checkpoint 2"
+    path.write_text(json.dumps(own | {"signature": trust.sign(own)}))
+    assert start.resume(run, timesteps=160).model.num_timesteps == 128
 
 
 def test_one_process_a_run(tmp_path: Path) -> None:
