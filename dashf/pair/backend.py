@@ -12,8 +12,8 @@ import numpy as np
 from dashf.common.arrays import Array
 from dashf.common.clock import ENDLESS, Clock
 from dashf.pair.jit import compiled
-from dashf.pair.kernels import Response, Score
 from dashf.pair.loops import full_band_loop, respond_loop
+from dashf.pair.terms import Response, Score
 
 _MANY = 500  # options: from here two threads are worth their start
 _A_LOOK = 2_000  # options between two looks at the clock, some 10 ms
@@ -44,12 +44,16 @@ def respond(
     Returns:
         `Response` of arrays.
     """
-    first, *rest = (low, high, *c, y, price_b, price_f)
-    table = np.stack(np.broadcast_arrays(first, *rest), axis=-1)
-    shape, rows = table.shape[:-1], table.reshape(-1, table.shape[-1])
+    table = np.stack(np.broadcast_arrays(low, high, *c, y, price_b, price_f), axis=-1)
+    rows = table.reshape(-1, table.shape[-1])
     out = np.empty((len(rows), len(Response._fields)))
     in_parallel(compiled(respond_loop), len(rows), rows, k, out, clock=clock)
-    return Response(*np.moveaxis(out.reshape(*shape, -1), -1, 0))
+    return response_of(out.reshape(*table.shape[:-1], -1))
+
+
+def response_of(answers: Array) -> Any:
+    """Returns the `Response` of arrays [...] that answers [..., 11] hold."""
+    return Response(*np.moveaxis(answers, -1, 0))
 
 
 def snr_at_full_band(snr: Array, delay_cost: float, power_cost: Array) -> Array:

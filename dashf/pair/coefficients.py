@@ -23,7 +23,7 @@ import numpy as np
 from dashf.common.arrays import Array
 from dashf.common.checks import check_objective, check_scenario
 from dashf.pair.backend import snr_at_full_band
-from dashf.pair.kernels import Score
+from dashf.pair.terms import Score
 from mec_llm_env import ObjectiveConfig, Scenario
 
 

@@ -1,7 +1,7 @@
 """numba's compiler, with a cache on the disk that costs time at worst.
 
-Kernels are plain functions of numbers, marked by `kernel`; `compiled` turns a loop that
-calls them into machine code when it is first asked for, as numba takes long to import.
+Kernels are plain functions of numbers; `compiled` turns a loop that calls them into
+machine code when it is first asked for, as numba takes long to import.
 
 numba refuses to compile where it finds no place for its cache, and ends with whatever
 pickle or the operating system raise where the cache is damaged or the disk is full.
@@ -17,18 +17,13 @@ import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_KERNELS: list[Callable[..., Any]] = []
 _COMPILING = threading.Lock()
-
-
-def kernel(function: Function) -> Function:
-    """Marks a function that compiled ones call; it stays plain Python."""
-    _KERNELS.append(function)
-    return function
+_REGISTERED: set[Callable[..., Any]] = set()
 
 
 def compiled(function: Function) -> Function:
@@ -42,15 +37,23 @@ def compiled(function: Function) -> Function:
 
 @functools.cache
 def _compiled(function: Callable[..., Any]) -> Any:
-    from numba.extending import register_jitable
-
-    while _KERNELS:
-        register_jitable(_KERNELS.pop(0))
+    _register_callees(function)
     # numba keeps what it compiled on disk by the name and the file of a function. The
     # name tells it of the kernels' files too, so that a change there is not overlooked.
     name = f"{function.__name__}_{_sources()}"
     function.__qualname__ = name
     return compile_function(function, nogil=True, error_model="numpy")
+
+
+def _register_callees(function: Callable[..., Any]) -> None:
+    """Tells numba of the functions that a function names, and of those they name."""
+    from numba.extending import register_jitable
+
+    for name in function.__code__.co_names:
+        callee = function.__globals__.get(name)
+        if isinstance(callee, FunctionType) and callee not in _REGISTERED:
+            _REGISTERED.add(register_jitable(callee))
+            _register_callees(callee)
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from dashf.pair.coefficients import (
     part_edges,
     score_constants,
 )
-from dashf.pair.kernels import Score
+from dashf.pair.terms import Score
 from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import search_prices
 from dashf.result import Bound

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from dashf.common.arrays import Array, Indices
-from dashf.pair.backend import in_parallel
-from dashf.pair.jit import compiled, kernel
-from dashf.pair.kernels import Response, Score
+from dashf.pair.backend import in_parallel, response_of
+from dashf.pair.jit import compiled
+from dashf.pair.terms import Response, Score
 from dashf.pricing.options import Options, Prices
 from dashf.pricing.price_step import ask_users, price_step
 
@@ -70,7 +70,7 @@ def clear(
         each=20 * N,
     )
     found = Prices(ratio=out, price=price, iterations=rounds)
-    return found, Response(*np.moveaxis(answers, -1, 0))
+    return found, response_of(answers)
 
 
 def clear_loop(
@@ -94,7 +94,6 @@ def clear_loop(
             ask_users(table[s], server[s], ratio[s], price[s], k, False, answers[s])
 
 
-@kernel
 def clear_one(
     table: Array,
     server: Indices,

@@ -20,7 +20,7 @@ import numpy as np
 
 from dashf.common.arrays import Array
 from dashf.common.clock import OutOfTime
-from dashf.pair.kernels import Score
+from dashf.pair.terms import Score
 from dashf.pricing.options import Options, PriceSolution
 
 _ROUNDS = 40  # master programs at most; then the best prices so far

@@ -22,10 +22,11 @@ from dashf.common.arrays import Array, Indices
 from dashf.common.capacity import fit_capacity
 from dashf.pair.backend import in_parallel
 from dashf.pair.coefficients import local_frequency, make_pairs, score_constants
-from dashf.pair.jit import compiled, kernel
-from dashf.pair.kernels import Response, Score
-from dashf.pair.loops import pair_of
+from dashf.pair.jit import compiled
+from dashf.pair.loops import priced
+from dashf.pair.shares import quality_of
 from dashf.pair.split import whole_split
+from dashf.pair.terms import Response, Score
 from dashf.pricing.price_step import ask_users, price_step
 from dashf.rules import average_allocation
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
@@ -163,18 +164,17 @@ def split_loop(
             out[s, n] = best_phi(table[s, n], k, ratio[s], shares[s, n])
 
 
-@kernel
 def best_phi(row: Array, k: Score, y: float, shares: Array) -> float:
     """The best φ for given shares of power, band and frequency, as `split.best_split`.
 
     The root of the derivative of ω1 ln(u − w φ²) − y e φ, where e, by which the cost
     grows with φ, is negative.
     """
-    c, p, b, F = pair_of(row), shares[0], shares[1], shares[2]
-    upload = (k.wt + c.e * p) / (b * np.log1p(c.snr * p / b))
-    saving = y * (c.cs / F + c.es * F * F + c.cd / b - c.local - c.up1 * upload)
+    o, p, b, F = priced(row, y, shares, k), shares[0], shares[1], shares[2]
+    upload = (o.wt + o.e * p) / (b * np.log1p(o.snr * p / b))
+    saving = y * (o.cs / F + o.es * F * F + o.cd / b - o.local - o.up1 * upload)
     if saving <= 0:
         return row[0]
-    u, w = 1 + k.w2 * (k.wp * p + k.wb * b + k.wc * F + k.wo), k.w2 * k.wo
+    u, w = 1 + k.w2 * quality_of(0.0, p, b, F, o), k.w2 * k.wo
     root = np.sqrt((k.w1 * w) ** 2 + saving**2 * w * u)
     return min(max(saving * u / max(k.w1 * w + root, 1e-200), row[0]), row[1])

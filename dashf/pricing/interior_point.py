@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dashf.common.arrays import Array, Indices, Mask
-from dashf.common.clock import OutOfTime
+from dashf.common.clock import Clock, OutOfTime
 from dashf.pair.backend import in_parallel
-from dashf.pair.jit import compiled, kernel
-from dashf.pair.kernels import Response, Score
+from dashf.pair.jit import compiled
+from dashf.pair.terms import Response, Score
 from dashf.pricing.options import (
     Asked,
     Options,
@@ -65,7 +65,10 @@ _NOW = np.dtype(
 
 
 class Search(NamedTuple):
-    """The iterates of S scenarios, N users, J options, M servers, D kinds of price."""
+    """The iterates of S scenarios, N users, J options, M servers, D kinds of price.
+
+    In loops they are those of one scenario, without S.
+    """
 
     table: Array  # [S, N, J, 12]
     server: Indices  # [S, N, J]
@@ -80,7 +83,7 @@ class Search(NamedTuple):
     dual: Array  # [S, M, D] s of (3.2)
     best_price: Array  # [S, M, D]
     best_choice: Array  # [S, N, J]
-    now: Any  # [S] of `_NOW`
+    now: Any  # [S] of `_NOW`; of one scenario: [1]
 
 
 def find_prices(
@@ -109,16 +112,8 @@ def find_prices(
     steps = 1 if many else max(1, _A_LOOK // size) if clock.limits else 10**9
     try:
         while not v.now.ended.all():
-            if many:
-                for s in np.flatnonzero(v.now.ended == 0):
-                    one = slice(s, s + 1)
-                    asked = Asked(
-                        *(v.table[one], v.server[one], v.allowed[one]),
-                        *(v.now.y[one].copy(), v.price[one]),
-                        bool(v.now[s].phase == _FOLLOW),
-                    )
-                    loop, out = compiled(respond_loop), v.answers[s]
-                    in_parallel(loop, N, asked, k, out, clock=clock, each=J)
+            for s in np.flatnonzero(v.now.ended == 0) if many else ():
+                _ask_in_threads(v, s, k, clock)
             in_parallel(
                 compiled(search_loop),
                 S,
@@ -167,10 +162,20 @@ def _begin(options: Options, ratio: Array) -> Search:
     )
 
 
+def _ask_in_threads(v: Search, s: int, k: Score, clock: Clock) -> None:
+    """Asks for the responses of a large scenario, which `search_loop` then takes."""
+    one, nearby = slice(s, s + 1), bool(v.now[s].phase == _FOLLOW)
+    options = v.table[one], v.server[one], v.allowed[one]
+    asked = Asked(*options, v.now.y[one].copy(), v.price[one], nearby)
+    _, N, J = v.X.shape
+    loop, out = compiled(respond_loop), v.answers[s]
+    in_parallel(loop, N, asked, k, out, clock=clock, each=J)
+
+
 def search_loop(
     first: int,
     last: int,
-    v: Search,
+    batch: Search,
     k: Score,
     ask: bool,
     steps: int,
@@ -182,7 +187,7 @@ def search_loop(
     Args:
         first: of the scenarios.
         last: the first that is not one of them.
-        v: their iterates.
+        batch: their iterates.
         k: `score_constants`.
         ask: whether the responses have to be asked for.
         steps: to make now, at most.
@@ -190,66 +195,70 @@ def search_loop(
         close: complementarity over total score that ends the iteration.
     """
     for s in range(first, last):
-        now = v.now[s]
+        v = scenario_of(batch, s)
         for _ in range(steps):
-            if now.ended:
+            if v.now[0].ended:
                 break
             if ask:
-                nearby = now.phase == _FOLLOW
-                for n in range(v.X.shape[1]):
-                    own, out = (v.table[s, n], v.server[s, n]), v.answers[s, n]
-                    allowed, price = v.allowed[s, n], v.price[s]
-                    respond_user(own[0], own[1], allowed, now.y, price, k, nearby, out)
-            if now.phase == _FIRST:
-                if raise_ratio(v, s):
-                    continue
-                begin(v, s)
-                now.phase = _FOLLOW
-            elif now.phase == _CHECK:
-                if surplus(v, s) <= now.surplus + 0.1 * close * now.total:
-                    now.ended = 1
-                    break
-                # Some best φ has jumped: go on with the best of every response.
-                now.phase, now.best_y, now.stalled = _ANEW, np.inf, 0
-            now.rounds += 1
-            if now.rounds >= most:
-                now.ended = 1
-                break
-            set_slacks(v, s)
-            if not judge(v, s, close):
-                newton(v, s)
-            elif now.phase == _FOLLOW:
-                now.phase = _CHECK
-            else:
-                now.ended = 1
+                y, nearby = v.now[0].y, v.now[0].phase == _FOLLOW
+                for n in range(len(v.X)):
+                    own, out = (v.table[n], v.server[n], v.allowed[n]), v.answers[n]
+                    respond_user(own[0], own[1], own[2], y, v.price, k, nearby, out)
+            make_step(v, most, close)
 
 
-@kernel
-def surplus(v: Search, s: int) -> float:
+def scenario_of(b: Search, s: int) -> Search:
+    """The iterates of one scenario."""
+    asked = b.table[s], b.server[s], b.allowed[s], b.capacity[s], b.single[s]
+    iterates = b.answers[s], b.X[s], b.w[s], b.r[s], b.price[s], b.dual[s]
+    return Search(
+        *asked, *iterates, b.best_price[s], b.best_choice[s], b.now[s : s + 1]
+    )
+
+
+def make_step(v: Search, most: int, close: float) -> None:
+    """A step from the responses to the present prices, by the phase that it is in."""
+    now = v.now[0]
+    if now.phase == _FIRST:
+        if raise_ratio(v):
+            return
+        begin(v)
+        now.phase = _FOLLOW
+    elif now.phase == _CHECK:
+        if surplus(v) <= now.surplus + 0.1 * close * now.total:
+            now.ended = 1
+            return
+        # Some best φ has jumped: go on with the best of every response.
+        now.phase, now.best_y, now.stalled = _ANEW, np.inf, 0
+    now.rounds += 1
+    if now.rounds >= most:
+        now.ended = 1
+        return
+    set_slacks(v)
+    if not judge(v, close):
+        newton(v)
+    elif now.phase == _FOLLOW:
+        now.phase = _CHECK
+    else:
+        now.ended = 1
+
+
+def surplus(v: Search) -> float:
     """U(y, π) = Σ cap·π + Σ_n max_j β_nj."""
     total = 0.0
-    for m in range(v.price.shape[1]):
-        for i in range(v.price.shape[2]):
-            total += v.capacity[s, m, i] * v.price[s, m, i]
-    for n in range(v.X.shape[1]):
-        best = -np.inf
-        for j in range(v.X.shape[2]):
-            best = max(best, v.answers[s, n, j, 0])
-        total += best
+    for i in range(v.price.size):
+        total += v.capacity.flat[i] * v.price.flat[i]
+    for answers in v.answers:
+        total += answers[:, 0].max()
     return total
 
 
-@kernel
-def raise_ratio(v: Search, s: int) -> bool:
+def raise_ratio(v: Search) -> bool:
     """Newton's step on U(·, prices), which comes from the left, where y is far off."""
-    now, cost = v.now[s], 0.0
-    for n in range(v.X.shape[1]):
-        best = 0
-        for j in range(v.X.shape[2]):
-            if v.answers[s, n, j, 0] > v.answers[s, n, best, 0]:
-                best = j
-        cost += v.answers[s, n, best, 1]
-    step = surplus(v, s) / cost
+    now, cost = v.now[0], 0.0
+    for answers in v.answers:
+        cost += answers[answers[:, 0].argmax(), 1]
+    step = surplus(v) / cost
     now.first += 1
     if not step > _FAR * now.y or now.first >= _FIRST_STEPS:
         return False
@@ -257,95 +266,89 @@ def raise_ratio(v: Search, s: int) -> bool:
     return True
 
 
-@kernel
-def begin(v: Search, s: int) -> None:
+def begin(v: Search) -> None:
     """The first r, w, X and θ."""
-    now, gap, count = v.now[s], 0.0, 0
-    for n in range(v.X.shape[1]):
-        if v.single[s, n]:
+    now, gap, count = v.now[0], 0.0, 0
+    for n in range(len(v.X)):
+        if v.single[n]:
             continue
-        w, X, total = v.w[s, n], v.X[s, n], 0.0
-        v.r[s, n] = -np.inf
+        w, X, total = v.w[n], v.X[n], 0.0
+        v.r[n] = v.answers[n, :, 0].max() + _FIRST_MARGIN
         for j in range(len(X)):
-            v.r[s, n] = max(v.r[s, n], v.answers[s, n, j, 0] + _FIRST_MARGIN)
-        for j in range(len(X)):
-            if v.allowed[s, n, j]:
-                w[j] = v.r[s, n] - v.answers[s, n, j, 0]
+            if v.allowed[n, j]:
+                w[j] = v.r[n] - v.answers[n, j, 0]
                 X[j] = 1 / w[j]
-                total += X[j]
-                count += 1
+                total, count = total + X[j], count + 1
         for j in range(len(X)):
             X[j] /= total
             gap += X[j] * w[j]
     now.theta = max(gap / max(count, 1), _FIRST_THETA)
     now.best_ratio = now.y
-    for m in range(v.price.shape[1]):
-        for i in range(v.price.shape[2]):
-            v.dual[s, m, i] = now.theta / v.price[s, m, i]
-    remember(v, s)
+    for i in range(v.price.size):
+        v.dual.flat[i] = now.theta / v.price.flat[i]
+    remember(v)
 
 
-@kernel
-def remember(v: Search, s: int) -> None:
+def remember(v: Search) -> None:
     """The prices and the choice are the best so far."""
-    for m in range(v.price.shape[1]):
-        for i in range(v.price.shape[2]):
-            v.best_price[s, m, i] = v.price[s, m, i]
-    for n in range(v.X.shape[1]):
-        for j in range(v.X.shape[2]):
-            v.best_choice[s, n, j] = v.X[s, n, j]
+    for i in range(v.price.size):
+        v.best_price.flat[i] = v.price.flat[i]
+    for i in range(v.X.size):
+        v.best_choice.flat[i] = v.X.flat[i]
 
 
-@kernel
-def set_slacks(v: Search, s: int) -> None:
+def set_slacks(v: Search) -> None:
     """Sets w to r − β; r gives way where the curvature of a benefit took the slack.
 
     In large scenarios options that are far from chosen are laid aside. It makes the
     search several times faster and can only loosen the bound: the certificate asks all.
     """
-    late = v.X[s].size > _LARGE and v.now[s].theta < _LATE_THETA
-    for n in range(v.X.shape[1]):
-        a, X, w, total, count = v.answers[s, n], v.X[s, n], v.w[s, n], 0.0, 0
-        r = -np.inf if v.single[s, n] else v.r[s, n]
+    late = v.X.size > _LARGE and v.now[0].theta < _LATE_THETA
+    for n in range(len(v.X)):
+        a, X, w, total, count = v.answers[n], v.X[n], v.w[n], 0.0, 0
+        r = -np.inf if v.single[n] else v.r[n]
         for j in range(len(w)):
-            if v.allowed[s, n, j]:
+            if v.allowed[n, j]:
                 if late and X[j] < _HOPELESS_CHOICE and w[j] > _HOPELESS_SLACK:
-                    v.allowed[s, n, j], X[j], w[j], a[j, 0] = False, 0.0, 1.0, -np.inf
+                    v.allowed[n, j], X[j], w[j], a[j, 0] = False, 0.0, 1.0, -np.inf
                 else:
-                    kept = 0.0 if v.single[s, n] else _SLACK_KEPT * w[j]
+                    kept = 0.0 if v.single[n] else _SLACK_KEPT * w[j]
                     r, total, count = max(r, a[j, 0] + kept), total + X[j], count + 1
-        v.r[s, n], v.single[s, n] = r, count == 1
+        v.r[n], v.single[n] = r, count == 1
         for j in range(len(w)):
-            if v.allowed[s, n, j]:
+            if v.allowed[n, j]:
                 X[j] /= total
                 w[j] = 1.0 if count == 1 else max(r - a[j, 0], _LEAST)
 
 
-@kernel
-def judge(v: Search, s: int, close: float) -> bool:
+def judge(v: Search, close: float) -> bool:
     """Ranks the iterate by its bound, (3.6), and says whether it has ended."""
-    now, price, cap = v.now[s], v.price[s], v.capacity[s]
-    cost, benefit, gap, wrong = 0.0, 0.0, 0.0, 0.0
-    demand = np.zeros(price.shape)
-    for n in range(v.X.shape[1]):
-        wrong += v.r[s, n]
-        for j in range(v.X.shape[2]):
-            x = v.X[s, n, j]
-            if v.allowed[s, n, j]:
-                a, m = v.answers[s, n, j], v.server[s, n, j]
+    now, price, cap, dual = (
+        v.now[0],
+        v.price.ravel(),
+        v.capacity.ravel(),
+        v.dual.ravel(),
+    )
+    cost, benefit, gap, wrong, D = 0.0, 0.0, 0.0, 0.0, v.price.shape[1]
+    demand = np.zeros(price.size)
+    for n in range(len(v.X)):
+        wrong += v.r[n]
+        for j in range(v.X.shape[1]):
+            x = v.X[n, j]
+            if v.allowed[n, j]:
+                a, at = v.answers[n, j], v.server[n, j] * D
                 cost, benefit = cost + x * a[1], benefit + x * a[0]
-                gap += 0.0 if v.single[s, n] else x * v.w[s, n, j]
-                for i in range(price.shape[1]):
-                    demand[m, i] += x * (a[4 + i] if i < 2 else 1.0)
+                gap += 0.0 if v.single[n] else x * v.w[n, j]
+                for i in range(D):
+                    demand[at + i] += x * (a[4 + i] if i < 2 else 1.0)
     # Complementarity and residuals of (3.2), in score; the ratio of the mixture, (3.7).
     paid, excess = 0.0, 0.0
-    for m in range(len(price)):
-        for i in range(price.shape[1]):
-            wrong += cap[m, i] * price[m, i]
-            gap += v.dual[s, m, i] * price[m, i]
-            excess += abs(cap[m, i] - v.dual[s, m, i] - demand[m, i]) * price[m, i]
-            paid += min(demand[m, i], cap[m, i]) * price[m, i]
-    now.surplus, now.total, wrong = surplus(v, s), now.y * cost, abs(wrong) + excess
+    for i in range(price.size):
+        wrong += cap[i] * price[i]
+        gap += dual[i] * price[i]
+        excess += abs(cap[i] - dual[i] - demand[i]) * price[i]
+        paid += min(demand[i], cap[i]) * price[i]
+    now.surplus, now.total, wrong = surplus(v), now.y * cost, abs(wrong) + excess
     bound = now.y + max(now.surplus, 0.0) / now.floor
     residual = (gap + wrong) / now.total
 
@@ -357,37 +360,33 @@ def judge(v: Search, s: int, close: float) -> bool:
         now.best_y, now.best_ratio = bound, bound
         now.best_mixture = now.y + (benefit + paid) / cost
         now.best_residual = residual
-        remember(v, s)
+        remember(v)
     ended = gap < close * now.total and wrong < 10 * close * now.total
     return ended or now.stalled >= _STALL
 
 
-@kernel
-def newton(v: Search, s: int) -> None:
+def newton(v: Search) -> None:
     """Solves Newton's system, the users eliminated (3.4), and goes along it."""
-    now, price, cap = v.now[s], v.price[s], v.capacity[s]
-    N, J, D = v.X.shape[1], v.X.shape[2], price.shape[1]
+    now, price, cap, D = v.now[0], v.price.ravel(), v.capacity.ravel(), v.price.shape[1]
     size = price.size
     # H dπ + h dy = ρ, (3.5), and the balance row for dy.
-    H, V, touched = np.zeros((size, size)), np.zeros(size), np.zeros(size, np.int64)
-    rho, h, row, g = np.zeros(size), np.zeros(size), np.zeros(size), np.ones(D)
+    H, h, rho, row = np.zeros((size, size)), np.zeros(size), cap.copy(), cap.copy()
+    V, touched, g = np.zeros(size), np.zeros(size, np.int64), np.ones(D)
     balance, slope = 0.0, 0.0
     for i in range(size):
-        m, kind = i // D, i % D
-        own = price[m, kind]
-        row[i], balance = cap[m, kind], balance + cap[m, kind] * own
-        rho[i] = now.theta / own - cap[m, kind]
-        H[i, i] = v.dual[s, m, kind] / own + _LEAST
-    for n in range(N):
-        sigma, lift, c_d, count, single = 0.0, -1.0, 0.0, 0, v.single[s, n]
-        for j in range(J):
-            if not v.allowed[s, n, j]:
+        balance += cap[i] * price[i]
+        rho[i] = now.theta / price[i] - cap[i]
+        H[i, i] = v.dual.flat[i] / price[i] + _LEAST
+    for n in range(len(v.X)):
+        sigma, lift, c_d, count, single = 0.0, -1.0, 0.0, 0, v.single[n]
+        for j in range(v.X.shape[1]):
+            if not v.allowed[n, j]:
                 continue
-            a, x, at = v.answers[s, n, j], v.X[s, n, j], v.server[s, n, j] * D
+            a, x, at = v.answers[n, j], v.X[n, j], v.server[n, j] * D
             g[0], g[1] = a[4], a[5]
             d, target = 0.0, x
             if not single:
-                d, target = x / v.w[s, n, j], now.theta / v.w[s, n, j]
+                d, target = x / v.w[n, j], now.theta / v.w[n, j]
             sigma, lift, c_d = sigma + d, lift + target, c_d + d * a[1]
             for i in range(D):
                 if d > 0 and V[at + i] == 0:
@@ -407,30 +406,28 @@ def newton(v: Search, s: int) -> None:
                 slope += x * a[1]
                 for i in range(D):
                     row[at + i] -= x * g[i]
-        balance += v.r[s, n]
+        balance += v.r[n]
         if single:
             continue
         balance, slope = balance + lift / sigma, slope + c_d / sigma
-        for i in range(count):
-            one = touched[i]
+        for one in touched[:count]:
             rho[one] -= V[one] * lift / sigma
             h[one] -= V[one] * c_d / sigma
             row[one] -= V[one] / sigma
-            for o in range(count):
-                if touched[o] <= one:
-                    H[one, touched[o]] -= V[one] * V[touched[o]] / sigma
-        for i in range(count):
-            V[touched[i]] = 0.0
+            for other in touched[:count]:
+                if other <= one:
+                    H[one, other] -= V[one] * V[other] / sigma
+        for one in touched[:count]:
+            V[one] = 0.0
     solve_symmetric(H, rho, h)
     for i in range(size):
         balance, slope = balance + row[i] * rho[i], slope + row[i] * h[i]
     dy = min(max(balance / slope, -_LARGEST_FALL * now.y), _LARGEST_RISE * now.y)
     for i in range(size):
         rho[i] -= h[i] * dy
-    move(v, s, dy, rho)
+    move(v, dy, rho)
 
 
-@kernel
 def solve_symmetric(H: Array, one: Array, other: Array) -> None:
     """Solves for two right-hand sides in place; H by its lower half, well scaled."""
     size = len(H)
@@ -455,32 +452,29 @@ def solve_symmetric(H: Array, one: Array, other: Array) -> None:
             x[i] *= scale[i]
 
 
-@kernel
-def move(v: Search, s: int, dy: float, dp: Array) -> None:
+def move(v: Search, dy: float, dp: Array) -> None:
     """Goes along the step, (3.3), as far as everything stays positive."""
-    now, price, dual = v.now[s], v.price[s], v.dual[s]
-    N, J, D = v.X.shape[1], v.X.shape[2], price.shape[1]
-    primal, back = np.inf, np.inf
-    ds, dr, dw, dX = np.zeros(dp.size), np.zeros(N), np.zeros((N, J)), np.zeros((N, J))
+    now, price, dual, D = v.now[0], v.price.ravel(), v.dual.ravel(), v.price.shape[1]
+    primal, back, dr = np.inf, np.inf, np.zeros(len(v.X))
+    ds, dw, dX = np.zeros(dp.size), np.zeros(v.X.shape), np.zeros(v.X.shape)
     for i in range(dp.size):
-        own, idle = price[i // D, i % D], dual[i // D, i % D]
-        ds[i] = now.theta / own - idle - idle / own * dp[i]
-        primal, back = longest(primal, own, dp[i]), longest(back, idle, ds[i])
-    for n in range(N):
-        if v.single[s, n]:
+        ds[i] = now.theta / price[i] - dual[i] - dual[i] / price[i] * dp[i]
+        primal, back = longest(primal, price[i], dp[i]), longest(back, dual[i], ds[i])
+    for n in range(len(v.X)):
+        if v.single[n]:
             continue
         sigma, lift = 0.0, -1.0
-        for j in range(J):
-            if v.allowed[s, n, j]:
-                a, at, w = v.answers[s, n, j], v.server[s, n, j] * D, v.w[s, n, j]
+        for j in range(v.X.shape[1]):
+            if v.allowed[n, j]:
+                a, at, w = v.answers[n, j], v.server[n, j] * D, v.w[n, j]
                 dw[n, j] = a[4] * dp[at] + a[5] * dp[at + 1] + a[1] * dy
                 dw[n, j] += dp[at + 2] if D == 3 else 0.0
-                d = v.X[s, n, j] / w
+                d = v.X[n, j] / w
                 sigma, lift = sigma + d, lift + now.theta / w - d * dw[n, j]
         dr[n] = lift / sigma
-        for j in range(J):
-            if v.allowed[s, n, j]:
-                x, w = v.X[s, n, j], v.w[s, n, j]
+        for j in range(v.X.shape[1]):
+            if v.allowed[n, j]:
+                x, w = v.X[n, j], v.w[n, j]
                 dw[n, j] += dr[n]
                 dX[n, j] = now.theta / w - x - x / w * dw[n, j]
                 primal = longest(primal, w, dw[n, j])
@@ -489,20 +483,19 @@ def move(v: Search, s: int, dy: float, dp: Array) -> None:
     now.y += primal * dy
     gap, count = 0.0, dp.size
     for i in range(dp.size):
-        m, kind = i // D, i % D
-        price[m, kind] = max(price[m, kind] + primal * dp[i], _LEAST)
-        dual[m, kind] = max(dual[m, kind] + back * ds[i], 1e-3 * _LEAST)
-        gap += price[m, kind] * dual[m, kind]
-    for n in range(N):
-        if v.single[s, n]:
+        price[i] = max(price[i] + primal * dp[i], _LEAST)
+        dual[i] = max(dual[i] + back * ds[i], 1e-3 * _LEAST)
+        gap += price[i] * dual[i]
+    for n in range(len(v.X)):
+        if v.single[n]:
             continue
-        X, w, total = v.X[s, n], v.w[s, n], 0.0
-        v.r[s, n] += primal * dr[n]
-        for j in range(J):
+        X, w, total = v.X[n], v.w[n], 0.0
+        v.r[n] += primal * dr[n]
+        for j in range(len(X)):
             X[j] += back * dX[n, j]
             total += X[j]
-        for j in range(J):
-            if v.allowed[s, n, j]:
+        for j in range(len(X)):
+            if v.allowed[n, j]:
                 X[j] /= total
                 w[j] = max(w[j] + primal * dw[n, j], _LEAST)
                 gap, count = gap + X[j] * w[j], count + 1
@@ -511,7 +504,6 @@ def move(v: Search, s: int, dy: float, dp: Array) -> None:
     now.theta = fall * gap / count
 
 
-@kernel
 def longest(most: float, value: float, change: float) -> float:
     """How far along `change` a value stays positive, at most `most`."""
     return min(most, -value / change) if change < 0 else most

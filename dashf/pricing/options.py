@@ -10,10 +10,10 @@ import numpy as np
 
 from dashf.common.arrays import Array, Indices, Mask
 from dashf.common.clock import ENDLESS, Clock
-from dashf.pair.backend import in_parallel
-from dashf.pair.jit import compiled, kernel
-from dashf.pair.kernels import At, Response, Score
-from dashf.pair.loops import MOST_HALVED, certify_row, respond_row
+from dashf.pair.backend import in_parallel, response_of
+from dashf.pair.jit import compiled
+from dashf.pair.loops import MOST_HALVED, certify_row, priced, respond_row
+from dashf.pair.terms import Response, Score
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,7 @@ class Options:
         """Returns the `Response` of all options; benefit −∞ where not allowed."""
         out = np.zeros((*self.allowed.shape, len(Response._fields)))
         self._ask(respond_loop, ratio, price, k, out)
-        return Response(*np.moveaxis(out, -1, 0))
+        return response_of(out)
 
     def best(self, ratio: Array, price: Array, k: Score) -> tuple[Array, Array]:
         """Returns the best benefit of every user and its cost, each [S, N]."""
@@ -106,7 +106,6 @@ class Asked(NamedTuple):
     nearby: bool  # whether the answers hold those to prices nearby
 
 
-@kernel
 def respond_user(
     table: Array,  # [J, 12]
     server: Indices,  # [J]
@@ -121,14 +120,13 @@ def respond_user(
     for j in range(len(table)):
         if allowed[j]:
             own = price[server[j]]
-            respond_row(table[j], At(y, own[0], own[1]), k, nearby, out[j])
+            respond_row(table[j], y, own, k, nearby, out[j])
             if len(own) == 3:
                 out[j, 0] -= own[2]
         else:
             out[j, 0] = -np.inf
 
 
-@kernel
 def respond_in(o: Asked, k: Score, i: int, answers: Array) -> tuple[int, int]:
     """`respond_user` of the i-th user of all into `answers` [J, 11]: which that is."""
     s, n = i // o.table.shape[1], i % o.table.shape[1]
@@ -159,7 +157,7 @@ def certify_loop(
 ) -> None:
     """Benefits of users' options from above into `out` [S N, J]."""
     answers = np.zeros((o.table.shape[2], 11))
-    box = np.empty((2 * MOST_HALVED + 4, 6))
+    boxes = np.empty((MOST_HALVED + 1, 6))
     for i in range(first, last):
         s, n = respond_in(o, k, i, answers)
         enough = -np.inf
@@ -170,9 +168,10 @@ def certify_loop(
             if o.allowed[s, n, j]:
                 price = o.price[s, o.server[s, n, j]]
                 slot = price[2] if len(price) == 3 else 0.0
-                at, goal = At(o.ratio[s], price[0], price[1]), enough + slot
-                row, near = o.table[s, n, j], answers[j]
-                out[i, j] = certify_row(row, at, k, goal, slack[i], near, box) - slot
+                row, goal = o.table[s, n, j], enough + slot
+                pair = priced(row, o.ratio[s], price, k)
+                out[i, j] = certify_row(row, pair, goal, slack[i], answers[j], boxes)
+                out[i, j] -= slot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

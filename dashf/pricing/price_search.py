@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from dashf.common.arrays import Array
-from dashf.pair.kernels import Score
+from dashf.pair.terms import Score
 from dashf.pricing.column_generation import refine
 from dashf.pricing.interior_point import find_prices
 from dashf.pricing.options import Options, PriceSolution

@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dashf.common.arrays import Array, Indices
-from dashf.pair.jit import kernel
-from dashf.pair.kernels import At, Score
 from dashf.pair.loops import respond_row
+from dashf.pair.terms import Score
 
 _LEAST_SLOPE = 0.2, 0.01  # −d ln Σ b / d ln λ, and of F by μ, taken for the step
 
@@ -27,7 +26,6 @@ class Total(NamedTuple):
     drift: Array  # [M, 2] by y
 
 
-@kernel
 def ask_users(
     table: Array,  # [N, 12]
     server: Indices,  # [N]
@@ -43,7 +41,7 @@ def ask_users(
     drift = np.zeros((servers, 2))
     for n in range(len(table)):
         m, a = server[n], answers[n]
-        respond_row(table[n], At(y, price[m, 0], price[m, 1]), k, nearby, a)
+        respond_row(table[n], y, price[m], k, nearby, a)
         benefit, cost = benefit + a[0], cost + a[1]
         for i in range(3):
             bend[m, i] += a[6 + i]
@@ -56,7 +54,6 @@ def ask_users(
     return Total(benefit, cost, share, bend, drift)
 
 
-@kernel
 def price_step(
     price: Array, total: Total, m: int, rise: float, most: float, least: float
 ) -> tuple[float, float]:

@@ -6,13 +6,20 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
+from dashf import solve
 from dashf.alternating.cone_data import ConeData, cone_data
 from dashf.alternating.convex import ConvexProgram, assign
 from dashf.alternating.resource_program import ResourceProgram
 from dashf.alternating.sdr import FullRelaxation, SparseRelaxation
 from mec_llm_env import evaluate
 from tests.dashf.cases import random_allocation
-from tests.dashf.extremes import random_objective, random_scenario
+from tests.dashf.extremes import (
+    random_configuration,
+    random_objective,
+    random_scenario,
+    with_layers,
+    with_serving,
+)
 
 
 def solutions(program):
@@ -97,3 +104,33 @@ def test_another_cvxpy_is_asked_for_all_of_it(monkeypatch):
     assert cone_data(program.compile("CLARABEL")) is None
     assert program.solve("CLARABEL")
     assert x.value == pytest.approx(2)
+
+
+def mixed_configuration(number):
+    """Any channel in every other; a state to move, whole layers, both in some."""
+    s, objective = random_configuration(number, channel=number % 2 == 1)
+    rng = np.random.default_rng([17, number])
+    s = with_serving(s, rng) if number % 4 > 1 else s
+    return (with_layers(s, rng) if number % 8 > 3 else s), objective
+
+
+@pytest.mark.slow
+def test_dashf_has_the_same_scr_through_cvxpy(monkeypatch):
+    cases = [mixed_configuration(number) for number in range(200)]
+    direct = np.array([solve(s, o).scr for s, o in cases])
+    through, asked = ConvexProgram.solve, []
+
+    def modelled(program, solver, time_limit_s=None):
+        asked.append(solver)
+        return through(program, solver, time_limit_s, direct=False)
+
+    monkeypatch.setattr(ConvexProgram, "solve", modelled)
+    by_cvxpy = np.array([solve(s, o).scr for s, o in cases])
+    off = np.abs(direct / by_cvxpy - 1)
+    print(
+        f"\n{len(asked)} programs; of {len(off)}: {(off == 0).sum()} equal, "
+        f"{(off > 1e-9).sum()} off by more than 1e-9; {off.max():.1e} at most, in "
+        f"{off.argmax()}, {np.mean(off):.1e} in the mean"
+    )
+    assert len(asked) > len(cases)
+    assert off.max() < 1e-6

@@ -6,6 +6,7 @@ from dashf.pair import kernels
 from dashf.pair.backend import respond
 from dashf.pair.best_response import best_response
 from dashf.pair.coefficients import make_pairs, score_constants
+from dashf.pair.terms import Priced
 from mec_llm_env import (
     Allocation,
     ObjectiveConfig,
@@ -139,8 +140,8 @@ def test_what_is_compiled_gives_the_numbers_of_plain_python():
         at = (0.0625, 0.9375, float(y), float(band[m]), float(compute[m]))
         own = tuple(value[n, m] for value in c)
         answer = respond(*map(np.float64, at), own, k)
-        where, pair = kernels.At(*at[2:]), kernels.Pair(*map(float, own))
-        plain = kernels.respond_to(*at[:2], where, pair, k, (0.0, 1.0, 1.0), False)
+        pair = Priced(*at[2:], *map(float, own), *k)
+        plain = kernels.respond_to(*at[:2], pair, (0.0, 1.0, 1.0), False)
         np.testing.assert_allclose(answer, plain, rtol=1e-9, atol=1e-9)
 
 

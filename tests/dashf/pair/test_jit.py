@@ -13,6 +13,7 @@ import pytest
 from numba.core import caching, config
 
 from dashf.pair.jit import compile_function
+from dashf.pair.jit import compiled as with_kernels
 
 SOURCE = """
 def weighted(values, k):
@@ -90,3 +91,22 @@ def test_a_full_disk(
     monkeypatch.setattr(caching.IndexDataCacheFile, "_open_for_write", full)
     assert compiled()(VALUES, 2) == 38
     assert hits(compiled()) == 0
+
+
+def plus_one(x: float) -> float:
+    return x + 1
+
+
+def twice_that(x: float) -> float:
+    return 2 * plus_one(x)
+
+
+def loop(first: int, last: int, out: Any) -> None:
+    for i in range(first, last):
+        out[i] = twice_that(i)
+
+
+def test_what_a_loop_calls_is_compiled_with_it() -> None:
+    out = np.zeros(4)
+    with_kernels(loop)(1, 4, out)
+    assert out.tolist() == [0, 4, 6, 8]

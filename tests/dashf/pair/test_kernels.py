@@ -6,7 +6,9 @@ from scipy.optimize import minimize_scalar
 
 from dashf.pair import kernels
 from dashf.pair.coefficients import make_pairs, score_constants
+from dashf.pair.newton import solve_nearby
 from dashf.pair.split import best_split
+from dashf.pair.terms import Bracket, Priced, Score
 from dashf.pricing.fast_sharing import best_phi
 from dashf.pricing.interior_point import longest, solve_symmetric
 from mec_llm_env import ObjectiveConfig
@@ -14,28 +16,28 @@ from tests.dashf.extremes import random_objective, random_scenario
 
 
 def random_pair(seed, *, power=False):
-    """A pair, constants, and a ratio and prices to ask it at."""
+    """A pair with any objective, at any ratio and prices; what drew them."""
     rng = np.random.default_rng(seed)
     s, objective = random_scenario(rng), random_objective(rng)
     if not power and objective.score_weight_power > 0:
         objective = ObjectiveConfig(score_sensitivity=objective.score_sensitivity)
     n, m = int(rng.integers(s.n_users)), int(rng.integers(s.n_servers))
-    c = kernels.Pair(*(float(v[n, m]) for v in make_pairs(s, objective).arrays()))
-    at = kernels.At(*(float(10 ** rng.uniform(0, 2.5)) for _ in range(3)))
-    return c, score_constants(objective), at, rng
+    cost = [float(v[n, m]) for v in make_pairs(s, objective).arrays()]
+    at = [float(10 ** rng.uniform(0, 2.5)) for _ in range(3)]
+    return Priced(*at, *cost, *score_constants(objective)), rng
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_from_nearby_the_same_shares_are_found(seed):
     """For a given φ the problem is concave: from anywhere there is one answer."""
-    c, k, at, rng = random_pair(seed)
+    o, rng = random_pair(seed)
     phi = float(rng.uniform(0.05, 0.95))
-    thorough = kernels.anywhere(phi, at, c, k)
+    thorough = kernels.anywhere(phi, o)
     found = 0
     for distance in (0.1, 1.0):
         x, F = thorough.shares.x, thorough.shares.F
         near = phi, x * np.exp(distance * rng.normal()), min(1.0, F * np.exp(distance))
-        reached, quick = kernels.solve_nearby(phi, phi, at, c, k, near)
+        reached, quick = solve_nearby(phi, phi, o, near)
         found += reached
         if reached:
             scale = 1 + abs(thorough.benefit)
@@ -46,28 +48,28 @@ def test_from_nearby_the_same_shares_are_found(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_following_finds_no_more_than_the_best_and_seldom_less(seed):
-    c, k, at, rng = random_pair(seed)
-    before = kernels.solve_interval(0.1, 0.6, at, c, k)
-    there = kernels.At(*(float(v * np.exp(0.1 * rng.normal())) for v in at))
-    best = kernels.solve_interval(0.1, 0.6, there, c, k)
+    o, rng = random_pair(seed)
+    before = kernels.solve_interval(0.1, 0.6, o)
+    prices = (float(v * np.exp(0.1 * rng.normal())) for v in o[:3])
+    there = Priced(*prices, *o[3:])
+    best = kernels.solve_interval(0.1, 0.6, there)
     near = before.phi, before.shares.x, before.shares.F
-    reached, followed = kernels.solve_nearby(0.1, 0.6, there, c, k, near)
+    reached, followed = solve_nearby(0.1, 0.6, there, near)
     assert reached
     assert followed.benefit == pytest.approx(best.benefit, rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_interval_bound_is_above_what_scipy_finds(seed):
-    c, k, at, _ = random_pair(seed, power=True)
+    o, _ = random_pair(seed, power=True)
     low, high = 0.2, 0.4
 
     def loss(phi):
-        return -kernels.anywhere(phi, at, c, k).benefit
+        return -kernels.anywhere(phi, o).benefit
 
     found = -minimize_scalar(loss, bounds=(low, high), method="bounded").fun
-    power = (0.0, 1.0)
-    near = 0.3, c.x_full, 0.5
-    value, _, attained = kernels.interval_bound((low, high), power, at, c, k, near)
+    near = 0.3, o.x_full, 0.5
+    value, _, attained = kernels.interval_bound(low, high, 0.0, 1.0, o, near)
     scale = 1e-9 * (1 + abs(found))
     assert attained <= found + scale
     assert value >= found - scale
@@ -93,14 +95,15 @@ def test_the_longest_step_that_keeps_a_value_positive():
 
 def test_the_split_of_a_row_is_that_of_arrays():
     for seed in range(20):
-        c, k, at, rng = random_pair(seed, power=True)
+        o, rng = random_pair(seed, power=True)
         shares = rng.uniform(0.05, 1, 3)
         p, b, F = shares
-        quality = 1 + k.w2 * (k.wp * p + k.wb * b + k.wc * F + k.wo)
-        upload = (k.wt + c.e * p) / (b * np.log1p(c.snr * p / b))
-        slope = c.local + c.up1 * upload - (c.cs / F + c.es * F * F + c.cd / b)
-        expected = best_split(-at.y * slope, quality, k.w2 * k.wo, k.w1, 0.1, 0.8)
-        ours = best_phi(np.array([0.1, 0.8, *c]), k, at.y, shares)
+        quality = 1 + o.w2 * (o.wp * p + o.wb * b + o.wc * F + o.wo)
+        upload = (o.wt + o.e * p) / (b * np.log1p(o.snr * p / b))
+        slope = o.local + o.up1 * upload - (o.cs / F + o.es * F * F + o.cd / b)
+        expected = best_split(-o.y * slope, quality, o.w2 * o.wo, o.w1, 0.1, 0.8)
+        k = Score(*o[13:])
+        ours = best_phi(np.array([0.1, 0.8, *o[3:13]]), k, o.y, shares)
         assert ours == pytest.approx(float(expected), rel=1e-12)
 
 
@@ -109,3 +112,23 @@ def test_constants_are_of_one_type_whatever_is_configured():
     weights = dict.fromkeys(("power", "bandwidth", "compute"), 0) | {"offload": 1}
     whole |= {f"score_weight_{name}": value for name, value in weights.items()}
     assert {type(v) for v in score_constants(ObjectiveConfig(**whole))} == {float}
+
+
+def test_the_illinois_method_keeps_a_root_between_its_ends():
+    def slope(x):
+        return 1 - x**5  # falls through zero at 1
+
+    k = Bracket(0.2, 4.0, slope(0.2), slope(4.0), 0)
+    for _ in range(30):
+        guess = kernels.secant(k)
+        assert k.left <= guess <= k.right
+        k = kernels.narrowed(k, guess, slope(guess))
+        assert slope(k.left) >= 0 >= slope(k.right)
+    assert guess == pytest.approx(1, rel=1e-12)
+    # Of f = 4 at 0 and −2 at 3: 2. An end that stays a second time counts half.
+    k = Bracket(0.0, 3.0, 4.0, -2.0, 0)
+    assert kernels.secant(k) == 2
+    once = kernels.narrowed(k, 1.0, 3.0)
+    assert once == (1.0, 3.0, 3.0, -2.0, 1)
+    assert kernels.narrowed(once, 2.0, 1.0) == (2.0, 3.0, 1.0, -1.0, 1)
+    assert kernels.narrowed(once, 2.0, -1.0) == (1.0, 2.0, 3.0, -1.0, -1)
