@@ -118,7 +118,7 @@ config = TrainingConfig(agent="ppo", env_id="MecLlm-v0", timesteps=9, n_envs=6, 
     env_kwargs={"preset": "tiny-4x2"}, eval_freq=9, checkpoint_freq=9, engine="rllib")
 def drawn(done, runner):
     seed = first_seed(config, done)
-    context = {"run": config.to_dict(), "num_envs": 3, "seed": seed}
+    context = {"run": config.to_dict(), "num_envs": 3, "seed": seed, "arguments": {}}
     return make_envs(context).reset(seed=seed + runner)[0]
 every = [drawn(done, runner) for done in (0, 600, 606) for runner in (1, 2)]
 rows = np.concatenate(every)
@@ -126,6 +126,39 @@ assert len(np.unique(rows, axis=0)) == len(rows) == 18
 assert (drawn(0, 1) == drawn(0, 0)).all() and first_seed(config, 0) == 30_000
 assert all(30_000 <= first_seed(config, d) <= 40_000 - 6 for d in range(0, 10**6, 997))
 """
+    run_code(code)
+
+
+def test_decisions_without_a_past_are_one_episode_to_rllib():
+    code = """
+from agents.run.config import TrainingConfig
+from agents.problems.tasks import make_task
+from agents.training.rllib_trainer import _settings
+from agents.training.rllib_module import make_envs
+import numpy as np
+given = {"n_steps": 5, "batch_size": 20, "gamma": 0.9, "ent_coef": -0.01}
+def settings(env_id, **kwargs):
+    config = TrainingConfig(agent="ppo", env_id=env_id, timesteps=9, n_envs=8, seed=3,
+        env_kwargs=kwargs, hyperparameters=given, eval_freq=9, checkpoint_freq=9,
+        engine="rllib")
+    found = _settings(config, make_task(env_id, **kwargs), {}, 0)
+    return found, make_envs(found.env_config | {"num_envs": 4})
+def decisions(envs):
+    envs.reset(seed=0)
+    ended = [envs.step(envs.action_space.sample())[2].all() for _ in range(6)]
+    return ended.index(True) + 1 if any(ended) else None
+joined, envs = settings("MecLlm-v0", preset="tiny-4x2")
+assert joined.gamma == 0 and joined.minibatch_size == 24
+assert joined.train_batch_size_per_learner == 40 and decisions(envs) == 5
+longer, envs = settings("MecLlm-v0", preset="tiny-4x2", episode_length=3)
+assert longer.gamma == 0.9 and longer.minibatch_size == 26 and decisions(envs) == 3
+mobile, envs = settings("MecLlmMobile-v0", overrides={"users": 3, "mobility.slots": 4})
+assert mobile.gamma == 0.9 and mobile.minibatch_size == 25 and decisions(envs) == 4
+"""
+    run_code(code)
+
+
+def run_code(code):
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": os.fspath(ROOT)},
