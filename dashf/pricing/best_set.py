@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from dashf.common.arrays import Array, Indices, Mask
-from dashf.pair.jit import kernel
 
 _SAME = 1e-7  # score by which a better set may be overlooked, as the answer allows
 _FREE, _IN, _OUT = 0, 1, -1
@@ -33,7 +32,6 @@ def best_set_loop(
         limit[i] = best_set(*what, most, member[i])
 
 
-@kernel
 def best_set(
     rent: Array,  # [P]
     worth: Array,  # [P, N]
@@ -85,7 +83,6 @@ def best_set(
         held[depth] = held[depth - 1]
 
 
-@kernel
 def relaxed(
     held: Array, worth: Array, state: Indices, left: int, empty: bool
 ) -> tuple[float, int, float]:
