@@ -106,6 +106,7 @@ class UserSets:
             self._move_to(y, server)
             best, better, inward = np.inf, self.u, 1.0
             for _ in range(_ROUNDS):
+                self.clock.check()
                 master = self._mix()
                 if master is None:
                     break
@@ -307,13 +308,16 @@ class UserSets:
 
         if (np.abs(x - x.round()) > _CHOSEN).any():
             at, user = self._rows()
+            options: dict[str, float] = {"node_limit": _WHOLE_NODES}
+            if self.clock.limits:
+                options["time_limit"] = max(self.clock.left_s, 0.0)
             rows = [LinearConstraint(at, -np.inf, 1), LinearConstraint(user, 1, 1)]
             answer = milp(
                 -self._values(),
                 constraints=rows,
                 integrality=np.ones(len(self.server)),
                 bounds=Bounds(0, 1),
-                options={"node_limit": _WHOLE_NODES},
+                options=options,
             )
             if answer.x is None:
                 return None

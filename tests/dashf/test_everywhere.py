@@ -119,8 +119,6 @@ def test_a_thousand_configurations(option: str | None) -> None:
     print(f"dual over best: mean {dual.mean():.5f}, worst {dual.min():.4f}")
     print(f"dashf below 0.995: {[rows[i][:] for i in np.flatnonzero(share < 0.995)]}")
     assert gaps.mean() <= 0.005
-    # Not held by seed 472 with any channel, 3.5 %, nor by 266 and 981 with migration,
-    # 3.6 and 3.9 %: all flagged, and at most 3 % after `exact`.
     assert gaps.max() <= 0.03
     assert proven.max() <= 0.03
     for row, gap in zip(rows, gaps, strict=True):

@@ -51,7 +51,7 @@ def small_case(seed):
     return s, objective, rng
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(1, 11))
 def test_never_below_any_association(seed):
     s, objective, rng = small_case(seed)
     server, scr = enumerated(s, objective)
