@@ -170,7 +170,8 @@ def best_phi(row: Array, k: Score, y: float, shares: Array) -> float:
     The root of the derivative of ω1 ln(u − w φ²) − y e φ, where e, by which the cost
     grows with φ, is negative.
     """
-    o, p, b, F = priced(row, y, shares, k), shares[0], shares[1], shares[2]
+    p, b, F = shares[0], shares[1], shares[2]
+    o = priced(row, y, shares, k)  # prices do not matter, so any will do
     upload = (o.wt + o.e * p) / (b * np.log1p(o.snr * p / b))
     saving = y * (o.cs / F + o.es * F * F + o.cd / b - o.local - o.up1 * upload)
     if saving <= 0:
