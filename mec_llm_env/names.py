@@ -19,7 +19,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     only looks alike is no help, and capitals make no difference.
     """
     folded = {word.casefold(): word for word in known}
-    wanted = name.casefold()
+    wanted = str(name).casefold()
     near = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.65)
     return folded.get(near[0] if near else re.split(r"[\W_]", wanted)[0])
 

@@ -41,7 +41,8 @@ def describe(config: ScenarioConfig) -> list[str]:
 
 def without_effect(config: ScenarioConfig) -> dict[str, str]:
     """Returns the parameters that make no difference, and why, by key."""
-    radio, work, found = config.radio, config.workload, {}
+    radio, work = config.radio, config.workload
+    found: dict[str, str] = {}
     for name in work.unused:
         model = name in ("layers", "width")
         why = "`workload.model` is given" if model else f"the adapter is {work.adapter}"

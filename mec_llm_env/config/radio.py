@@ -42,8 +42,7 @@ class RadioConfig(Checked):
     scenarios have positions only where `layout` gives them.
 
     Laws of path loss take different parameters. One that is None is the law's usual
-    value (`channel.path_loss.LAWS`), and one that the law does not take must be left
-    alone.
+    value (`channel.path_loss.LAWS`); leave alone whatever the law does not take.
 
     Raises:
         ValueError: a parameter is outside of its range, or without effect.
@@ -88,14 +87,13 @@ class RadioConfig(Checked):
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)
-        law, unused = self.law, self.unused
-        for name in unused:
+        law = self.law
+        for name in self.unused:
             default = self.__dataclass_fields__[name].default
             if getattr(self, name) != default:
-                takes = ", ".join(key for key in _OF_LAWS if key not in unused)
                 raise ValueError(
                     f"`radio.{name}` has no effect with `radio.path_loss` = "
-                    f"{self.path_loss!r}, which takes {takes}; got "
+                    f"{self.path_loss!r}, which takes {', '.join(self._takes)}; got "
                     f"{shorten(getattr(self, name))}. Leave it "
                     f"{'out' if default is None else f'at {default}'}."
                 )
@@ -115,10 +113,13 @@ class RadioConfig(Checked):
     @property
     def unused(self) -> tuple[str, ...]:
         """Parameters without effect: those of other laws."""
+        return tuple(name for name in _OF_LAWS if name not in self._takes)
+
+    @property
+    def _takes(self) -> tuple[str, ...]:
         states = self.law.shadowing_std_db is not None
         shadowing = "state_shadowing_std_db" if states else "shadowing_std_db"
-        takes = (*self.law.takes, shadowing)
-        return tuple(name for name in _OF_LAWS if name not in takes)
+        return (*self.law.takes, shadowing)
 
     @property
     def law_parameters(self) -> dict[str, float]:

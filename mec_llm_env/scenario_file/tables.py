@@ -102,13 +102,14 @@ class Tables(Values):
             if not isinstance(table, dict):
                 text = f"must be a table; got {shorten(table)}."
                 return self._problem(path, f"[[{per}]] {i}", text)
-            rows += [i] * self._repeats(table, where, path)
+            alike = self._repeats(table, where, path)
+            rows += [i] * alike
             for name, value in table.items():
                 inner = (*path, name)
                 if name not in names and name != "count":
                     self._unknown(name, value, inner, where, ["count", *names])
-                elif name == "position_m" and rows.count(i) > 1:
-                    text = f"is one point, for {rows.count(i)}. Write a table for each."
+                elif name == "position_m" and alike > 1:
+                    text = f"is one point, for {alike}. Write a table for each."
                     self._problem(inner, f"{where}`{name}`", text)
                 elif name != "count":
                     key, called = names[name], f"{where}`{name}`"

@@ -85,7 +85,7 @@ def test_derived_objective_values() -> None:
         (
             {"radio.carrier_ghz": 3.5},
             "`radio.carrier_ghz` has no effect with .*'log-distance', which takes .*; "
-            "got 3.5. Leave it at None",
+            "got 3.5. Leave it out",
         ),
         (
             {"radio.path_loss": "umi", "radio.shadowing_std_db": 3},

@@ -158,7 +158,7 @@ def changed(**changes: Any) -> dict[str, Any]:
     [
         ("llama-3.2-1B", "got 'llama-3.2-1B'. Did you mean 'llama-3.2-1b'"),
         ("zzz", "the name of a known decoder, or the path .* Known: gpt2-xl, "),
-        (3, "`workload.model` must be None, the name .*; got 3"),
+        (3, "`workload.model` must be the name .*; got 3"),
         (["gpt2-xl"], r"got \['gpt2-xl'\]"),
         ("no/config.json", "'no/config.json' cannot be read: .*No such file"),
         ("{", "`workload.model` is not JSON"),
