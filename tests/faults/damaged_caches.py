@@ -21,7 +21,7 @@ from agents.training import demonstrations
 from agents.work import HERE
 from dashf.pair.jit import compile_function
 from experiments.comparison import measuring
-from experiments.figure.sweeps import points
+from experiments.figure import points
 from mec_llm_env import MobileConfig, ScenarioConfig, sample_trajectory
 from mec_llm_env.mobile.task import MobileTask
 from tests.faults.kinds import Kind, digest
