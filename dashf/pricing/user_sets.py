@@ -69,12 +69,13 @@ class UserSets:
         self.problem, self.clock, self.close = problem, options.clock, close
         self.users, self.servers = N, M
 
-        def by_server(array: Array) -> Array:  # [1, N, M PARTS, …] → [M, N, PARTS, …]
+        def by_server(array: Any) -> Any:  # [1, N, M PARTS, …] → [M, N, PARTS, …]
             shape = (N, M, PARTS, *array.shape[3:])
             return np.ascontiguousarray(np.moveaxis(array[0].reshape(shape), 1, 0))
 
-        self.table, self.allowed = by_server(options.table), by_server(options.allowed)
-        self.can = self.allowed.any(axis=-1)  # [M, N]
+        self.table: Array = by_server(options.table)
+        self.allowed: Mask = by_server(options.allowed)
+        self.can: Mask = self.allowed.any(axis=-1)  # [M, N]
         limited = options.capacity.shape[-1] == 3
         slots = options.capacity[0, :, 2] if limited else np.full(M, N)
         self.slots = slots.astype(np.int64)
@@ -83,7 +84,7 @@ class UserSets:
         answer = options.respond(prices.ratio, prices.price, problem.constants)
         self.u = answer.benefit[0].max(axis=-1)  # [N]
         self.total = float(prices.ratio[0] * (prices.choice[0] * answer.cost[0]).sum())
-        self.server = np.zeros(0, dtype=np.int64)  # [C] ascending, like `at_server`
+        self.server = np.zeros(0, dtype=np.int64)  # [C]
         self.member = np.zeros((0, N), dtype=bool)  # [C, N]
         self.cost = np.zeros(0)  # [C] of a set, at its prices
         self.point = np.zeros((0, 2))  # [P, 2]
@@ -155,7 +156,7 @@ class UserSets:
         best, _ = self._best_sets(every, np.full(self.servers, -1), self.u)
         best = np.maximum(best, 0)
         limit, _ = self._best_sets(server, user, self.u)
-        apart = ~self.can.T
+        apart: Mask = np.logical_not(self.can.T)
         apart[user, server] = _sum(self.u, best) - best[server] + limit < 0
         return apart
 
