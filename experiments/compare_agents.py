@@ -69,9 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 runs, options.output, task, options.instances, display, workers
             )
         printed = {"kind": options.format, "width": options.width}
-        path = write_outputs(
-            options.output, runs, results, options.docs, command, **printed
-        )
+        with one_line_errors(PROGRAM):  # of evaluations that are damaged
+            path = write_outputs(
+                options.output, runs, results, options.docs, command, **printed
+            )
     except (KeyboardInterrupt, ComparisonInterrupted):
         print(f"Interrupted; what is done is kept. Go on with: {command}")
         return 130

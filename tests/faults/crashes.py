@@ -100,7 +100,12 @@ def go_on(kind: str, output: Path) -> Callable[[], None]:
         runs = [path for path in output.glob("*/MecLlm*_*") if path.is_dir()]
         assert all(is_run(path) for path in runs), "a run without config.json"
         assert len(runs) < 2
-        run = start.resume(runs[0]) if runs else start.begin(config(kind), output)
+        try:
+            run = start.resume(runs[0]) if runs else start.begin(config(kind), output)
+        except ValueError as error:  # killed when all was there
+            if "there is nothing left to do" in str(error):
+                return
+            raise
         with contextlib.redirect_stdout(io.StringIO()):
             assert run.train(bar=False)
 

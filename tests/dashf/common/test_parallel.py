@@ -66,7 +66,7 @@ def test_one_job_is_done_here_and_more_elsewhere():
     assert {pid for _, pid in completed(process, range(3))} == {os.getpid()}
     pids = {pid for _, pid in completed(process, range(6), 2)}
     assert os.getpid() not in pids
-    assert len(pids) == 2
+    assert 1 <= len(pids) <= 2  # one, if it has done all before the other starts
 
 
 def test_functions_of_a_script_and_arrays_are_sent():
