@@ -553,7 +553,9 @@ def plain(tree):
 mesh, part = jax.make_mesh((2,), ("batch",)), jax.P("batch")
 step = jax.vmap(env.step)
 spread = jax.shard_map(step, mesh=mesh, in_specs=part, out_specs=part)
-ours = jax.jit(spread)(state, actions)
+place = jax.NamedSharding(mesh, part)
+placed = jax.device_put(state, place)
+ours = jax.jit(spread)(placed, jax.device_put(actions, place))
 assert len(ours[2].sharding.device_set) == 2
 for a, b in zip(plain(ours), plain(jax.jit(step)(state, actions)), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-6)
@@ -564,7 +566,7 @@ looped = jax.shard_map(
 )
 actions = np.tile(actions[:3], (2, 1))
 for a, b in zip(
-    plain(jax.jit(looped)(state)), plain(jax.jit(roll)(state)), strict=True
+    plain(jax.jit(looped)(placed)), plain(jax.jit(roll)(state)), strict=True
 ):
     np.testing.assert_allclose(a, b, rtol=1e-6)
 """
