@@ -45,10 +45,7 @@ from agents.evaluation.figure_options import SCREEN_IN, add_figure_options
 from agents.evaluation.output import write_results
 from agents.evaluation.results import AgentResult, table
 from agents.evaluation.selection import common_environment, select
-from agents.problems.bounds import (
-    InstanceBounds,
-    certified_bounds,
-)
+from agents.problems.bounds import InstanceBounds, certified_bounds
 from agents.problems.instances import (
     INSTANCES,
     Instances,

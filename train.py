@@ -18,11 +18,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
 
 
-from agents.console.command_line import (
-    OneLineParser,
-    one_line_errors,
-    positive_integer,
-)
+from agents.console.command_line import OneLineParser, one_line_errors, positive_integer
 from agents.console.terminal import loading, run_script, stop_with_parent
 from agents.problems.tasks import DEFAULT_ENV, MOBILE_ENV
 from agents.run.folder import load_config

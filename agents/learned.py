@@ -12,18 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from agents.algorithms import ALGORITHMS
 from agents.problems.tasks import AnyTask, env_id_of, make_task
 from agents.run.config import TrainingConfig
-from agents.run.folder import (
-    BEST_WEIGHTS,
-    CONFIG,
-    WEIGHTS,
-    load_config,
-    read_content,
-)
+from agents.run.folder import BEST_WEIGHTS, CONFIG, WEIGHTS, load_config, read_content
 from mec_llm_env import Allocation, Scenario
 from mec_llm_env.actions import make_codec
 
@@ -64,13 +56,11 @@ class LearnedAgent:
     def decide(self, scenario: Scenario) -> Allocation:
         """Returns the decoded actions for scenarios of any batch shape."""
         batch = scenario.batch_shape
-        flat = scenario if len(batch) < 2 else scenario.map(_flattened(len(batch)))
+        flat = scenario if len(batch) < 2 else scenario.flatten(len(batch))
         observation = self.task.observation_codec.encode(flat)
         action, _ = self.predict(observation)
         allocation = self.task.action_codec.decode(action, flat)
-        if len(batch) < 2:
-            return allocation
-        return allocation.map(lambda a: a.reshape(*batch, *a.shape[1:]))
+        return allocation if len(batch) < 2 else allocation.unflatten(batch)
 
     def predict(
         self,
@@ -84,10 +74,6 @@ class LearnedAgent:
             observation, state, episode_start, deterministic
         )
         return action, state
-
-
-def _flattened(n_batch: int) -> Any:
-    return lambda a: np.reshape(a, (-1, *np.shape(a)[n_batch:]))
 
 
 def _check_size(run: str | os.PathLike[str], trained: AnyTask, task: AnyTask) -> None:

@@ -15,7 +15,7 @@ from agents.clairvoyant import CLAIRVOYANT, Clairvoyant
 from agents.problems.tasks import MOBILE_ENV, AnyTask, make_task
 from agents.run.config import TrainingConfig
 from agents.run.folder import is_run, load_config
-from agents.solvers import SEQUENTIAL, SequentialAgent, SolverAgent
+from agents.solvers import SEQUENTIAL, solver_agent
 from mec_llm_env.mobile.task import MobileTask
 from mec_llm_env.names import did_you_mean
 from mec_llm_env.task import Task
@@ -71,15 +71,14 @@ def make_agent(name: str, task: AnyTask | None = None, *, seed: int = 0) -> Any:
         config = run_config(name)
         task = Task() if config is None else make_task(config.env_id)
     if name in UNTRAINED:
-        return SolverAgent(name, task, seed)
+        return solver_agent(name, task, seed)
     if name in MOBILE_ONLY:
         if not isinstance(task, MobileTask):
             raise ValueError(
                 f"{name!r} decides whole episodes, as those of {MOBILE_ENV}, and not "
                 f"single scenarios. Give --env {MOBILE_ENV}."
             )
-        is_plan = name == CLAIRVOYANT
-        return Clairvoyant(task) if is_plan else SequentialAgent(name, task)
+        return Clairvoyant(task) if name == CLAIRVOYANT else SEQUENTIAL[name](task)
     folder = run_folder(name)
     if is_run(folder):
         from agents.learned import LearnedAgent

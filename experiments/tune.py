@@ -33,11 +33,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from agents.algorithms import ALGORITHMS
-from agents.console.command_line import (
-    OneLineParser,
-    one_line_errors,
-    positive_integer,
-)
+from agents.console.command_line import OneLineParser, one_line_errors, positive_integer
 from agents.console.terminal import run_script
 from agents.run.config import TrainingConfig
 from agents.training import start

@@ -22,11 +22,7 @@ from torch import Tensor
 from agents.apg.association_gradient import association_surrogate, sample_pair
 from agents.apg.augmentation import ScenarioBatch
 from agents.apg.candidates import choose_best
-from agents.policies.set_network import (
-    NetworkConfig,
-    SetNetwork,
-    project,
-)
+from agents.policies.set_network import NetworkConfig, SetNetwork, project
 from agents.storage.weights import read_weights, write_weights
 from mec_llm_env import Scenario, evaluate
 from mec_llm_env.actions import decode_resources

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -27,8 +27,15 @@ from agents.evaluation.style import (
 Array = np.ndarray[Any, Any]
 
 
+#: Draws the results of all agents, the best first, at a width in inches.
+Draw = Callable[[list[AgentResult], float], Figure]
+
+
 def draw_all(
-    results: Sequence[AgentResult], kind: str = "png", width: float = SCREEN_IN
+    results: Sequence[AgentResult],
+    kind: str = "png",
+    width: float = SCREEN_IN,
+    draws: Mapping[str, Draw] | None = None,
 ) -> dict[str, bytes]:
     """Returns the content of all figures by file name.
 
@@ -36,9 +43,11 @@ def draw_all(
         results: of all agents.
         kind: "pdf", "svg" or "png".
         width: inches.
+        draws: what, by name; SCR, performance profiles and decision times if None.
     """
     ordered = by_scr(results)
-    draws = {"scr": draw_scr, "profile": draw_profiles, "latency": draw_latency}
+    if draws is None:
+        draws = {"scr": draw_scr, "profile": draw_profiles, "latency": draw_latency}
     with matplotlib.rc_context(STYLE):
         return {
             f"{name}.{kind}": to_file(draw(ordered, width), kind)

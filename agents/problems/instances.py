@@ -28,7 +28,6 @@ INSTANCES = 100  # unless the command line says
 VALIDATION_SEED = SPLITS["validation"]  # + i is the seed of validation instance i
 TEST_SEED = SPLITS["test"]  # + i is the seed of test instance i
 DEMONSTRATION_SEED = 30_000_000  # + i is the seed of demonstration scenario i
-_MOST = MOST_HELD_OUT  # instances of a kind, so that their seeds do not overlap
 
 
 def validation_instances(config: ScenarioConfig, count: int = 100) -> Any:
@@ -75,18 +74,9 @@ def demonstration_instances(config: ScenarioConfig, first: int, count: int) -> A
 
 
 def _instances(config: ScenarioConfig, first_seed: int, count: int) -> Instances:
-    if not isinstance(config, MobileConfig):
-        return _scenarios(config, first_seed, count)
-    rngs = _generators(first_seed, count)
-    return Trajectory.stack([sample_trajectory(config, rng) for rng in rngs])
-
-
-def _scenarios(config: ScenarioConfig, first_seed: int, count: int) -> Scenario:
-    rngs = _generators(first_seed, count)
+    if not 1 <= count <= MOST_HELD_OUT:
+        raise ValueError(f"`instances` must lie in 1 … {MOST_HELD_OUT}; got {count}.")
+    rngs = [np.random.default_rng(first_seed + i) for i in range(count)]
+    if isinstance(config, MobileConfig):
+        return Trajectory.stack([sample_trajectory(config, rng) for rng in rngs])
     return Scenario.stack([sample_scenario(config, rng) for rng in rngs])
-
-
-def _generators(first_seed: int, count: int) -> list[np.random.Generator]:
-    if not 1 <= count <= _MOST:
-        raise ValueError(f"`instances` must lie in 1 … {_MOST}; got {count}.")
-    return [np.random.default_rng(first_seed + i) for i in range(count)]

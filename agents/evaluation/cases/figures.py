@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from agents.evaluation.figure_options import SCREEN_IN
-from agents.evaluation.figures import with_legend
-from agents.evaluation.results import AgentResult, by_scr
-from agents.evaluation.style import (
-    STYLE,
-    add_legend,
-    folded,
-    looks_of,
-    new_figure,
-    share_axis,
-    to_file,
-)
+from agents.evaluation.figures import draw_all, with_legend
+from agents.evaluation.results import AgentResult
+from agents.evaluation.style import add_legend, folded, looks_of, new_figure, share_axis
 
 _MOST_WRITTEN = 1  # cases whose SCR is written beside the marker
 
@@ -27,20 +18,9 @@ _MOST_WRITTEN = 1  # cases whose SCR is written beside the marker
 def draw_cases(
     results: Sequence[AgentResult], kind: str = "png", width: float = SCREEN_IN
 ) -> dict[str, bytes]:
-    """Returns the content of all figures by file name.
-
-    Args:
-        results: of all agents.
-        kind: "pdf", "svg" or "png".
-        width: inches.
-    """
-    ordered = by_scr(results)
+    """Returns the content of all figures by file name; arguments as of `draw_all`."""
     draws = {"quality": _draw_quality, "time": _draw_times}
-    with matplotlib.rc_context(STYLE):
-        return {
-            f"{name}.{kind}": to_file(draw(ordered, width), kind)
-            for name, draw in draws.items()
-        }
+    return draw_all(results, kind, width, draws)
 
 
 def _draw_quality(results: list[AgentResult], width: float) -> Figure:

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from agents.problems.instances import held_out_instances, validation_instances
-from mec_llm_env import (
-    MobileConfig,
-    ScenarioConfig,
-    sample_scenario,
-    sample_trajectory,
-)
+from mec_llm_env import MobileConfig, ScenarioConfig, sample_scenario, sample_trajectory
 
 
 def test_instances_are_those_of_their_seeds() -> None:
