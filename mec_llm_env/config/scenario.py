@@ -156,6 +156,9 @@ class ScenarioConfig(Checked):
         return cls().with_overrides(parameters)
 
 
+_DEFAULT = ObjectiveConfig()
+
+
 def checked_objective(objective: Any) -> ObjectiveConfig:
     """Returns the objective, the default one for None.
 
@@ -165,7 +168,7 @@ def checked_objective(objective: Any) -> ObjectiveConfig:
     if isinstance(objective, ObjectiveConfig):
         return objective
     if objective is None:
-        return ObjectiveConfig()
+        return _DEFAULT
     if isinstance(objective, ScenarioConfig):
         remedy = "That is a whole configuration: give its `config.objective`."
     elif isinstance(objective, Mapping):
