@@ -358,9 +358,6 @@ class ObjectiveConfig(Checked):
         return self.downlink_energy_share * self.energy_cost_per_j
 
 
-_DEFAULT = ObjectiveConfig()
-
-
 def checked_objective(objective: Any) -> ObjectiveConfig:
     """Returns the objective, the default one for None.
 
@@ -370,7 +367,7 @@ def checked_objective(objective: Any) -> ObjectiveConfig:
     if isinstance(objective, ObjectiveConfig):
         return objective
     if objective is None:
-        return _DEFAULT
+        return ObjectiveConfig()
     if isinstance(objective, ScenarioConfig):
         remedy = "That is a whole configuration: give its `config.objective`."
     elif isinstance(objective, Mapping):
