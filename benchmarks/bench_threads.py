@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -59,11 +60,8 @@ class Recorder:
 def recorded(work: Callable[[], Any]) -> list[tuple[float, float]]:
     """Returns the parts of some work that is done now."""
     plain, recorder = jit._compiled, Recorder()
-    jit._compiled = lambda function: recorder.timed(plain(function))
-    try:
+    with patch.object(jit, "_compiled", lambda loop: recorder.timed(plain(loop))):
         work()
-    finally:
-        jit._compiled = plain
     recorder.stop()
     return recorder.parts
 
