@@ -48,8 +48,8 @@ model = d3rlpy.algos.BCConfig(
 ).create()
 model.fit(
     dataset,
-    n_steps=6_000,
-    n_steps_per_epoch=2_000,
+    n_steps=3_000,
+    n_steps_per_epoch=1_000,
     show_progress=False,
     logger_adapter=d3rlpy.logging.NoopAdapterFactory(),
 )
