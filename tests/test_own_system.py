@@ -117,7 +117,7 @@ def test_scripts_refuse_files_in_one_line(tmp_path: Path) -> None:
         "evaluate.py --agents random --config bad.toml": "'bad.toml', line 2, [radio]",
         "train.py --agent ppo --config bad.toml": "(1 more: `python -m mec_llm_env che",
         "evaluate.py --agents random --config none.toml": "none.toml",
-        "evaluate.py --agents random --config bad.toml --preset tiny-4x2": "Leave one",
+        "evaluate.py --agents random --config bad.toml --preset tiny-4x2": "not allow",
         "train.py --resume x --config bad.toml": "--config cannot be given with it",
     }.items():
         words = shlex.split(script)
