@@ -125,9 +125,8 @@ def _read_toml(source: str, text: str) -> tuple[dict[str, Any], LineOf]:
             line = text.rstrip("\n").count("\n") + 1
         statement = "".join(text.splitlines()[line - 1 : line])
         told = f"is no TOML: {words.rstrip('.')}. {_toml_remedy(words, statement)}"
-        problem = _twice(source, line, words, statement)
-        problem = problem or Problem(source, line, "", told)
-        raise ConfigFileError([problem]) from None
+        twice = _twice(source, line, words, statement)
+        raise ConfigFileError([twice or Problem(source, line, "", told)]) from None
     return document, _line_of(text, toml_lines.key_lines)
 
 

@@ -212,18 +212,15 @@ def _from_json(text: str, source: str) -> Decoder:
 
 def _from_mapping(content: Mapping[str, Any], source: str) -> Decoder:
     try:
-        own = {field.name for field in dataclasses.fields(Decoder)}
         if "model_type" in content:
             return _from_hugging_face(content)
-        if not own & set(content):
-            raise ValueError(
-                "it has no `model_type`, which names the architecture in a "
-                "Hugging Face `config.json`, and none of the dimensions "
-                f"{', '.join(sorted(own))}."
-            )
         return Decoder(**content)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"There is no decoder in {source}: {error}") from None
+        names = "" if "model_type" in content else _NO_TYPE
+        raise ValueError(f"There is no decoder in {source}: {error}{names}") from None
+
+
+_NO_TYPE = " A Hugging Face `config.json` has a `model_type`, which is missing."
 
 
 class _Family(NamedTuple):

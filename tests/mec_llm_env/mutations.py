@@ -68,7 +68,7 @@ NAMES = [
     Mutation("[users]", "[userss]", "there is no such table.*'users'"),
     Mutation("[servers]", "[sever]", "there is no such table.*'server'"),
     Mutation("[[server]] # one", "[[severs]] # one", "'servers'|'server'"),
-    Mutation("[[server]] # one", "[server] # one", "is no TOML"),
+    Mutation("[[server]] # one", "[server] # one", "stands there twice"),
     Mutation("[workload]", "[mobility]", "line 22.*`layers` is a key of"),
     Mutation("gains =", "gain =", "there is no such key.*'gains'"),
     Mutation("gains =", "unusual =", r"must be a list of keys"),

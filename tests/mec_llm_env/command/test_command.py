@@ -110,7 +110,12 @@ def test_check_names_model_path_loss_and_what_they_do_not_take(
     ):
         assert text in output, output
     defaults = output.partition("Left at their defaults")[2]
-    for key in ("width", "path_loss_slope_db", "water_vapour_g_per_m3", "bottleneck"):
+    for key in (
+        "workload.width",
+        "path_loss_slope_db",
+        "water_vapour_g_per_m3",
+        "bottleneck",
+    ):
         assert key not in defaults
 
 
