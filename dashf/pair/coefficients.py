@@ -49,6 +49,7 @@ class Pairs:
     delay_cost: float  # 1/s: ω_t'
     phi_min: Array  # [..., N, M]
     phi_max: Array  # [..., N, M]
+    user_frequency_hz: Array  # [..., N] Hz, the best, of `local_frequency`
 
     def arrays(self) -> tuple[Array, ...]:
         """Returns the ten coefficients in the order that `respond` takes."""
@@ -180,6 +181,7 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
         delay_cost=delay,
         phi_min=by_user(s.local_fraction_min),
         phi_max=by_user(s.local_fraction_max),
+        user_frequency_hz=frequency,
     )
 
 
@@ -221,7 +223,7 @@ def layer_parts(low: Array, high: Array, layers: Array) -> tuple[Array, Array]:
 def part_edges(low: Array, high: Array, parts: int) -> Array:
     """Cuts ranges of φ [..., 1] evenly in sqrt(1 − φ), [..., parts + 1]."""
     first, last = np.sqrt(1 - low), np.sqrt(1 - high)
-    root = first + (last - first) * np.linspace(0, 1, parts + 1)
+    root = first + (last - first) * (np.arange(parts + 1) / parts)
     edges = np.clip(1 - root * root, low, high)
     edges[..., :1], edges[..., -1:] = low, high
     return edges

@@ -17,7 +17,6 @@ from dashf.common.arrays import Array
 from dashf.common.clock import ENDLESS, Clock, OutOfTime
 from dashf.pair.coefficients import (
     layer_parts,
-    local_frequency,
     make_pairs,
     part_edges,
     score_constants,
@@ -102,7 +101,7 @@ class Problem:
             batch_shape=batch,
             options=options,
             constants=k,
-            user_frequency_hz=local_frequency(flat, objective),
+            user_frequency_hz=pairs.user_frequency_hz,
         )
 
     def first_ratio(self) -> Array:
