@@ -73,7 +73,7 @@ def find_prices(
     try:
         while not v.now["ended"].all():
             for s in np.flatnonzero(v.now["ended"] == 0) if many else ():
-                _ask_in_threads(v, s, k, clock)
+                _ask_in_threads(v, int(s), k, clock)
             in_parallel(
                 compiled(search_loop),
                 S,
