@@ -77,7 +77,7 @@ def solve_dual(
     return SolveResult(
         status=search.statuses()[()],
         scenario=s,
-        allocation=search.best.row(0),
+        allocation=search.best.row(0).map(np.copy),
         scr=float(search.best.scr[0]),
         history=tuple(search.history),
         iterations=len(search.history) - 1,
