@@ -40,8 +40,8 @@ class ArrayRecord:
 
     def to_dict(self) -> dict[str, Array]:
         """Returns the fields that are present by name, without copying."""
-        fields = {name: getattr(self, name) for name in self.field_names()}
-        return {name: value for name, value in fields.items() if value is not None}
+        names = self.field_names()
+        return {n: v for n in names if (v := getattr(self, n)) is not None}
 
     def map(self, function: Callable[[Array], Array]) -> Self:
         """Returns a record with `function` applied to every field that is present."""

@@ -20,7 +20,7 @@ def fit_capacity(scenario: Scenario, allocation: Allocation) -> Allocation:
     s, z, x = scenario, allocation, allocation.association
 
     def own(per_server: Array) -> Array:
-        return (x * per_server[..., None, :]).sum(axis=-1)
+        return np.vecdot(x, per_server[..., None, :])
 
     def share(amount: Array, capacity: Array) -> tuple[Array, Array]:
         of_server = np.maximum(amount / capacity, _LEAST_SHARE)

@@ -139,11 +139,10 @@ def local_frequency(
 def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
     """Returns the coefficients of every pair of a scenario, or of a batch."""
     s = scenario
-    shape = s.channel_gain.shape
     delay, energy = objective.delay_cost_per_s, objective.energy_cost_per_j
 
     def by_user(value: Array) -> Array:
-        return np.broadcast_to(value[..., :, None], shape)
+        return np.repeat(value[..., None], s.n_servers, axis=-1)
 
     frequency = local_frequency(s, objective)
     cycles = s.workload_flop / s.user_flop_per_cycle

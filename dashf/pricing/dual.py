@@ -234,8 +234,7 @@ class PricedSearch:
         if self.prices is None:
             return
         problem = self.problem
-        limited = dataclasses.replace(problem.options, clock=clock)
-        self.problem = self.best.problem = dataclasses.replace(problem, options=limited)
+        self.problem = self.best.problem = problem.until(clock)
         try:
             self._improve(rounds, candidates)
         except OutOfTime:

@@ -46,8 +46,8 @@ def share_options(
     Returns:
         allocation [C], its outcome [C] and prices [C].
     """
-    given = options or problem.options
-    row = rows[:, None] if options is None else np.arange(len(rows))[:, None]
+    given, each = options or problem.options, np.arange(len(rows))[:, None]
+    row = rows[:, None] if options is None else each
     own = row, np.arange(option.shape[1])[None, :], option
     table = given.table[own][..., None, :]
     if phi is not None:
@@ -64,7 +64,7 @@ def share_options(
     s, server = problem.scenario[rows], single.server[..., 0]
 
     def at_server(value: Array) -> Array:
-        return np.take_along_axis(value, server, axis=1)
+        return value[each, server]
 
     allocation = fit_capacity(
         s,
