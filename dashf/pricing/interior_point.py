@@ -25,7 +25,15 @@ from dashf.pair.backend import in_parallel
 from dashf.pair.jit import compiled
 from dashf.pair.terms import Response, Score
 from dashf.pricing.interior_step import judge, newton, set_slacks
-from dashf.pricing.iterates import LARGE, NOW, Search, remember, scenario_of, surplus
+from dashf.pricing.iterates import (
+    LARGE,
+    NOW,
+    Search,
+    best_of,
+    remember,
+    scenario_of,
+    surplus,
+)
 from dashf.pricing.options import (
     Asked,
     Options,
@@ -199,7 +207,7 @@ def raise_ratio(v: Search) -> bool:
     """Newton's step on U(·, prices), which comes from the left, where y is far off."""
     now, cost = v.now[0], 0.0
     for answers in v.answers:
-        cost += answers[answers[:, 0].argmax(), 1]
+        cost += answers[best_of(answers), 1]
     step = surplus(v) / cost
     now.first += 1
     if not step > _FAR * now.y or now.first >= _FIRST_STEPS:
@@ -214,11 +222,11 @@ def begin(v: Search) -> None:
     for n in range(len(v.X)):
         if v.single[n]:
             continue
-        w, X, total = v.w[n], v.X[n], 0.0
-        v.r[n] = v.answers[n, :, 0].max() + _FIRST_MARGIN
+        w, X, answers, total = v.w[n], v.X[n], v.answers[n], 0.0
+        v.r[n] = answers[best_of(answers), 0] + _FIRST_MARGIN
         for j in range(len(X)):
             if v.allowed[n, j]:
-                w[j] = v.r[n] - v.answers[n, j, 0]
+                w[j] = v.r[n] - answers[j, 0]
                 X[j] = 1 / w[j]
                 total, count = total + X[j], count + 1
         for j in range(len(X)):
@@ -226,6 +234,7 @@ def begin(v: Search) -> None:
             gap += X[j] * w[j]
     now.theta = max(gap / max(count, 1), _FIRST_THETA)
     now.best_ratio = now.y
-    for i in range(v.price.size):
-        v.dual.flat[i] = now.theta / v.price.flat[i]
+    price, dual = v.price.ravel(), v.dual.ravel()
+    for i in range(price.size):
+        dual[i] = now.theta / price[i]
     remember(v)

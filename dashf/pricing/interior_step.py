@@ -44,13 +44,9 @@ def set_slacks(v: Search) -> None:
 
 def judge(v: Search, close: float) -> bool:
     """Ranks the iterate by its bound, (3.6), and says whether it has ended."""
-    now, price, cap, dual = (
-        v.now[0],
-        v.price.ravel(),
-        v.capacity.ravel(),
-        v.dual.ravel(),
-    )
-    cost, benefit, gap, wrong, D = 0.0, 0.0, 0.0, 0.0, v.price.shape[1]
+    now, price, cap = v.now[0], v.price.ravel(), v.capacity.ravel()
+    dual, D = v.dual.ravel(), v.price.shape[1]
+    cost, benefit, gap, wrong = 0.0, 0.0, 0.0, 0.0
     demand = np.zeros(price.size)
     for n in range(len(v.X)):
         wrong += v.r[n]
@@ -89,7 +85,7 @@ def judge(v: Search, close: float) -> bool:
 def newton(v: Search) -> None:
     """Solves Newton's system, the users eliminated (3.4), and goes along it."""
     now, price, cap, D = v.now[0], v.price.ravel(), v.capacity.ravel(), v.price.shape[1]
-    size = price.size
+    dual, size = v.dual.ravel(), price.size
     # H dπ + h dy = ρ, (3.5), and the balance row for dy.
     H, h, rho, row = np.zeros((size, size)), np.zeros(size), cap.copy(), cap.copy()
     V, touched, g = np.zeros(size), np.zeros(size, np.int64), np.ones(D)
@@ -97,7 +93,7 @@ def newton(v: Search) -> None:
     for i in range(size):
         balance += cap[i] * price[i]
         rho[i] = now.theta / price[i] - cap[i]
-        H[i, i] = v.dual.flat[i] / price[i] + _LEAST
+        H[i, i] = dual[i] / price[i] + _LEAST
     for n in range(len(v.X)):
         sigma, lift, c_d, count, single = 0.0, -1.0, 0.0, 0, v.single[n]
         for j in range(v.X.shape[1]):

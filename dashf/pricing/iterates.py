@@ -52,17 +52,25 @@ def scenario_of(b: Search, s: int) -> Search:
 
 def surplus(v: Search) -> float:
     """U(y, π) = Σ cap·π + Σ_n max_j β_nj."""
-    total = 0.0
-    for i in range(v.price.size):
-        total += v.capacity.flat[i] * v.price.flat[i]
+    total, price, capacity = 0.0, v.price.ravel(), v.capacity.ravel()
+    for i in range(price.size):
+        total += capacity[i] * price[i]
     for answers in v.answers:
-        total += answers[:, 0].max()
+        total += answers[best_of(answers), 0]
     return total
+
+
+def best_of(answers: Array) -> int:
+    """The option of highest benefit among a user's [J, 11]."""
+    best = 0
+    for j in range(len(answers)):
+        best = j if answers[j, 0] > answers[best, 0] else best
+    return best
 
 
 def remember(v: Search) -> None:
     """The prices and the choice are the best so far."""
-    for i in range(v.price.size):
-        v.best_price.flat[i] = v.price.flat[i]
-    for i in range(v.X.size):
-        v.best_choice.flat[i] = v.X.flat[i]
+    for old, new in ((v.best_price, v.price), (v.best_choice, v.X)):
+        before, now = old.ravel(), new.ravel()
+        for i in range(now.size):
+            before[i] = now[i]
