@@ -40,17 +40,20 @@ class ArrayRecord:
 
     def to_dict(self) -> dict[str, Array]:
         """Returns the fields that are present by name, without copying."""
-        fields = {name: getattr(self, name) for name in self.field_names()}
-        return {name: value for name, value in fields.items() if value is not None}
+        names = self.field_names()
+        return {n: v for n in names if (v := getattr(self, n)) is not None}
 
     def map(self, function: Callable[[Array], Array]) -> Self:
         """Returns a record with `function` applied to every field that is present."""
-
-        def apply(value: Any) -> Any:
-            nested = isinstance(value, ArrayRecord)
-            return value.map(function) if nested else function(value)
-
-        return self.unchecked(**{k: apply(v) for k, v in self.to_dict().items()})
+        record = object.__new__(type(self))
+        for name in self.field_names():  # no dictionary: decisions map often
+            value = getattr(self, name)
+            if isinstance(value, ArrayRecord):
+                value = value.map(function)
+            elif value is not None:
+                value = function(value)
+            object.__setattr__(record, name, value)
+        return record
 
     def __getitem__(self, index: Any) -> Self:
         """Returns the record of some batch members; `index` is over the batch."""
@@ -157,9 +160,10 @@ class ArrayRecord:
             tensor = _is_tensor(value)
             return value.detach().cpu().numpy() if tensor else np.asarray(value)
 
-        if all(type(value) is np.ndarray for value in self.to_dict().values()):
-            return self
-        return self.map(convert)
+        for value in self.to_dict().values():
+            if type(value) is not np.ndarray:
+                return self.map(convert)
+        return self
 
 
 Record = TypeVar("Record", bound=ArrayRecord)

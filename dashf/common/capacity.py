@@ -20,20 +20,19 @@ def fit_capacity(scenario: Scenario, allocation: Allocation) -> Allocation:
     s, z, x = scenario, allocation, allocation.association
 
     def own(per_server: Array) -> Array:
-        return (x * per_server[..., None, :]).sum(axis=-1)
+        return np.vecdot(x, per_server[..., None, :])
 
     def share(amount: Array, capacity: Array) -> tuple[Array, Array]:
-        of_server = np.maximum(amount / own(capacity), _LEAST_SHARE)
+        of_server = np.maximum(amount / capacity, _LEAST_SHARE)
         return of_server, own(np.einsum("...nm,...n->...m", x, of_server))
 
-    band, band_used = share(z.bandwidth_hz, s.bandwidth_max_hz)
-    compute, compute_used = share(z.server_frequency_hz, s.server_frequency_max_hz)
+    band_hz, compute_hz = own(s.bandwidth_max_hz), own(s.server_frequency_max_hz)
+    band, band_used = share(z.bandwidth_hz, band_hz)
+    compute, compute_used = share(z.server_frequency_hz, compute_hz)
     least_power = _LEAST_SHARE * s.transmit_power_max_w
     fitted = {
         "transmit_power_w": np.maximum(z.transmit_power_w, least_power),
-        "bandwidth_hz": band / band_used * own(s.bandwidth_max_hz),
-        "server_frequency_hz": compute
-        / np.maximum(compute_used, 1.0)
-        * own(s.server_frequency_max_hz),
+        "bandwidth_hz": band / band_used * band_hz,
+        "server_frequency_hz": compute / np.maximum(compute_used, 1.0) * compute_hz,
     }
     return Allocation.unchecked(**z.to_dict() | fitted)

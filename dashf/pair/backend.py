@@ -53,7 +53,8 @@ def respond(
 
 def response_of(answers: Array) -> Any:
     """Returns the `Response` of arrays [...] that answers [..., 11] hold."""
-    return Response(*np.moveaxis(answers, -1, 0))
+    fields: list[Any] = [answers[..., i] for i in range(answers.shape[-1])]
+    return Response(*fields)
 
 
 def snr_at_full_band(snr: Array, delay_cost: float, power_cost: Array) -> Array:

@@ -15,12 +15,7 @@ import numpy as np
 from dashf.common.arrays import Array, Numbers
 from dashf.common.checks import check_objective, check_scenario
 from dashf.pair.backend import respond
-from dashf.pair.coefficients import (
-    local_frequency,
-    make_pairs,
-    part_edges,
-    score_constants,
-)
+from dashf.pair.coefficients import make_pairs, part_edges, score_constants
 from mec_llm_env import ObjectiveConfig, Scenario
 from mec_llm_env.record import as_floats, describe_index, first_index
 
@@ -105,14 +100,13 @@ def best_response(
     def at_best(value: Array) -> Array:
         return np.take_along_axis(value, best, axis=-1)[..., 0]
 
-    frequency = local_frequency(s, objective)
     return BestResponse(
         benefit=at_best(answer.benefit),
         cost=at_best(answer.cost),
         local_fraction=at_best(answer.phi),
         transmit_power_w=at_best(answer.power) * s.transmit_power_max_w[..., None],
         bandwidth_hz=at_best(answer.band) * s.bandwidth_max_hz[..., None, :],
-        user_frequency_hz=np.broadcast_to(frequency[..., None], shape),
+        user_frequency_hz=np.broadcast_to(pairs.user_frequency_hz[..., None], shape),
         server_frequency_hz=at_best(answer.compute)
         * s.server_frequency_max_hz[..., None, :],
     )

@@ -49,6 +49,7 @@ class Pairs:
     delay_cost: float  # 1/s: ω_t'
     phi_min: Array  # [..., N, M]
     phi_max: Array  # [..., N, M]
+    user_frequency_hz: Array  # [..., N] Hz, the best, of `local_frequency`
 
     def arrays(self) -> tuple[Array, ...]:
         """Returns the ten coefficients in the order that `respond` takes."""
@@ -138,11 +139,10 @@ def local_frequency(
 def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
     """Returns the coefficients of every pair of a scenario, or of a batch."""
     s = scenario
-    shape = s.channel_gain.shape
     delay, energy = objective.delay_cost_per_s, objective.energy_cost_per_j
 
     def by_user(value: Array) -> Array:
-        return np.broadcast_to(value[..., :, None], shape)
+        return np.repeat(value[..., None], s.n_servers, axis=-1)
 
     frequency = local_frequency(s, objective)
     cycles = s.workload_flop / s.user_flop_per_cycle
@@ -180,6 +180,7 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
         delay_cost=delay,
         phi_min=by_user(s.local_fraction_min),
         phi_max=by_user(s.local_fraction_max),
+        user_frequency_hz=frequency,
     )
 
 
@@ -221,7 +222,7 @@ def layer_parts(low: Array, high: Array, layers: Array) -> tuple[Array, Array]:
 def part_edges(low: Array, high: Array, parts: int) -> Array:
     """Cuts ranges of φ [..., 1] evenly in sqrt(1 − φ), [..., parts + 1]."""
     first, last = np.sqrt(1 - low), np.sqrt(1 - high)
-    root = first + (last - first) * np.linspace(0, 1, parts + 1)
+    root = first + (last - first) * (np.arange(parts + 1) / parts)
     edges = np.clip(1 - root * root, low, high)
     edges[..., :1], edges[..., -1:] = low, high
     return edges

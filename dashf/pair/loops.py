@@ -10,6 +10,7 @@ from dashf.pair.shares import x_of_band
 from dashf.pair.terms import Near, Priced, Score
 
 MOST_HALVED = 500  # intervals of an option, then its bound is left as it is
+_UNKNOWN = -1.0  # slack by p of an interval without a bound
 
 
 def priced(row: Array, y: float, price: Array, k: Score) -> Priced:
@@ -68,11 +69,16 @@ def certify_row(
     any interval. Then, or after `MOST_HALVED`, the highest bound is the answer. `near`
     [11] is its response, where to start; `boxes` is room for the intervals.
     """
-    start, narrow, count = near_of(o, near), -np.inf, 1
+    start, narrow, reached, count = near_of(o, near), -np.inf, -np.inf, 1
     boxes[0, 0], boxes[0, 1], boxes[0, 2], boxes[0, 3] = row[0], row[1], 0.0, 1.0
-    reached = bound_box(boxes[0], o, start)
+    boxes[0, 4], boxes[0, 5] = np.inf, _UNKNOWN
     while True:
-        top = boxes[:count, 4].argmax()
+        top = 0
+        for i in range(count):
+            top = i if boxes[i, 4] > boxes[top, 4] else top
+        if boxes[top, 5] == _UNKNOWN:  # at one place: numba would compile it at each
+            reached = max(reached, bound_box(boxes[top], o, start))
+            continue
         value, enough = boxes[top, 4], max(target, reached + slack)
         if value <= max(enough, narrow) or count > MOST_HALVED:
             return max(narrow, value)
@@ -83,8 +89,8 @@ def certify_row(
         if high - low <= least:
             narrow, boxes[top, 4] = max(narrow, value), -np.inf
             continue
-        boxes[count] = boxes[top]
+        boxes[top, 4], boxes[top, 5] = np.inf, _UNKNOWN
+        for i in range(6):
+            boxes[count, i] = boxes[top, i]
         boxes[top, axis + 1] = boxes[count, axis] = (low + high) / 2
-        for i in (top, count):
-            reached = max(reached, bound_box(boxes[i], o, start))
         count += 1

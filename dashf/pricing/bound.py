@@ -17,7 +17,6 @@ from dashf.common.arrays import Array
 from dashf.common.clock import ENDLESS, Clock, OutOfTime
 from dashf.pair.coefficients import (
     layer_parts,
-    local_frequency,
     make_pairs,
     part_edges,
     score_constants,
@@ -66,33 +65,29 @@ class Problem:
         pairs, k = make_pairs(flat, objective), score_constants(objective)
         S, N, M = pairs.local.shape
 
-        def spread(value: Array) -> Array:
-            full = np.broadcast_to(value, (S, N, M, PARTS))
-            return full.reshape(S, N, M * PARTS)
-
         low, high = pairs.phi_min[..., None], pairs.phi_max[..., None]
         edges = part_edges(low, high, PARTS)
         begins, ends = edges[..., :-1], edges[..., 1:]
         if whole and flat.layers is not None:
             layers = np.broadcast_to(flat.layers[..., None], pairs.phi_min.shape)
             begins, ends = layer_parts(pairs.phi_min, pairs.phi_max, layers)
-        allowed = np.ones((S, N, M * PARTS), dtype=bool)
+        allowed = (high > low) | (np.arange(PARTS) == 0)
         capacity = np.ones((S, M, 2))
         if (flat.max_users < N).any():
             slots = np.minimum(flat.max_users, N)
             capacity = np.concatenate([capacity, slots[..., None]], axis=-1)
-            allowed &= np.repeat(slots > 0, PARTS, axis=-1)[:, None]
-        allowed &= spread((high > low) | (np.arange(PARTS) == 0))
+            allowed &= (slots > 0)[:, None, :, None]
         table = np.empty((S, N, M, PARTS, 12))
         table[..., 0], table[..., 1] = begins, ends
         for i, value in enumerate(pairs.arrays()):
             table[..., 2 + i] = value[..., None]
-        server = np.arange(M * PARTS) // PARTS
+        server = np.empty((S, N, M * PARTS), dtype=np.int64)
+        server[:] = np.arange(M * PARTS) // PARTS
         options = Options(
             table=table.reshape(S, N, M * PARTS, 12),
-            server=np.broadcast_to(server, allowed.shape).copy(),
-            allowed=allowed,
-            least_cost=spread(pairs.least_cost()[..., None]),
+            server=server,
+            allowed=allowed.reshape(server.shape),
+            least_cost=np.repeat(pairs.least_cost(), PARTS, axis=-1),
             clock=clock,
             capacity=capacity,
         )
@@ -102,7 +97,7 @@ class Problem:
             batch_shape=batch,
             options=options,
             constants=k,
-            user_frequency_hz=local_frequency(flat, objective),
+            user_frequency_hz=pairs.user_frequency_hz,
         )
 
     def first_ratio(self) -> Array:
@@ -122,7 +117,7 @@ class Problem:
         """
         clock = self.options.clock
         try:
-            limited = dataclasses.replace(self.options, clock=clock.part(0.5))
+            limited = self.until(clock.part(0.5)).options
             prices = search_prices(limited, self.constants, ratio)
             value, ratio = self.certify(prices, tolerance)
         except OutOfTime:
@@ -163,6 +158,13 @@ class Problem:
             time_s=self.options.clock.passed_s,
             out_of_time=True,
         )
+
+    def until(self, clock: Clock) -> Problem:
+        """Returns the problem with another clock."""
+        if clock is self.options.clock:
+            return self
+        options = dataclasses.replace(self.options, clock=clock)
+        return dataclasses.replace(self, options=options)
 
     def row(self, index: int) -> Problem:
         """Returns the problem of one scenario of the batch, S = 1."""

@@ -219,13 +219,14 @@ class Search:
         rows, start = np.zeros(len(index), dtype=int), prices.take(index, 2)
         what = self.problem, rows, option[index]
         given = options.take(index)
-        allocation, scr, found = share_options(*what, start=start, options=given)
+        allocation, outcome, found = share_options(*what, start=start, options=given)
         if self.layers is not None:
             many, o = self.problem.scenario[rows], self.problem.objective
-            phi = whole_split(many, allocation, o, scr)
-            allocation, scr, _ = share_options(
+            phi = whole_split(many, allocation, o, outcome.scr)
+            allocation, outcome, _ = share_options(
                 *what, start=found, phi=phi, options=given
             )
+        scr = outcome.scr
         best = int(scr.argmax())
         if scr[best] > self.scr:
             self.scr, self.allocation = float(scr[best]), allocation[best]

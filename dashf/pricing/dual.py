@@ -9,7 +9,6 @@ the two are still apart, a limited branch and bound brings them together.
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import Any
 
 import numpy as np
@@ -75,28 +74,13 @@ def solve_dual(
     search = PricedSearch(s, check_objective(objective), clock, tolerance=tolerance)
     search.improve(clock, rounds=rounds, candidates=candidates)
     search.branch(nodes, _NODES_FOR_DECISION)
-    ends = Allocation.stack([z for _, z, _, _ in search.history])
-    many, o = s.repeat(len(search.history)), search.problem.objective
-    outcome = evaluate(many, ends, o, check=False)
-    surplus = (outcome.scr - search.bound.ratio) * outcome.cost.sum(axis=-1)
-    rows = tuple(
-        Iteration(
-            block=block,
-            scr=float(outcome.scr[i]),
-            ratio=float(search.bound.ratio),
-            surplus=float(surplus[i]),
-            moves=int(moves[0]),
-            time_s=at_s - clock.start,
-        )
-        for i, (block, _, moves, at_s) in enumerate(search.history)
-    )
     return SolveResult(
         status=search.statuses()[()],
         scenario=s,
-        allocation=search.best.allocation()[0],
+        allocation=search.best.row(0).map(np.copy),
         scr=float(search.best.scr[0]),
-        history=rows,
-        iterations=len(rows) - 1,
+        history=tuple(search.history),
+        iterations=len(search.history) - 1,
         build_time_s=0.0,
         solve_time_s=clock.passed_s,
         bound=search.bound,
@@ -228,23 +212,29 @@ class PricedSearch:
         self.problem = Problem.of(check_scenario(scenario), objective, clock)
         self.best = Best(self.problem)
         self.bound, self.prices = self.problem.bound(self.tolerance, self.best.scr)
-        #: Of the first scenario: stage, its allocation, moves [S], when.
-        self.history: list[tuple[str, Allocation, Array, float]] = []
+        self.history: list[Iteration] = []  # of the first scenario
         self.limited = np.zeros(len(self.best.scr), dtype=bool)  # by `rounds`
         self._record("start")
 
-    def _record(self, block: str, moves: Array | None = None) -> None:
-        none = np.zeros(len(self.best.scr), dtype=int)
-        moves = none if moves is None else moves
-        self.history.append((block, self.best.row(0), moves, time.perf_counter()))
+    def _record(self, block: str, moves: int = 0) -> None:
+        scr, ratio = float(self.best.scr[0]), float(np.reshape(self.bound.ratio, -1)[0])
+        self.history.append(
+            Iteration(
+                block=block,
+                scr=scr,
+                ratio=ratio,
+                surplus=(scr - ratio) * self.best.cost(0),
+                moves=moves,
+                time_s=self.clock.passed_s,
+            )
+        )
 
     def improve(self, clock: Clock, *, rounds: int = 4, candidates: int = 6) -> None:
         """Rounds the fractional choice, then makes single moves and polishes."""
         if self.prices is None:
             return
         problem = self.problem
-        limited = dataclasses.replace(problem.options, clock=clock)
-        self.problem = self.best.problem = dataclasses.replace(problem, options=limited)
+        self.problem = self.best.problem = problem.until(clock)
         try:
             self._improve(rounds, candidates)
         except OutOfTime:
@@ -260,7 +250,7 @@ class PricedSearch:
         self._record("rounding")
         value = np.reshape(self.bound.value, -1)
         open_rows = np.flatnonzero(value > best.scr * (1 + self.tolerance))
-        tried: set[bytes] = set()
+        tried: set[tuple[int, bytes]] = set()
         for _ in range(rounds):
             if not len(open_rows):
                 break
@@ -273,7 +263,7 @@ class PricedSearch:
                 break
             best.offer(rows, option, prices)
             gained = best.scr > before * (1 + _GAIN)
-            self._record("move", gained.astype(int))
+            self._record("move", int(gained[0]))
             closed = value <= best.scr * (1 + self.tolerance)
             open_rows = np.flatnonzero(gained & ~closed)
         self.limited[open_rows] = True
@@ -286,8 +276,8 @@ class PricedSearch:
         z, scr = with_whole_layers(s, self.problem.objective, before, clock=clock)
         for row in range(len(scr)):
             self.best.put(row, z[row], float(scr[row]))
-        moved = (z.association != before.association).any(axis=-1).sum(axis=-1)
-        self._record("layers", moved)
+        moved = (z.association[0] != before.association[0]).any(axis=-1).sum()
+        self._record("layers", int(moved))
 
     def whole(self) -> Problem:
         """Returns the problem with ranges of φ cut between whole layers, if any."""

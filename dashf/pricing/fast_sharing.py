@@ -21,7 +21,7 @@ import numpy as np
 from dashf.common.arrays import Array, Indices
 from dashf.common.capacity import fit_capacity
 from dashf.pair.backend import in_parallel
-from dashf.pair.coefficients import local_frequency, make_pairs, score_constants
+from dashf.pair.coefficients import make_pairs, score_constants
 from dashf.pair.jit import compiled
 from dashf.pair.loops import priced
 from dashf.pair.shares import quality_of
@@ -72,8 +72,9 @@ def share_fast(
     def own(per_server: Array) -> Array:  # [S, M] → [S, N]
         return np.take_along_axis(per_server, server, axis=-1)
 
-    pairs = np.stack(make_pairs(s, objective).arrays(), axis=-1)
-    mine = np.take_along_axis(pairs, server[..., None, None], axis=-2)[..., 0, :]
+    pairs = make_pairs(s, objective)
+    costs = np.stack(pairs.arrays(), axis=-1)
+    mine = np.take_along_axis(costs, server[..., None, None], axis=-2)[..., 0, :]
     table = np.concatenate([np.stack([low, high], axis=-1), mine], axis=-1)
     if ratio is None:
         y = evaluate(s, average_allocation(s, x), objective, check=False).scr
@@ -93,7 +94,7 @@ def share_fast(
             local_fraction=phi,
             transmit_power_w=power * s.transmit_power_max_w,
             bandwidth_hz=band * own(s.bandwidth_max_hz),
-            user_frequency_hz=local_frequency(s, objective),
+            user_frequency_hz=pairs.user_frequency_hz,
             server_frequency_hz=compute * own(s.server_frequency_max_hz),
         ),
     )

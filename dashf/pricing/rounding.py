@@ -7,6 +7,8 @@ decide: no relaxation, no CVXPY. All candidates of a batch are one solve.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dashf.common.arrays import Array, Indices
@@ -18,7 +20,7 @@ from dashf.pricing.fast_sharing import share_fast
 from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import mixed
 from dashf.rules import average_allocation, strongest_channel
-from mec_llm_env import Allocation, evaluate
+from mec_llm_env import Allocation, Outcome, evaluate
 from mec_llm_env.assignment import round_assignment
 
 
@@ -30,7 +32,7 @@ def share_options(
     start: Prices | None = None,
     phi: Array | None = None,
     options: Options | None = None,
-) -> tuple[Allocation, Array, Prices]:
+) -> tuple[Allocation, Outcome, Prices]:
     """Shares resources where each user has one option.
 
     Args:
@@ -42,10 +44,10 @@ def share_options(
         options: of the problem, or of C candidates in place of it.
 
     Returns:
-        allocation [C], SCR [C] and prices [C].
+        allocation [C], its outcome [C] and prices [C].
     """
-    given = options or problem.options
-    row = rows[:, None] if options is None else np.arange(len(rows))[:, None]
+    given, each = options or problem.options, np.arange(len(rows))[:, None]
+    row = rows[:, None] if options is None else each
     own = row, np.arange(option.shape[1])[None, :], option
     table = given.table[own][..., None, :]
     if phi is not None:
@@ -62,7 +64,7 @@ def share_options(
     s, server = problem.scenario[rows], single.server[..., 0]
 
     def at_server(value: Array) -> Array:
-        return np.take_along_axis(value, server, axis=1)
+        return value[each, server]
 
     allocation = fit_capacity(
         s,
@@ -75,8 +77,7 @@ def share_options(
             server_frequency_hz=answer.compute * at_server(s.server_frequency_max_hz),
         ),
     )
-    scr = evaluate(s, allocation, problem.objective, check=False).scr
-    return allocation, scr, prices
+    return allocation, evaluate(s, allocation, problem.objective, check=False), prices
 
 
 def polish(
@@ -102,9 +103,11 @@ def polish(
         low, high = s.local_fraction_min, s.local_fraction_max
         phi = best.local_fraction + step * (wanted - best.local_fraction)
         phi = np.clip(phi, low, high)
-        found, value, start = share_options(problem, rows, option, start=start, phi=phi)
-        better = value > scr
-        scr = np.where(better, value, scr)
+        found, outcome, start = share_options(
+            problem, rows, option, start=start, phi=phi
+        )
+        better = outcome.scr > scr
+        scr = np.where(better, outcome.scr, scr)
         best = Allocation.where(better, found, best)
     return best, scr
 
@@ -121,7 +124,8 @@ class Best:
         first = (
             share_fast(s, problem.objective, x) if hurry else average_allocation(s, x)
         )
-        self.scr = evaluate(s, first, problem.objective, check=False).scr
+        outcome = evaluate(s, first, problem.objective, check=False)
+        self.scr, self._cost = outcome.scr, outcome.cost.sum(axis=-1)
         self.limit = np.zeros(len(self.scr))  # of the SCR with the options it has
         self.option = first.server * PARTS
         self._allocations = [first[i] for i in range(len(self.scr))]
@@ -129,17 +133,19 @@ class Best:
     def put(self, row: int, allocation: Allocation, scr: float) -> None:
         """Sets the allocation of a scenario, found by branch and bound."""
         self._allocations[row], self.scr[row], self.limit[row] = allocation, scr, 0.0
+        self._cost[row] = np.nan
 
     def offer(self, rows: Indices, option: Indices, prices: Prices) -> None:
         """Shares resources for candidates and keeps what is better."""
         start = prices.take(rows, 2)
-        allocation, scr, found = share_options(self.problem, rows, option, start=start)
+        found, outcome, cleared = share_options(self.problem, rows, option, start=start)
+        scr, cost = outcome.scr, outcome.cost.sum(axis=-1)
         for i in np.argsort(scr, kind="stable"):
             row = rows[i]
             if scr[i] > self.scr[row]:
                 self.scr[row], self.option[row] = scr[i], option[i]
-                self.limit[row] = found.ratio[i]
-                self._allocations[row] = allocation[int(i)]
+                self.limit[row], self._cost[row] = cleared.ratio[i], cost[i]
+                self._allocations[row] = found[int(i)]
 
     def polish(self, prices: Prices, passes: int = 12) -> None:
         """Polishes those whose SCR is below what the prices of their options allow."""
@@ -155,13 +161,21 @@ class Best:
             prices.take(rows, 2),
             passes=passes,
         )
-        self.scr[rows] = scr
+        self.scr[rows], self._cost[rows] = scr, np.nan
         for i, row in enumerate(rows):
             self._allocations[row] = found[i]
 
     def row(self, index: int) -> Allocation:
         """Returns the best allocation of a scenario."""
         return self._allocations[index]
+
+    def cost(self, row: int) -> float:
+        """Returns the total cost of the best allocation of a scenario."""
+        if np.isnan(self._cost[row]):  # put or polished
+            s, z = self.problem.scenario[row], self._allocations[row]
+            outcome = evaluate(s, z, self.problem.objective, check=False)
+            self._cost[row] = outcome.cost.sum()
+        return float(self._cost[row])
 
     def allocation(self) -> Allocation:
         """Returns the best allocations, batch shape [S]."""
@@ -224,7 +238,7 @@ def best_moves(
     best: Best,
     open_rows: Indices,
     count: int,
-    tried: set[bytes],
+    tried: set[tuple[int, bytes]],
 ) -> tuple[Indices, Indices]:
     """Returns the single moves that lose least at the prices, not tried before.
 
@@ -243,9 +257,9 @@ def best_moves(
         loss = benefit[users, current][:, None] - benefit
         loss[users, current] = np.inf
         taken = 0
-        for index in np.argsort(loss, axis=None, kind="stable")[: 8 * count]:
-            user, option = np.unravel_index(index, loss.shape)
-            if not np.isfinite(loss[user, option]):
+        order = np.argsort(loss, axis=None, kind="stable")[: 8 * count]
+        for user, option in zip(*divmod(order, n_options), strict=True):
+            if not math.isfinite(loss[user, option]):
                 break
             moved = current.copy()
             moved[user] = option
@@ -259,7 +273,7 @@ def best_moves(
                 moved[inside[swaps.argmin()]] = current[user]
                 if not _fits(problem.options, row, moved):
                     continue
-            key = np.append(np.sort(kinds * n_options + moved), row).tobytes()
+            key = int(row), np.sort(kinds * n_options + moved).tobytes()
             if key in tried:
                 continue
             tried.add(key)

@@ -133,7 +133,7 @@ def _with_two_options(problem: Problem, phi: Array, allowed: Array | None) -> Pr
 
 def _move(problem: Problem, prices: Prices, best: Best) -> None:
     """Makes single moves, of a layer or to another server, while that helps."""
-    tried: set[bytes] = set()
+    tried: set[tuple[int, bytes]] = set()
     rows = np.arange(len(best.scr))
     for _ in range(_ROUNDS):
         problem.options.clock.check()

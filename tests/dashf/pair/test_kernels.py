@@ -10,7 +10,7 @@ from dashf.pair.newton import solve_nearby
 from dashf.pair.split import best_split
 from dashf.pair.terms import Bracket, Priced, Score
 from dashf.pricing.fast_sharing import best_phi
-from dashf.pricing.interior_point import longest, solve_symmetric
+from dashf.pricing.interior_step import longest, solve_symmetric
 from mec_llm_env import ObjectiveConfig
 from tests.dashf.extremes import random_objective, random_scenario
 

@@ -31,14 +31,14 @@ def missing(scenario, objective, server, fraction):
     """At most so much is missing of the best SCR for φ, [S]; and the rounds."""
     problem = Problem.of(scenario, objective)
     rows = np.arange(len(server))
-    _, scr, prices = share_options(problem, rows, server * PARTS, phi=fraction)
+    _, outcome, prices = share_options(problem, rows, server * PARTS, phi=fraction)
     here = np.repeat(np.eye(scenario.n_servers)[server] > 0.5, PARTS, axis=-1)
     here &= np.arange(here.shape[-1]) % PARTS == 0
     table = problem.options.table.copy()
     table[..., 0] = table[..., 1] = fraction[..., None]
     options = restrict(dataclasses.replace(problem.options, table=table), here)
     value, _ = problem.certify(prices, 1e-7, options)
-    return value / scr - 1, prices.iterations
+    return value / outcome.scr - 1, prices.iterations
 
 
 @pytest.mark.parametrize("preset", ["tiny-4x2", "paper-10x2"])
@@ -84,7 +84,7 @@ def test_a_batch_is_its_members():
     _, together, prices = share_options(problem, rows, server * PARTS)
     for i in range(6):
         _, alone, _ = share_options(problem, rows[i : i + 1], server[i : i + 1] * PARTS)
-        assert alone[0] == pytest.approx(together[i], rel=1e-9)
+        assert alone.scr[0] == pytest.approx(together.scr[i], rel=1e-9)
     assert len(set(prices.iterations)) > 1
 
 
@@ -99,4 +99,4 @@ def test_rounds_end_at_the_limit_with_the_closest_prices(monkeypatch):
     assert (prices.iterations == 2).all()
     monkeypatch.undo()
     _, late, _ = share_options(problem, np.arange(3), option)
-    assert (early < late).all()
+    assert (early.scr < late.scr).all()

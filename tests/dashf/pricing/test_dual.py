@@ -11,6 +11,7 @@ from mec_llm_env import (
     sample_scenario,
     violations,
 )
+from tests.dashf.extremes import random_configuration, with_layers
 from tests.dashf.searches import local_search
 
 DEFAULT = ObjectiveConfig()
@@ -30,6 +31,22 @@ def test_the_result_is_that_of_evaluate_and_feasible():
         row.scr for row in result.history
     )
     assert result.scr <= bound.value
+
+
+@pytest.mark.parametrize("layers", [False, True])
+def test_the_history_ends_with_the_answer(layers):
+    for seed in range(12):
+        s, objective = random_configuration(seed)
+        s = with_layers(s, np.random.default_rng(seed)) if layers else s
+        result = solve_dual(s, objective, nodes=20)
+        last, outcome = result.history[-1], evaluate(s, result.allocation, objective)
+        expected = (outcome.scr - result.bound.ratio) * outcome.cost.sum()
+        assert last.scr == result.scr == pytest.approx(outcome.scr, rel=1e-12)
+        assert last.ratio == result.bound.ratio
+        assert last.surplus == pytest.approx(expected, rel=1e-9)
+        stages = {row.block for row in result.history}
+        assert {"start", "rounding", "polish"} <= stages
+        assert ("layers" in stages) == layers
 
 
 def test_a_batch_finds_what_its_members_find():
