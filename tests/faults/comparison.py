@@ -11,6 +11,7 @@ What is wrong is printed, a line each, and the last line counts the crashes.
 from __future__ import annotations
 
 import argparse
+import csv
 import functools
 import itertools
 import os
@@ -46,6 +47,12 @@ def compare(output: Path) -> None:
             time.sleep(0.5)
 
 
+def figures(output: Path) -> list[list[str]]:
+    """Returns what was measured, without the names of runs: these are paths."""
+    with (output / "instances.csv").open(newline="") as file:
+        return [[agent, *row] for agent, _, *row in csv.reader(file)]
+
+
 class Crashes:
     """Counts crashes, and what was wrong after them."""
 
@@ -57,7 +64,7 @@ class Crashes:
         # No file operation, and seconds each time.
         plan._settings = functools.cache(plan._settings)
         compare(folder / "whole")  # here: forks have what it loads and compiles
-        self._instances = (folder / "whole" / "instances.csv").read_text()
+        self._figures = figures(folder / "whole")
 
     def in_training(self, first: int) -> Path:
         """Crashes at every `step`-th operation until the runs are trained.
@@ -103,7 +110,7 @@ class Crashes:
         names = {os.fspath(path.relative_to(output)) for path in output.rglob("*")}
         if not names >= WRITTEN:
             self.wrong.append(f"{where}: files are missing")
-        elif (output / "instances.csv").read_text() != self._instances:
+        elif figures(output) != self._figures:
             self.wrong.append(f"{where}: other results")
         hidden = {name for name in names if Path(name).name.startswith(".")}
         if any(Path(name).name != LOCK for name in hidden):
