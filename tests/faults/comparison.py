@@ -18,14 +18,13 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from agents.storage.folders import LOCK
 from experiments import compare_agents
-from experiments.comparison import output, plan
+from experiments.comparison import plan
 from tests.faults.injection import CRASHED, DONE, run_apart, run_watched
 
 WORDS = ["--agents", "apg", "--quick", "--seeds", "1", "--preset", "tiny-4x2"]
@@ -35,12 +34,12 @@ WRITTEN = {"results.md", "comparison.csv", "instances.csv", "efficiency.csv"}
 _PATIENCE_S = 300
 
 
-def compare(folder: Path) -> None:
+def compare(output: Path) -> None:
     """Begins a comparison, or goes on with it."""
     until = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            assert compare_agents.main([*WORDS, "--output", str(folder)]) == 0
+            assert compare_agents.main([*WORDS, "--output", str(output)]) == 0
             return
         except SystemExit:  # a run that was left behind has not ended yet
             if time.monotonic() > until:
@@ -48,24 +47,10 @@ def compare(folder: Path) -> None:
             time.sleep(0.5)
 
 
-def measured(folder: Path) -> list[list[str]]:
+def figures(output: Path) -> list[list[str]]:
     """Returns what was measured, without the names of runs: these are paths."""
-    with (folder / "instances.csv").open(newline="") as file:
+    with (output / "instances.csv").open(newline="") as file:
         return [[agent, *row] for agent, _, *row in csv.reader(file)]
-
-
-def drawn_once(
-    draw: Callable[..., dict[str, bytes]],
-) -> Callable[..., dict[str, bytes]]:
-    """Returns a function that draws the first time alone."""
-    figures: dict[str, bytes] = {}
-
-    def drawn(*arguments: object) -> dict[str, bytes]:
-        if not figures:
-            figures.update(draw(*arguments))
-        return figures
-
-    return drawn
 
 
 class Crashes:
@@ -76,11 +61,10 @@ class Crashes:
         self.count = 0
         self.wrong: list[str] = []
         torch.set_num_threads(1)
-        # Neither changes a file, and both take seconds each time.
+        # No file operation, and seconds each time.
         plan._settings = functools.cache(plan._settings)
-        output.draw_all = drawn_once(output.draw_all)
         compare(folder / "whole")  # here: forks have what it loads and compiles
-        self._figures = measured(folder / "whole")
+        self._figures = figures(folder / "whole")
 
     def in_training(self, first: int) -> Path:
         """Crashes at every `step`-th operation until the runs are trained.
@@ -88,17 +72,17 @@ class Crashes:
         Returns:
             A copy of what the last crash has left: trained runs, not yet measured.
         """
-        crashed, trained = self._folder / "crashed", self._folder / "trained"
+        output, trained = self._folder / "crashed", self._folder / "trained"
         for at in itertools.count(first, self._step):
-            shutil.rmtree(crashed, ignore_errors=True)
-            status = run_apart(lambda: compare(crashed), crashed, at)
+            shutil.rmtree(output, ignore_errors=True)
+            status = run_apart(lambda: compare(output), output, at)
             if status != CRASHED:
                 self.wrong.append(f"operation {at}: ended with {status}")
-            if any(crashed.glob("runs/*/*/*/model.*")):
-                shutil.copytree(crashed, trained)
-                self._finish(f"operation {at}", crashed)
+            if any(output.glob("runs/*/*/*/model.*")):
+                shutil.copytree(output, trained)
+                self._finish(f"operation {at}", output)
                 break
-            self._finish(f"operation {at}", crashed)
+            self._finish(f"operation {at}", output)
         return trained
 
     def in_measuring(self, first: int, trained: Path) -> None:
@@ -117,16 +101,16 @@ class Crashes:
             self._finish(f"trained, operation {state.name}", state)
             shutil.rmtree(state)
 
-    def _finish(self, where: str, folder: Path) -> None:
+    def _finish(self, where: str, output: Path) -> None:
         """Goes on after a crash, and notes what is wrong then."""
         self.count += 1
-        if run_apart(lambda: compare(folder), folder, None) != DONE:
+        if run_apart(lambda: compare(output), output, None) != DONE:
             self.wrong.append(f"{where}: not finished")
             return
-        names = {os.fspath(path.relative_to(folder)) for path in folder.rglob("*")}
+        names = {os.fspath(path.relative_to(output)) for path in output.rglob("*")}
         if not names >= WRITTEN:
             self.wrong.append(f"{where}: files are missing")
-        elif measured(folder) != self._figures:
+        elif figures(output) != self._figures:
             self.wrong.append(f"{where}: other results")
         hidden = {name for name in names if Path(name).name.startswith(".")}
         if any(Path(name).name != LOCK for name in hidden):
