@@ -33,9 +33,10 @@ from agents.console.command_line import (
 from agents.console.display import Display
 from agents.console.terminal import run_script
 from agents.evaluation.figure_options import add_figure_options
+from agents.storage.folders import remove_hidden
 from agents.training.validation import LARGEST_BOUNDED
 from experiments.comparison.document import check_page
-from experiments.comparison.measuring import measure_all
+from experiments.comparison.measuring import MEASUREMENTS, measure_all
 from experiments.comparison.output import write_outputs
 from experiments.comparison.plan import PLAN, QUICK, ROOT, Entry, make_entries
 from experiments.comparison.runs import make_runs
@@ -137,7 +138,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
 @contextmanager
 def _locked(output: Path) -> Iterator[int]:
-    """Creates and locks the folder.
+    """Creates and locks the folder, and removes what a killed comparison has left.
 
     The runs inherit the file descriptor, so that the folder stays locked until this
     process and all of them have ended.
@@ -155,6 +156,8 @@ def _locked(output: Path) -> Iterator[int]:
             "left behind. Wait for them, stop them, or give another --output."
         ) from None
     else:
+        for folder in (output, output / MEASUREMENTS):
+            remove_hidden(folder)
         yield lock
     finally:
         os.close(lock)

@@ -142,12 +142,13 @@ def test_no_worker_outlives_its_parent(number: int, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("block", range(4))
 def test_no_worker_outlives_its_parent_whenever_that_ends(
-    number: int, tmp_path: Path
+    block: int, number: int, tmp_path: Path
 ) -> None:
     """While libraries load, workers start, or all is at work."""
-    rng, most = random.Random(number), 0
-    for _ in range(20):
+    rng, most = random.Random(4 * number + block), 0
+    for _ in range(5):
         words = ("--agents", "dashf", "gucro", "--instances", "100", "--no-bound")
         process = start(tmp_path, "evaluate.py", *words, "--jobs", "2")
         workers: set[int] = set()
@@ -178,12 +179,15 @@ def assert_nothing_is_left(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("episodes", [False, True])
-def test_of_two_that_resume_a_run_one_goes_on(episodes: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", range(4))
+def test_of_two_that_resume_a_run_one_goes_on(
+    block: int, episodes: bool, tmp_path: Path
+) -> None:
     words, name, rows = WORDS, RUN, 8192
     if episodes:
         words = [*WORDS, "--preset", "mobile-10x2", *SMALL_EPISODES]
         name, rows = RUN.with_name("MecLlmMobile-v0_1"), 8192 // 2
-    for pair in range(20):
+    for pair in range(5 * block, 5 * block + 5):
         folder = tmp_path / str(pair)
         folder.mkdir()
         process = start(folder, "train.py", *words)

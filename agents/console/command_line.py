@@ -42,6 +42,8 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         """Ends the program with exit status 2."""
+        if "not allowed with argument" in message:  # argparse names no remedy
+            message += ". Leave one of them out."
         self.exit(2, f"{one_line(self.prog, message)}\n")
 
 

@@ -32,6 +32,7 @@ from mec_llm_env.files import Arrays
 from mec_llm_env.task import Task
 
 SEED = 0  # of random agents and of the bootstrap
+MEASUREMENTS = "measurements"  # the folder of their files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +72,7 @@ def measure_all(
         scenario, task.config.objective, arguments.get("preset"), workers=workers
     ).value
     subjects = _subjects(runs)
-    folder = output / "measurements"
+    folder = output / MEASUREMENTS
     measured: dict[str, list[tuple[str, Measurement]]] = {}
     for i, subject in enumerate(subjects):
         path = folder / f"{subject.file}_{_fingerprint(subject, task, instances)}.npz"

@@ -63,9 +63,11 @@ def compared(tmp_path_factory):
     assert "what is done is kept" in printed
     assert "Go on with: python -m experiments.compare_agents --agents apg" in printed
     assert not (folder / "out" / "results.md").exists()
+    (folder / "out" / ".results.md.killed").write_text("while it was written")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert compare_agents.main(words) == 0
+    assert {path.name for path in (folder / "out").glob(".*")} == {".lock"}
     return folder
 
 

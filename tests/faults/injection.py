@@ -84,9 +84,25 @@ def run_apart(action: Callable[[], None], root: Path, crash_at: int | None) -> i
             os._exit(CRASHED)
         count += 1
 
+    return run_watched(action, root, None if crash_at is None else seen)
+
+
+def run_watched(
+    action: Callable[[], None], root: Path, seen: Callable[[str], None] | None
+) -> int:
+    """Runs an action in a forked process, which calls back before each operation.
+
+    Args:
+        action: what is done.
+        root: folder whose operations count.
+        seen: called there; None: nothing is.
+
+    Returns:
+        What it ended with.
+    """
     child = os.fork()
     if child == 0:
-        if crash_at is not None:
+        if seen is not None:
             operations_under(root, seen)
         _end(action)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
