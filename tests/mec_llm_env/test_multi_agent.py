@@ -141,7 +141,7 @@ def test_what_users_and_servers_see(users: int, servers: int) -> None:
     np.testing.assert_array_equal(env.state(), everything)
 
 
-REWARDS = [
+REWARDS: list[dict[str, Any]] = [
     {},
     {"slot_reward": "slot"},
     {"slot_reward": "surplus", "surplus_ratio": 90.0, "surplus_cost": 0.3},
