@@ -48,14 +48,20 @@ __all__ = [
 
 
 def parallel_env(
-    *, agents: str = "users", reward: str = "shared", **kwargs: _typing.Any
+    env_id: str = "MecLlm-v0",
+    *,
+    agents: str = "users",
+    reward: str = "shared",
+    slot_reward: str | None = None,
+    **kwargs: _typing.Any,
 ) -> "MecLlmParallelEnv":
-    """Makes `MecLlm-v0` as a PettingZoo `ParallelEnv`; needs the extra `pettingzoo`.
+    """Makes an environment as a PettingZoo `ParallelEnv`; extra `pettingzoo`.
 
     All agents act at once, on one scenario. Together their actions are one of the
     single-agent environment, which has the outcome: `env.joint_action(actions)`.
 
     Args:
+        env_id: "MecLlm-v0" or "MecLlmMobile-v0".
         agents: "users": an agent `user_n` sees its own token, [M + 9], and each
             server's, with the shares of the other users and of their workload whose
             strongest channel the server is, [M, 9]; it acts with its row of the
@@ -63,10 +69,14 @@ def parallel_env(
             user the gain, the strongest one elsewhere and the other parameters,
             [N, 11]; it acts with a request and five resources for each user,
             [N, 6]: the decoder assigns users by the requests, and resources
-            are those that a user's server gives it.
-        reward: "shared": all get the SCR. "own": each the score of its users over the
-            cost of all, which sums to the SCR.
-        **kwargs: of `MecLlmEnv`; `action_encoding` "box" or, for users,
+            are those that a user's server gives it. In `MecLlmMobile-v0` tokens are
+            longer: users see [2 M + 15] and [M, 14], where a server is that of the
+            users whose state it holds, and servers see [12] and [N, 18].
+        reward: "shared": all get the reward, which is the SCR in `MecLlm-v0`. "own":
+            each what its users add to it: there the score over the cost of all users,
+            and `MobileTask.reward_parts` in `MecLlmMobile-v0`. They sum to it.
+        slot_reward: the reward of `MecLlmMobile-v0`, which is called `reward` in it.
+        **kwargs: of the environment; `action_encoding` "box" or, for users,
             "multi_discrete".
 
     Returns:
@@ -78,7 +88,9 @@ def parallel_env(
     """
     from mec_llm_env.multi_agent import MecLlmParallelEnv
 
-    return MecLlmParallelEnv(agents=agents, reward=reward, **kwargs)
+    return MecLlmParallelEnv(
+        env_id, agents=agents, reward=reward, slot_reward=slot_reward, **kwargs
+    )
 
 
 _KINDS = {

@@ -335,6 +335,12 @@ class Task(DecisionTask):
         """Returns the reward of a decision, `[...]`: its SCR."""
         return outcome.scr
 
+    def reward_parts(
+        self, before: Situation, after: Situation, outcome: Outcome
+    ) -> np.ndarray[Any, Any]:
+        """Returns what each user adds to the reward, `[..., N]`, which is their sum."""
+        return outcome.score / outcome.cost.sum(axis=-1, keepdims=True)
+
     def given(
         self, options: Mapping[str, Any] | None, num_envs: int | None = None
     ) -> Scenario | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 
 #: What is not sent of this checkout; the rest goes to each node once.
 LEFT_OUT = (".*", "__pycache__", "docs", "tests", "runs", "results", "bank_work")
+
+ANSWER_S = 10.0  # how long an address may take
 
 #: Errors of Ray that are none of the work's own.
 LOST = (
@@ -46,6 +49,7 @@ def connect(address: str | None = None) -> None:
     """
     if ray.is_initialized():
         return
+    _check_that_it_answers(address or os.environ.get("RAY_ADDRESS", ""))
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tells nobody
     try:
@@ -58,6 +62,21 @@ def connect(address: str | None = None) -> None:
     except ValueError as error:  # no address
         raise ValueError(f"--ray-address {address}: {error}") from None
     except (ConnectionError, RuntimeError) as error:
+        raise OSError(f"no Ray cluster answers at {address}: {error}") from None
+
+
+def _check_that_it_answers(address: str) -> None:
+    """Refuses an address that nobody listens at, for which Ray waits many minutes.
+
+    Raises:
+        OSError: nobody listens at its host and port.
+    """
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or "/" in host:
+        return  # "auto", "local", a client's ray://…: Ray knows what they are
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_S).close()
+    except (OSError, OverflowError) as error:
         raise OSError(f"no Ray cluster answers at {address}: {error}") from None
 
 

@@ -179,6 +179,25 @@ class MobileTask(DecisionTask):
             return surplus / (self.episode_length * self.surplus_cost)
         return after.seen.scr - before.seen.scr
 
+    def reward_parts(
+        self, before: MobileSituation, after: MobileSituation, outcome: Outcome
+    ) -> Array:
+        """Returns what each user adds to the reward, `[..., N]`, which is their sum.
+
+        To the SCR's change it is the score, less what its cost takes of the SCR so far,
+        over the cost of the episode with this slot.
+        """
+        score, cost = outcome.score, outcome.cost
+        if self.reward_kind == "slot":
+            return score / cost.sum(axis=-1, keepdims=True)
+        if self.reward_kind == "surplus":
+            assert self.surplus_ratio is not None
+            assert self.surplus_cost is not None
+            slots = self.episode_length * self.surplus_cost * score.shape[-1]
+            return (score - self.surplus_ratio * cost) / slots
+        so_far, total = before.seen.scr[..., None], after.seen.cost[..., None]
+        return (score - so_far * cost) / total
+
     def figures(
         self,
         before: MobileSituation,

@@ -141,6 +141,119 @@ def test_what_users_and_servers_see(users: int, servers: int) -> None:
     np.testing.assert_array_equal(env.state(), everything)
 
 
+REWARDS: list[dict[str, Any]] = [
+    {},
+    {"slot_reward": "slot"},
+    {"slot_reward": "surplus", "surplus_ratio": 90.0, "surplus_cost": 0.3},
+]
+
+
+@pytest.mark.parametrize(("agents", "encoding"), KINDS)
+@pytest.mark.parametrize("reward", ["shared", "own"])
+def test_pettingzoo_s_own_tests_with_users_that_move(
+    agents: str, encoding: str, reward: str
+) -> None:
+    def make() -> Any:
+        return parallel_env(
+            "MecLlmMobile-v0",
+            agents=agents,
+            reward=reward,
+            action_encoding=encoding,
+            overrides={"users": 4, "mobility.slots": 5},
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        zoo.parallel_api_test(make(), num_cycles=20)
+        zoo.parallel_seed_test(make, num_cycles=8)
+
+
+@pytest.mark.parametrize(("agents", "encoding"), KINDS)
+@pytest.mark.parametrize("seed", range(6))
+def test_moving_users_have_the_single_agent_s_outcome(
+    agents: str, encoding: str, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    n, m = int(rng.integers(1, 9)), int(rng.integers(1, 6))
+    kwargs: dict[str, Any] = {
+        "overrides": {"users": n, "servers": m, "mobility.slots": 4},
+        "action_encoding": encoding,
+    }
+    several = {**kwargs, **REWARDS[seed % 3], "agents": agents}
+    shared = parallel_env("MecLlmMobile-v0", **several)
+    own = parallel_env("MecLlmMobile-v0", reward="own", **several)
+    renamed = {k.removeprefix("slot_"): v for k, v in REWARDS[seed % 3].items()}
+    single = gym.make("MecLlmMobile-v0", **kwargs, **renamed).unwrapped
+    for env in (own, single):
+        env.reset(seed=seed)
+    seen = shared.reset(seed=seed)[0]
+    for space in shared.action_spaces.values():
+        space.seed(int(rng.integers(2**31)))
+    for slot in range(4):
+        for name, row in seen.items():
+            assert shared.observation_space(name).contains(row)
+        actions = {name: shared.action_space(name).sample() for name in shared.agents}
+        before = single.situation.seen  # type: ignore[attr-defined]
+        _, scr, ended, _, info = single.step(shared.joint_action(actions))
+        seen, rewards, ends, _, infos = shared.step(actions)
+        _, parts, *_ = own.step(actions)
+        assert set(rewards.values()) == {scr}
+        tolerance = 1e-12 * max(1.0, float(info["episode_scr"]))
+        assert sum(parts.values()) == pytest.approx(scr, abs=tolerance)
+        assert set(ends.values()) == {ended} == {slot == 3}
+        for each in infos.values():
+            assert each["episode_scr"] == info["episode_scr"]
+        if agents == "users" and seed % 3 == 0:
+            outcome = single.outcome  # type: ignore[attr-defined]
+            last = single.situation.seen  # type: ignore[attr-defined]
+            added = outcome.score - before.scr * outcome.cost
+            assert list(parts.values()) == pytest.approx(added / last.cost, rel=1e-12)
+    assert shared.agents == []
+
+
+def test_what_moving_users_and_servers_see() -> None:
+    """Who holds a state is counted there; a server sees its own column of them."""
+    n, m = 5, 3
+    overrides = {"users": n, "servers": m, "mobility.slots": 9}
+    single = gym.make(
+        "MecLlmMobile-v0", overrides=overrides, observation_encoding="tokens"
+    )
+    env, other = (
+        parallel_env("MecLlmMobile-v0", agents=k, overrides=overrides)
+        for k in ("users", "servers")
+    )
+    tokens, seen = single.reset(seed=1)[0], env.reset(seed=1)[0]
+    other.reset(seed=1)
+    for _ in range(4):
+        actions = {name: env.action_space(name).sample() for name in env.agents}
+        joint = env.joint_action(actions)
+        rows = joint.reshape(n, m + 5)
+        offers = [np.column_stack([rows[:, j], rows[:, m:]]) for j in range(m)]
+        tokens, seen = single.step(joint)[0], env.step(actions)[0]
+        requests = {f"server_{j}": offers[j].ravel() for j in range(m)}
+        seen_by_servers = other.step(requests)[0]
+        scenario = env.env.scenario
+        held = scenario.serving
+        at = np.where(
+            held.any(axis=-1), held.argmax(axis=-1), scenario.channel_gain.argmax(-1)
+        )
+        for i in range(n):
+            row = seen[f"user_{i}"]
+            np.testing.assert_array_equal(row[: 2 * m + 15], tokens["users"][i])
+            around = row[2 * m + 15 :].reshape(m, 14)
+            np.testing.assert_array_equal(around[:, :12], tokens["servers"])
+            others = np.delete(at, i)
+            share = [(others == j).mean() for j in range(m)]
+            assert around[:, 12] == pytest.approx(share, abs=1e-6)
+        for j in range(m):
+            table = seen_by_servers[f"server_{j}"][12:].reshape(n, 18)
+            users = tokens["users"]
+            np.testing.assert_array_equal(table[:, 0], users[:, j])
+            np.testing.assert_array_equal(table[:, 2:11], users[:, m : m + 9])
+            np.testing.assert_array_equal(table[:, 11], users[:, m + 9 + j])
+            np.testing.assert_array_equal(table[:, 12:], users[:, 2 * m + 9 :])
+
+
 def test_misuse_is_named() -> None:
     with pytest.raises(ValueError, match="`agents` must be one of users, servers; got"):
         parallel_env(agents="cells")
@@ -152,6 +265,12 @@ def test_misuse_is_named() -> None:
         parallel_env(agents="servers", action_encoding="multi_discrete")
     with pytest.raises(ValueError, match="`observation_encoding` is 'tokens' with sev"):
         parallel_env(observation_encoding="flat")
+    with pytest.raises(ValueError, match="`env_id` must be one of MecLlm-v0, MecLlmMo"):
+        parallel_env("MecLlm-tiny-v0")
+    with pytest.raises(ValueError, match="`slot_reward` is for 'MecLlmMobile-v0'; got"):
+        parallel_env(slot_reward="slot")
+    with pytest.raises(ValueError, match="`reward` must be one of scr_difference, slo"):
+        parallel_env("MecLlmMobile-v0", slot_reward="own")
     env = parallel_env(preset="tiny-4x2")
     actions = {name: env.action_space(name).sample() for name in env.possible_agents}
     with pytest.raises(ResetNeeded):

@@ -38,7 +38,8 @@ def start(folder, *words):
     return subprocess.Popen(
         [sys.executable, *map(os.fspath, words)],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.fspath(ROOT)},
+        # A cluster of its own, whatever runs here.
+        env=os.environ | {"PYTHONPATH": os.fspath(ROOT), "RAY_ADDRESS": "local"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
