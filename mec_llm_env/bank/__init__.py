@@ -62,7 +62,10 @@ def load_bank(preset: str) -> Bank:
     """
     needed = {"seed", "bound", "scr", "server", *_RESOURCES}
     arrays = bank_arrays("instance bank", preset, bank_presets(), needed)
-    return _from_arrays(preset, arrays)
+    try:
+        return _from_arrays(preset, arrays)
+    except ValueError as error:
+        raise _damaged("instance bank", preset, error) from error
 
 
 def bank_arrays(
@@ -89,10 +92,14 @@ def bank_arrays(
         if missing := needed - set(arrays):
             raise ValueError(f"it has no array {', '.join(sorted(missing))}")
     except ValueError as error:
-        raise ValueError(
-            f"The {what} of {preset!r} is damaged: {error}. Install the package again."
-        ) from error
+        raise _damaged(what, preset, error) from error
     return arrays
+
+
+def _damaged(what: str, preset: str, error: ValueError) -> ValueError:
+    return ValueError(
+        f"The {what} of {preset!r} is damaged: {error}. Install the package again."
+    )
 
 
 def bank_presets() -> tuple[str, ...]:

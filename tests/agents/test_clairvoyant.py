@@ -22,6 +22,7 @@ from agents.problems.instances import (
 from agents.problems.tasks import MOBILE_ENV, make_task
 from agents.registry import make_agent
 from mec_llm_env import MOBILE_PRESETS, MobilityConfig
+from mec_llm_env import bank as scenarios
 from mec_llm_env.mobile import bank as trajectories
 from mec_llm_env.mobile import config as mobile_config
 from mec_llm_env.mobile.bank import load_trajectory_bank, save_trajectory_bank
@@ -94,9 +95,10 @@ def bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     presets = {**MOBILE_PRESETS, "mobile-3x2": small}
     for module in (trajectories, mobile_config):
         monkeypatch.setattr(module, "MOBILE_PRESETS", presets)
-    monkeypatch.setattr(
-        trajectories, "bank_file", lambda preset: tmp_path / f"{preset}.npz"
-    )
+    for module in (trajectories, scenarios):
+        monkeypatch.setattr(
+            module, "bank_file", lambda preset: tmp_path / f"{preset}.npz"
+        )
     seed = TEST_SEED + np.arange(2)
     own = make_task(MOBILE_ENV, preset="mobile-3x2")
     plan = dashf.plan(held_out_instances(own.config, 2), own.config.objective)
