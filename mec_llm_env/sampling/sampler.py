@@ -140,27 +140,10 @@ class ScenarioSampler:
         else:
             x_m, y_m = self.places(*per_user[:2])
             fields["user_position_m"] = namespace(x_m).stack([x_m, y_m], axis=-1)
-        fields["channel_gain"] = self._drawn_gain(x_m, y_m, shadowing, fading, sight)
+        fields["channel_gain"] = self.channel_gain(
+            x_m, y_m, self.shadowing_db(shadowing), fading, sight
+        )
         return Scenario.unchecked(**fields)
-
-    def _drawn_gain(
-        self, x_m: Array, y_m: Array, shadowing: Array, fading: Array, sight: Any
-    ) -> Array:
-        """Returns `channel_gain` from uniforms, made in rows of all pairs.
-
-        JAX has vector instructions for [..., N·M], for [..., N, M] with few servers
-        none.
-        """
-        xp, shape = namespace(x_m), shadowing.shape
-        row = *shape[:-2], shape[-2] * shape[-1]
-
-        def flat(part: Array | None) -> Any:
-            return None if part is None else xp.reshape(part, row)
-
-        mean = self._mean_gain(flat(self._distance_m(x_m, y_m)))
-        shadowing_db = self.shadowing_db(flat(shadowing))
-        gain = self._gain(mean, shadowing_db, flat(fading), flat(sight))
-        return xp.reshape(gain, shape)
 
     def split(self, uniforms: Array) -> tuple[list[Array], Array, Array, Array | None]:
         """Returns the parts of blocks: users', shadowing's, fading's and sight's.
@@ -296,20 +279,14 @@ class ScenarioSampler:
         `sight` are uniforms of line of sight, which is where they are less than its
         probability, and needed where there are such states.
         """
-        return self._gain(self.mean_gain(x_m, y_m), shadowing_db, fading, sight)
-
-    def _gain(
-        self, mean: MeanGain, shadowing_db: Array, fading: Array, sight: Array | None
-    ) -> Array:
-        xp, log_gain = namespace(mean.log_gain), mean.log_gain
+        xp, mean = namespace(x_m), self.mean_gain(x_m, y_m)
+        log_gain = mean.log_gain
         if mean.log_gain_blocked is not None:
             assert sight is not None
             assert mean.sight_probability is not None
             in_sight = sight < mean.sight_probability
             log_gain = xp.where(in_sight, log_gain, mean.log_gain_blocked)
-            std_db = (
-                like(log_gain, std) for std in self.config.radio.shadowing_stds_db
-            )
+            std_db = (like(x_m, std) for std in self.config.radio.shadowing_stds_db)
             shadowing_db = xp.where(in_sight, *std_db) * shadowing_db
         gain = xp.exp(log_gain + shadowing_nepers(shadowing_db))
         if self.config.radio.fading == "rayleigh":  # unit-mean exponential power
@@ -324,19 +301,15 @@ class ScenarioSampler:
 
     def mean_gain(self, x_m: Array, y_m: Array) -> MeanGain:
         """Returns mean gains [..., N, M] of places [..., N], with the antennas'."""
-        return self._mean_gain(self._distance_m(x_m, y_m))
-
-    def _distance_m(self, x_m: Array, y_m: Array) -> Array:
+        layout, radio = self.config.layout, self.config.radio
         xp = namespace(x_m)
         server_x_m, server_y_m = like(x_m, self._constants["server_position_m"].T)
         distance_m = xp.sqrt(  # a tenth of the time of np.hypot
             (x_m[..., None] - server_x_m) ** 2 + (y_m[..., None] - server_y_m) ** 2
         )
-        return xp.maximum(distance_m, self.config.layout.distance_min_m)
-
-    def _mean_gain(self, distance_m: Array) -> MeanGain:
-        radio = self.config.radio
-        mean = radio.law.mean_gain(distance_m, **radio.law_parameters)
+        mean = radio.law.mean_gain(
+            xp.maximum(distance_m, layout.distance_min_m), **radio.law_parameters
+        )
         return mean.raised(NEPER_PER_DB * radio.antenna_gain_db)
 
     def field_limits(self) -> dict[str, Limits]:
