@@ -572,6 +572,7 @@ for a, b in zip(
 """
 
 
+@pytest.mark.slow  # a process that compiles five programs
 def test_two_cores_do_what_one_does() -> None:
     """In a process of its own, as JAX fixes the number of devices at its first use."""
     subprocess.run([sys.executable, "-W", "error", "-c", ON_TWO_CORES], check=True)
