@@ -93,7 +93,7 @@ def find_prices(
         pass
     return PriceSolution(
         ratio=v.now["best_ratio"].copy(),
-        price=v.best_price.reshape(options.capacity.shape),
+        price=v.best_price,
         choice=v.best_choice,
         mixture=v.now["best_mixture"].copy(),
         residual=v.now["best_residual"].copy(),
@@ -104,9 +104,8 @@ def find_prices(
 def _begin(options: Options, ratio: Array) -> Search:
     S, N, J = options.allowed.shape
     capacity = np.ascontiguousarray(options.capacity)
-    own_price = np.full(capacity.shape, _FIRST_PRICE * N / capacity.shape[1])
-    own_price[..., 2:] = _FIRST_SLOT_PRICE
-    price = own_price.reshape(S, -1)
+    price = np.full(capacity.shape, _FIRST_PRICE * N / capacity.shape[1])
+    price[..., 2:] = _FIRST_SLOT_PRICE
     allowed = options.allowed.copy()
     choice = allowed / allowed.sum(axis=-1, keepdims=True)
     now = np.zeros(S, dtype=NOW)
@@ -118,14 +117,13 @@ def _begin(options: Options, ratio: Array) -> Search:
         table=options.table,
         server=options.server,
         allowed=allowed,
-        capacity=capacity.reshape(price.shape),
+        capacity=capacity,
         single=allowed.sum(axis=-1) == 1,
         answers=np.empty((S, N, J, len(Response._fields))),
         X=choice.copy(),
         w=np.ones((S, N, J)),
         r=np.zeros((S, N)),
         price=price,
-        own_price=own_price,
         dual=np.zeros(price.shape),
         best_price=price.copy(),
         best_choice=choice,
@@ -137,7 +135,7 @@ def _ask_in_threads(v: Search, s: int, k: Score, clock: Clock) -> None:
     """Asks for the responses of a large scenario, which `search_loop` then takes."""
     one, nearby = slice(s, s + 1), bool(v.now["phase"][s] == _FOLLOW)
     options = v.table[one], v.server[one], v.allowed[one]
-    asked = Asked(*options, v.now["y"][one].copy(), v.own_price[one], nearby)
+    asked = Asked(*options, v.now["y"][one].copy(), v.price[one], nearby)
     _, N, J = v.X.shape
     loop, out = compiled(respond_loop), v.answers[s]
     in_parallel(loop, N, asked, k, out, clock=clock, each=J)
@@ -166,7 +164,7 @@ def search_loop(
         close: complementarity over total score that ends the iteration.
     """
     for s in range(first, last):
-        v, price = scenario_of(batch, s), batch.own_price[s]
+        v = scenario_of(batch, s)
         for _ in range(steps):
             if v.now[0].ended:
                 break
@@ -174,7 +172,7 @@ def search_loop(
                 y, nearby = v.now[0].y, v.now[0].phase == _FOLLOW
                 for n in range(len(v.X)):
                     own, out = (v.table[n], v.server[n], v.allowed[n]), v.answers[n]
-                    respond_user(own[0], own[1], own[2], y, price, k, nearby, out)
+                    respond_user(own[0], own[1], own[2], y, v.price, k, nearby, out)
             make_step(v, most, close)
 
 
@@ -236,6 +234,7 @@ def begin(v: Search) -> None:
             gap += X[j] * w[j]
     now.theta = max(gap / max(count, 1), _FIRST_THETA)
     now.best_ratio = now.y
-    for i in range(v.price.size):
-        v.dual[i] = now.theta / v.price[i]
+    price, dual = v.price.ravel(), v.dual.ravel()
+    for i in range(price.size):
+        dual[i] = now.theta / price[i]
     remember(v)

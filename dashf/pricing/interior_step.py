@@ -44,8 +44,9 @@ def set_slacks(v: Search) -> None:
 
 def judge(v: Search, close: float) -> bool:
     """Ranks the iterate by its bound, (3.6), and says whether it has ended."""
-    now, price, cap, dual = v.now[0], v.price, v.capacity, v.dual
-    cost, benefit, gap, wrong, D = 0.0, 0.0, 0.0, 0.0, v.own_price.shape[1]
+    now, price, cap = v.now[0], v.price.ravel(), v.capacity.ravel()
+    dual, D = v.dual.ravel(), v.price.shape[1]
+    cost, benefit, gap, wrong = 0.0, 0.0, 0.0, 0.0
     demand = np.zeros(price.size)
     for n in range(len(v.X)):
         wrong += v.r[n]
@@ -83,8 +84,8 @@ def judge(v: Search, close: float) -> bool:
 
 def newton(v: Search) -> None:
     """Solves Newton's system, the users eliminated (3.4), and goes along it."""
-    now, price, cap, dual = v.now[0], v.price, v.capacity, v.dual
-    size, D = price.size, v.own_price.shape[1]
+    now, price, cap, D = v.now[0], v.price.ravel(), v.capacity.ravel(), v.price.shape[1]
+    dual, size = v.dual.ravel(), price.size
     # H dπ + h dy = ρ, (3.5), and the balance row for dy.
     H, h, rho, row = np.zeros((size, size)), np.zeros(size), cap.copy(), cap.copy()
     V, touched, g = np.zeros(size), np.zeros(size, np.int64), np.ones(D)
@@ -170,7 +171,7 @@ def solve_symmetric(H: Array, one: Array, other: Array) -> None:
 
 def move(v: Search, dy: float, dp: Array) -> None:
     """Goes along the step, (3.3), as far as everything stays positive."""
-    now, price, dual, D = v.now[0], v.price, v.dual, v.own_price.shape[1]
+    now, price, dual, D = v.now[0], v.price.ravel(), v.dual.ravel(), v.price.shape[1]
     primal, back, dr = np.inf, np.inf, np.zeros(len(v.X))
     ds, dw, dX = np.zeros(dp.size), np.zeros(v.X.shape), np.zeros(v.X.shape)
     for i in range(dp.size):

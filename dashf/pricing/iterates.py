@@ -28,16 +28,15 @@ class Search(NamedTuple):
     table: Array  # [S, N, J, 12]
     server: Indices  # [S, N, J]
     allowed: Mask  # [S, N, J]
-    capacity: Array  # [S, M D]
+    capacity: Array  # [S, M, D]
     single: Mask  # [S, N] whether one option is allowed
     answers: Array  # [S, N, J, 11], of `Response`
     X: Array  # [S, N, J]
     w: Array  # [S, N, J]
     r: Array  # [S, N]
-    price: Array  # [S, M D]
-    own_price: Array  # [S, M, D] the same numbers in the same place, by server
-    dual: Array  # [S, M D] s of (3.2)
-    best_price: Array  # [S, M D]
+    price: Array  # [S, M, D]
+    dual: Array  # [S, M, D] s of (3.2)
+    best_price: Array  # [S, M, D]
     best_choice: Array  # [S, N, J]
     now: Any  # [S] of `NOW`; of one scenario: [1]
 
@@ -45,16 +44,17 @@ class Search(NamedTuple):
 def scenario_of(b: Search, s: int) -> Search:
     """The iterates of one scenario."""
     asked = b.table[s], b.server[s], b.allowed[s], b.capacity[s], b.single[s]
-    iterates = b.answers[s], b.X[s], b.w[s], b.r[s], b.price[s], b.own_price[s]
-    best = b.dual[s], b.best_price[s], b.best_choice[s], b.now[s : s + 1]
-    return Search(*asked, *iterates, *best)
+    iterates = b.answers[s], b.X[s], b.w[s], b.r[s], b.price[s], b.dual[s]
+    return Search(
+        *asked, *iterates, b.best_price[s], b.best_choice[s], b.now[s : s + 1]
+    )
 
 
 def surplus(v: Search) -> float:
     """U(y, π) = Σ cap·π + Σ_n max_j β_nj."""
-    total = 0.0
-    for i in range(v.price.size):
-        total += v.capacity[i] * v.price[i]
+    total, price, capacity = 0.0, v.price.ravel(), v.capacity.ravel()
+    for i in range(price.size):
+        total += capacity[i] * price[i]
     for answers in v.answers:
         total += answers[best_of(answers), 0]
     return total
@@ -70,8 +70,7 @@ def best_of(answers: Array) -> int:
 
 def remember(v: Search) -> None:
     """The prices and the choice are the best so far."""
-    for i in range(v.price.size):
-        v.best_price[i] = v.price[i]
-    for n in range(len(v.X)):
-        for j in range(v.X.shape[1]):
-            v.best_choice[n, j] = v.X[n, j]
+    for old, new in ((v.best_price, v.price), (v.best_choice, v.X)):
+        before, now = old.ravel(), new.ravel()
+        for i in range(now.size):
+            before[i] = now[i]
