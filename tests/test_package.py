@@ -96,7 +96,7 @@ def test_top_level_is_the_library_alone(wheel: Path) -> None:
     assert tops == {"mec_llm_env", "dashf"}
     banks = sorted(name for name in names if name.startswith("mec_llm_env/bank/"))
     presets = ("large-1000x50", "medium-50x10", "mobile-10x2", "paper-10x2", "tiny-4x2")
-    files = {"__init__.py", "trajectories.py", *(f"{preset}.npz" for preset in presets)}
+    files = {"__init__.py", *(f"{preset}.npz" for preset in presets)}
     assert set(banks) == {f"mec_llm_env/bank/{file}" for file in files}
 
 
