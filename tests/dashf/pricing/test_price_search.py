@@ -121,7 +121,7 @@ def test_the_best_option_of_every_user():
 
 
 def plain_python(loop):
-    """The loop as it is written, with fields as attributes, which numba has by itself."""
+    """The loop as it is written; fields are attributes, as numba has it by itself."""
 
     def run(first, last, batch, *arguments):
         batch = batch._replace(now=batch.now.view(np.recarray))
