@@ -18,8 +18,10 @@ import mec_llm_env
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 REFERENCE = {
-    package.__name__: (DOCS / "reference" / f"{package.__name__}.md").read_text()
-    for package in (mec_llm_env, dashf)
+    name: "\n".join(
+        path.read_text() for path in sorted((DOCS / "reference").glob(f"{name}*/*.md"))
+    )
+    for name in ("mec_llm_env", "dashf")
 }
 PUBLIC = [
     (package.__name__, name)
