@@ -66,7 +66,7 @@ class PathPrices:
 
     def _begin(self) -> None:
         """Starts from the prices of every slot by itself."""
-        slots = self.problem.problem
+        slots = self.problem.slots
         found = search_prices(slots.options, slots.constants, slots.first_ratio())
         self.ratio, self.price = float(found.ratio.mean()), np.maximum(found.price, 0)
         self._find_root()
@@ -135,7 +135,7 @@ class PathPrices:
             residual=np.asarray(self.residual),
             looseness=np.asarray(self.looseness),
             tolerance=tolerance,
-            time_s=self.problem.problem.options.clock.passed_s,
+            time_s=self.problem.slots.options.clock.passed_s,
             out_of_time=self.out_of_time,
         )
 
@@ -145,7 +145,7 @@ class PathPrices:
         return _HIGHEST_SCORE * n_scores / self._floor() * (1 + 1e-9)
 
     def _floor(self) -> float:
-        return float(self.problem.problem.options.cost_floor().sum())
+        return float(self.problem.slots.options.cost_floor().sum())
 
     def _certified(self, tolerance: float) -> tuple[float, float]:
         """Returns a valid bound on the SCR and the ratio of its certificate."""
@@ -170,8 +170,8 @@ class PathPrices:
         penalty = ratio * p.migration
         # Who is not at the best server of a slot can go there and back again.
         reach = penalty + np.append(penalty[1:], np.zeros((1, n_users)), axis=0)
-        top = p.problem.highest(
-            p.problem.options,
+        top = p.slots.highest(
+            p.slots.options,
             self.price,
             np.full(n_slots, ratio),
             np.full(n_slots, slack / n_slots),

@@ -27,7 +27,7 @@ class Nodes(NamedTuple):
 class TrajectoryProblem:
     """A single trajectory with the options of its users."""
 
-    problem: Problem  # of its slots, without migration
+    slots: Problem  # of its slots, without migration
     migration: Array  # [T, N] cost of a change of server from the slot before
 
     @classmethod
@@ -36,7 +36,7 @@ class TrajectoryProblem:
     ) -> TrajectoryProblem:
         """Builds the problem of a trajectory without batch axes."""
         return cls(
-            problem=Problem.of(trajectory.scenario, objective, clock),
+            slots=Problem.of(trajectory.scenario, objective, clock),
             migration=np.where(
                 trajectory.joined, 0.0, migration_cost(trajectory.scenario, objective)
             ),
@@ -44,27 +44,25 @@ class TrajectoryProblem:
 
     def until(self, clock: Clock) -> TrajectoryProblem:
         """Returns the same problem with another end of its time."""
-        options = dataclasses.replace(self.problem.options, clock=clock)
-        problem = dataclasses.replace(self.problem, options=options)
-        return dataclasses.replace(self, problem=problem)
+        options = dataclasses.replace(self.slots.options, clock=clock)
+        slots = dataclasses.replace(self.slots, options=options)
+        return dataclasses.replace(self, slots=slots)
 
     @property
     def scenario(self) -> Scenario:
         """[T] the slots."""
-        return self.problem.scenario
+        return self.slots.scenario
 
     @property
     def capacity(self) -> Array:
         """[T, M, D] of bandwidth and compute (1), and slots where D = 3."""
-        return self.problem.options.capacity
+        return self.slots.options.capacity
 
     def respond(self, ratio: float, price: Array) -> Nodes:
         """Returns the responses at a ratio y and prices [T, M, D]."""
-        problem = self.problem
-        n_slots, n_users, n_servers = problem.scenario.channel_gain.shape
-        answer = problem.options.respond(
-            np.full(n_slots, ratio), price, problem.constants
-        )
+        slots = self.slots
+        n_slots, n_users, n_servers = slots.scenario.channel_gain.shape
+        answer = slots.options.respond(np.full(n_slots, ratio), price, slots.constants)
         shape = (n_slots, n_users, n_servers, PARTS)
         part = answer.benefit.reshape(shape).argmax(axis=-1)[..., None]
 
