@@ -94,14 +94,14 @@ class DecisionEnv(gym.Env[Any, Any]):
         if self.situation is None or self._decisions >= self.task.episode_length:
             raise ResetNeeded("The episode has ended, or none begun: call reset first.")
         before = self.situation
-        allocation, outcome = self.task.decide(action, before.scenario)
-        after = self.task.settle(before, allocation, outcome)
+        decision = self.task.decide(action, before.scenario)
+        after = self.task.settle(before, decision)
         self.decided_scenario = before.scenario
-        self.allocation, self.outcome = allocation, outcome
+        self.allocation, self.outcome = decision
         self._passed.append(before)
         self._decisions += 1
-        figures = self.task.figures(before, after, action, allocation, outcome)
-        reward = float(self.task.reward(before, after, outcome))
+        figures = self.task.figures(before, after, action, decision)
+        reward = float(self.task.reward(before, after, decision.outcome))
         terminated = self._decisions == self.task.episode_length
         if not terminated:
             after = self.task.onward(after, self._source(first=False))

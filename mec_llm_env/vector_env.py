@@ -135,18 +135,18 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         idle = self._idle()
         before = self.situation
         actions = _blank(actions, idle)
-        allocation, outcome = self.task.decide(actions, before.scenario)
-        after = self.task.settle(before, allocation, outcome)
+        decision = self.task.decide(actions, before.scenario)
+        after = self.task.settle(before, decision)
         self.decided_scenario = before.scenario
-        self.allocation, self.outcome = allocation, outcome
+        self.allocation, self.outcome = decision
         self._decided = ~idle
         self._passed.append(before)
         decisions = np.where(idle, 0, self._decisions + 1)
         ended = decisions == self.task.episode_length
-        rewards = np.where(idle, 0.0, self.task.reward(before, after, outcome))
+        rewards = np.where(idle, 0.0, self.task.reward(before, after, decision.outcome))
 
         infos: dict[str, Any] = {}
-        figures = self.task.figures(before, after, actions, allocation, outcome)
+        figures = self.task.figures(before, after, actions, decision)
         same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
         begun = ended if same_step else idle  # their infos are those of a reset
         _add_masked(infos, _blank(figures, begun), np.ones_like(begun))
