@@ -27,7 +27,6 @@ import numpy as np
 
 from dashf.alternating.association import (
     FORMULATIONS,
-    OFFERS,
     formulation_of,
     offers,
     other_split,
@@ -93,7 +92,6 @@ class DashfConfig:
     max_iterations: int = 100  # rounds of both blocks at most
     max_passes: int = 50  # convex programs per association, at most
     sdr: str = "auto"  # "sparse", "full", "closed_form"; "auto": sparse to N·M = 100
-    offers: str = "price"  # "price" or "equal_share", of block 1's program
     neighbours: int = 24  # of each kind that are judged at once, at most
     trials: int = 8  # neighbours that block 2 tries though they were judged lower
     start: str = "strongest"  # first association: one of `STARTS`
@@ -134,7 +132,6 @@ _INTEGERS = {
 }
 _CHOICES = {
     "sdr": ("auto", *FORMULATIONS),
-    "offers": OFFERS,
     "start": STARTS,
     "convex_solver": CONVEX_SOLVERS,
 }
@@ -295,19 +292,14 @@ class _Run:
     def _proposal(self) -> Choice:
         """Returns the association that block 1 proposes, with the splits it has."""
         s, o, c, z = self.s, self.o, self.c, self.best[0]
-        options = offers(s, z, o, self.ratio, kind=c.offers)
-        proposal = propose(
-            s,
-            z,
-            o,
-            self.ratio,
-            options,
+        options = offers(s, z, o, self.ratio)
+        proposed = propose(
+            *(s, z, o, self.ratio, options),
             sdr=self.sdr,
             solvers=c.solvers,
             budget=self.budget,
         )
-        realised = proposal.realise(s, proposal.association)
-        return self.judge.choice_of(realised)
+        return self.judge.choice_of(proposed)
 
     def _confirm(self, found: Judged) -> None:
         """Takes what was found if it is better after a convex program."""
@@ -346,7 +338,7 @@ class _Run:
 
     def _try_another_split(self) -> None:
         """Lets users respond to their own server's prices, and optimises that."""
-        if self.c.offers != "price" or self.budget.spent() or not self.can_solve:
+        if self.budget.spent() or not self.can_solve:
             return
         other = other_split(self.s, self.best[0], self.o, self.ratio)
         if other is not None:
