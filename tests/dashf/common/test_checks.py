@@ -260,11 +260,6 @@ def test_checks_by_themselves() -> None:
         (checks.check_choice, ("k", ["a"], "ab"), r"`k` must be one of a, b; got \['a"),
         (checks.check_kind, ("k", 1, Allocation), "`k` must be a Allocation; got int"),
         (
-            checks.check_solvers,
-            ("SCS", ("SCS",)),
-            "must be a tuple of names, .*; got 'S",
-        ),
-        (
             checks.check_array,
             ("a", [1, np.inf], (2,)),
             r"`a` .* got inf at index \(1,\)",
