@@ -48,10 +48,7 @@ from dashf.alternating.search import Judge, Judged, climb, explore, likely, prom
 from dashf.common.arrays import Array
 from dashf.common.budget import Budget
 from dashf.common.checks import (
-    check_choice,
-    check_count,
     check_kind,
-    check_number,
     check_objective,
     check_single,
 )
@@ -67,6 +64,7 @@ from dashf.rules import (
 )
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.names import by_name
+from mec_llm_env.ranges import Checked, choice, integer, number
 
 #: What gives an association [N, M] to begin from.
 Start = Callable[[Scenario], Array]
@@ -76,40 +74,37 @@ _RULES: dict[str, Start] = {
     "balanced": balanced_association,
 }
 STARTS = ("strongest", "compute", "random", "balanced")
+_MOST = 10**9
 
 
 @by_name
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DashfConfig:
+class DashfConfig(Checked):
     """How DASHF is run. All of it is our choice.
 
     Raises:
         ValueError: a field is not valid; the text names it and what is.
     """
 
-    tolerance: float = 1e-5  # relative gain of the SCR at which a block stops
-    final_tolerance: float = 1e-7  # the same, for the association that is returned
-    max_iterations: int = 100  # rounds of both blocks at most
-    max_passes: int = 50  # convex programs per association, at most
-    sdr: str = "auto"  # "sparse", "full", "closed_form"; "auto": sparse to N·M = 100
-    neighbours: int = 24  # of each kind that are judged at once, at most
-    trials: int = 8  # neighbours that block 2 tries though they were judged lower
-    start: str = "strongest"  # first association: one of `STARTS`
-    restarts: int | None = None  # further starts, the rest of `STARTS`, then random
-    seed: int = 0  # of the random starts
-    convex_solver: str = "CLARABEL"  # of block 2 and SDR; SCS is the fallback
+    tolerance: float = number(1e-5, 1e-15, 1)  # gain of the SCR at which a block stops
+    # the same, for the association that is returned; both relative
+    final_tolerance: float = number(1e-7, 1e-15, 1)
+    max_iterations: int = integer(100, 0, _MOST)  # rounds of both blocks at most
+    max_passes: int = integer(50, 1, _MOST)  # convex programs per association, at most
+    sdr: str = choice("auto", "auto", *FORMULATIONS)  # "auto": sparse to N·M = 100
+    neighbours: int = integer(24, 0, _MOST)  # of each kind that are judged at once
+    # neighbours that block 2 tries though they were judged lower, at most
+    trials: int = integer(8, 0, _MOST)
+    start: str = choice("strongest", *STARTS)  # the first association
+    # further starts, the rest of those, then random; None: by the size
+    restarts: int | None = integer(None, 0, _MOST, optional=True)
+    seed: int = integer(0, 0, _MOST)  # of the random starts
+    # of block 2 and SDR; the other one takes over where it fails
+    convex_solver: str = choice(CONVEX_SOLVERS[0], *CONVEX_SOLVERS)
 
-    def __post_init__(self) -> None:
-        for name in ("tolerance", "final_tolerance"):
-            value = check_number(name, getattr(self, name), 1e-15, 1)
-            object.__setattr__(self, name, value)
-        for name, lowest in _INTEGERS.items():
-            if name == "restarts" and self.restarts is None:
-                continue
-            count = check_count(name, getattr(self, name), lowest)
-            object.__setattr__(self, name, count)
-        for name, choices in _CHOICES.items():
-            check_choice(name, getattr(self, name), choices)
+    @classmethod
+    def _key(cls, name: str) -> str:
+        return name  # of an option, in errors
 
     @property
     def solvers(self) -> tuple[str, ...]:
@@ -122,19 +117,6 @@ class DashfConfig:
         return formulation_of(self.sdr, scenario)
 
 
-_INTEGERS = {
-    "max_iterations": 0,
-    "max_passes": 1,
-    "neighbours": 0,
-    "trials": 0,
-    "restarts": 0,
-    "seed": 0,
-}
-_CHOICES = {
-    "sdr": ("auto", *FORMULATIONS),
-    "start": STARTS,
-    "convex_solver": CONVEX_SOLVERS,
-}
 #: Further starts where `restarts` is None, and N·M up to which they are tried: beyond,
 #: climbs from elsewhere than near equal numbers of users take long and end no higher.
 _RESTARTS, _LARGEST_RESTART = 2, 200

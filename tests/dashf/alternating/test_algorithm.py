@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import time
 
 import numpy as np
@@ -94,7 +95,6 @@ def test_leaves_a_split_that_only_seems_best():
     [
         {"sdr": "full"},
         {"sdr": "closed_form"},
-        {"offers": "equal_share"},
         {"start": "balanced"},
         {"start": "compute"},
         {"start": "random"},
@@ -283,22 +283,18 @@ def test_a_batch_is_refused():
 @pytest.mark.parametrize(
     ("field", "value", "text"),
     [
-        ("tolerance", 0.0, r"`tolerance` must be in \[1e-15, 1\]; got 0.0"),
-        ("final_tolerance", "x", r"`final_tolerance` must be in \[1e-15, 1\]; got 'x'"),
-        ("max_passes", 0, "`max_passes` must be an integer of at least 1; got 0"),
-        ("restarts", 1.5, "`restarts` must be an integer of at least 0; got 1.5"),
-        ("sdr", "dense", "`sdr` must be one of auto, sparse, full, closed_form; got"),
-        ("offers", "best", "`offers` must be one of price, equal_share; got"),
-        ("start", "weakest", "`start` must be one of strongest, compute, random"),
-        (
-            "convex_solver",
-            "MOSEK",
-            "`convex_solver` must be one of CLARABEL, SCS; got",
-        ),
+        ("tolerance", 0.0, "must be a number from 1e-15 to 1; got 0.0"),
+        ("final_tolerance", "x", "must be a number from 1e-15 to 1; got 'x'"),
+        ("max_passes", 0, "must be an integer from 1 to 1e+09; got 0"),
+        ("restarts", 1.5, "must be None or an integer from 0 to 1e+09; got 1.5"),
+        ("sdr", "dense", "'auto', 'sparse', 'full', 'closed_form'; got 'dense'"),
+        ("sdr", np.array([]), "'closed_form'; got array([], dtype=float64)."),
+        ("start", "weakest", "must be one of 'strongest', 'compute', 'random'"),
+        ("convex_solver", "MOSEK", "must be one of 'CLARABEL', 'SCS'; got 'MOSEK'"),
     ],
 )
 def test_the_configuration_is_checked(field, value, text):
-    with pytest.raises(ValueError, match=text.replace("(", r"\(")):
+    with pytest.raises(ValueError, match=f"`{field}`.*{re.escape(text)}"):
         DashfConfig(**{field: value})
 
 
