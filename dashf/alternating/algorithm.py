@@ -19,19 +19,17 @@ certificate shows that it could not win (`reach`): so DASHF is never below `gucr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dashf.alternating.association import (
-    FORMULATIONS,
-    formulation_of,
     offers,
     other_split,
     propose,
 )
+from dashf.alternating.config import LARGEST_RESTART, DashfConfig, Start
 from dashf.alternating.continuous import (
     ContinuousResult,
     Point,
@@ -39,7 +37,6 @@ from dashf.alternating.continuous import (
     optimise_continuous,
     split_alone,
 )
-from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.neighbours import Choice
 from dashf.alternating.reach import reach
 from dashf.alternating.resource_program import prepare
@@ -56,70 +53,11 @@ from dashf.common.clock import Clock
 from dashf.pricing.whole_layers import relaxed, whole_result
 from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import (
-    balanced_association,
-    compute_greedy,
-    random_association,
     starting_allocation,
     strongest_channel,
 )
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
-from mec_llm_env.names import by_name
-from mec_llm_env.ranges import Checked, choice, integer, number
 
-#: What gives an association [N, M] to begin from.
-Start = Callable[[Scenario], Array]
-_RULES: dict[str, Start] = {
-    "strongest": strongest_channel,
-    "compute": compute_greedy,
-    "balanced": balanced_association,
-}
-STARTS = ("strongest", "compute", "random", "balanced")
-_MOST = 10**9
-
-
-@by_name
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DashfConfig(Checked):
-    """How DASHF is run. All of it is our choice.
-
-    Raises:
-        ValueError: a field is not valid; the text names it and what is.
-    """
-
-    tolerance: float = number(1e-5, 1e-15, 1)  # gain of the SCR at which a block stops
-    # the same, for the association that is returned; both relative
-    final_tolerance: float = number(1e-7, 1e-15, 1)
-    max_iterations: int = integer(100, 0, _MOST)  # rounds of both blocks at most
-    max_passes: int = integer(50, 1, _MOST)  # convex programs per association, at most
-    sdr: str = choice("auto", "auto", *FORMULATIONS)  # "auto": sparse to N·M = 100
-    neighbours: int = integer(24, 0, _MOST)  # of each kind that are judged at once
-    # neighbours that block 2 tries though they were judged lower, at most
-    trials: int = integer(8, 0, _MOST)
-    start: str = choice("strongest", *STARTS)  # the first association
-    # further starts, the rest of those, then random; None: by the size
-    restarts: int | None = integer(None, 0, _MOST, optional=True)
-    seed: int = integer(0, 0, _MOST)  # of the random starts
-    # of block 2 and SDR; the other one takes over where it fails
-    convex_solver: str = choice(CONVEX_SOLVERS[0], *CONVEX_SOLVERS)
-
-    @classmethod
-    def _key(cls, name: str) -> str:
-        return name  # of an option, in errors
-
-    @property
-    def solvers(self) -> tuple[str, ...]:
-        """The solver and the ones that take over when it fails."""
-        first = self.convex_solver
-        return (first, *(name for name in CONVEX_SOLVERS if name != first))
-
-    def formulation(self, scenario: Scenario) -> str:
-        """Returns the formulation of the SDR for a scenario's size."""
-        return formulation_of(self.sdr, scenario)
-
-
-#: Further starts where `restarts` is None, and N·M up to which they are tried: beyond,
-#: climbs from elsewhere than near equal numbers of users take long and end no higher.
-_RESTARTS, _LARGEST_RESTART = 2, 200
 #: Relative difference below which two SCR are as good as each other, certified ones
 #: and judged ones.
 _AS_GOOD, _ALIKE = 1e-6, 1e-5
@@ -167,11 +105,11 @@ class _Run:
         self.s, self.o, self.c, self.recorder = s, o, c, recorder
         self.budget = recorder.budget
         self.judge = Judge(s, o, self.budget)
-        first, *self.others = _starts(s, c)
+        first, *self.others = c.starts(s)
         self.first = first(s)
         self.searches = [self._climb_from_the_first, self._explore]
         self.first_end: Judged | None = None
-        if c.restarts is None and s.channel_gain.size > _LARGEST_RESTART:
+        if c.restarts is None and s.channel_gain.size > LARGEST_RESTART:
             self.searches.pop(0)
         self.origin = starting_allocation(s, self.first, o)
         self.best = evaluated(s, self.origin, o)
@@ -196,7 +134,7 @@ class _Run:
             status = ended
         if not self.solved:
             status = Status.SOLVER_FAILED
-        if self.budget.spent() or not self.can_solve:
+        if not self._may_solve:
             status = Status.TIME_LIMIT
         return self.recorder.result(status, *self.best)
 
@@ -204,6 +142,11 @@ class _Run:
     def ratio(self) -> float:
         """y: the SCR of the current point."""
         return float(self.best[1].scr)
+
+    @property
+    def _may_solve(self) -> bool:
+        """Whether there is time for a convex program."""
+        return self.can_solve and not self.budget.spent()
 
     @property
     def _wanted(self) -> float:
@@ -298,14 +241,14 @@ class _Run:
 
         Returns whether one was.
         """
-        if self.budget.spent() or not self.can_solve:
+        if not self._may_solve:
             return False
         width = self.c.neighbours
         return self._try(promising(self.judge, self.best[0], self._wanted, width))
 
     def _try(self, found: Sequence[Judged]) -> bool:
         """Has block 2 optimise what was judged lower, and takes the first that wins."""
-        if self.budget.spent() or not self.can_solve:
+        if not self._may_solve:
             return False
         wanted = self._wanted
         for judged in found[: self.c.trials]:
@@ -320,7 +263,7 @@ class _Run:
 
     def _try_another_split(self) -> None:
         """Lets users respond to their own server's prices, and optimises that."""
-        if self.budget.spent() or not self.can_solve:
+        if not self._may_solve:
             return
         other = other_split(self.s, self.best[0], self.o, self.ratio)
         if other is not None:
@@ -332,7 +275,7 @@ class _Run:
 
         Returns whether it has won.
         """
-        if self.budget.spent() or not self.can_solve:
+        if not self._may_solve:
             return False
         judged = self.judge.best(self.judge.either(self.first))
         near = self.best[0]
@@ -382,23 +325,6 @@ class _Run:
         block = "association" if moved else "split"
         self.recorder.row(block, point, self.ratio, moved)
         self.best = point
-
-
-def _starts(scenario: Scenario, config: DashfConfig) -> list[Start]:
-    """Returns the rules of the first association and of those of the restarts."""
-    restarts = config.restarts
-    if restarts is None:
-        restarts = _RESTARTS if scenario.channel_gain.size <= _LARGEST_RESTART else 0
-    names = [config.start, *(name for name in STARTS if name != config.start)]
-    names += ["random"] * max(0, restarts + 1 - len(names))
-    seeds = np.random.default_rng(config.seed).integers(2**63, size=len(names))
-
-    def rule(name: str, seed: int) -> Start:
-        if name != "random":
-            return _RULES[name]
-        return lambda s: random_association(s, np.random.default_rng(seed))
-
-    return [rule(*pair) for pair in zip(names, seeds, strict=True)][: restarts + 1]
 
 
 def _moves(before: Allocation | Choice, after: Allocation | Choice) -> int:
