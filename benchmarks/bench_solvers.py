@@ -91,7 +91,7 @@ def bench_relaxation(size: str, formulation: str) -> None:
         objective = ScenarioConfig().objective
         z = starting_allocation(s, strongest_channel(s), objective)
         y = float(evaluate(s, z, objective).scr)
-        options = offers(s, z, objective, y, kind="equal_share")
+        options = offers(s, z, objective, y)
         terms = pair_terms(s, options, z.user_frequency_hz, objective)
         problems.append(minorise(terms, s, z.local_fraction, y))
     first, _, _ = timed(lambda: relax(problems[0], formulation))

@@ -1,6 +1,6 @@
 """Solvers: DASHF, baselines and certified bounds for `mec_llm_env` scenarios."""
 
-from dashf.alternating.algorithm import DashfConfig
+from dashf.alternating.config import DashfConfig
 from dashf.alternating.resources import shadow_prices
 from dashf.encoding import AssociationCodec
 from dashf.explanation import Explanation, explain

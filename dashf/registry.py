@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from dashf.alternating.algorithm import DashfConfig, solve_dashf
+from dashf.alternating.algorithm import solve_dashf
 from dashf.alternating.baselines import (
     solve_aauco,
     solve_edge,
     solve_gucro,
     solve_local,
 )
+from dashf.alternating.config import DashfConfig
 from dashf.common.arrays import Array
 from dashf.common.checks import (
     check_callable,

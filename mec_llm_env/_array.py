@@ -31,6 +31,12 @@ def like(array: Array, constant: Any) -> Array:
     return namespace(array).asarray(constant, dtype=array.dtype)
 
 
+def indicator(server: Array, n_servers: int, dtype: Any) -> Array:
+    """Returns 1 where a user's server is, [..., N, M] of `dtype`, unchecked."""
+    xp = namespace(server)
+    return xp.astype(server[..., None] == xp.arange(n_servers), dtype)
+
+
 def straight_through(rounded: Array, given: Array) -> Array:
     """Returns rounded numbers, with the gradient of what was given.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from mec_llm_env._array import Array, namespace
+from mec_llm_env._array import Array, indicator, namespace
 from mec_llm_env.names import by_name
 from mec_llm_env.ranges import integer_argument
 from mec_llm_env.record import ArrayRecord, as_floats
@@ -116,9 +116,3 @@ def one_hot(server: Array, n_servers: int) -> Array:
             f"{float(numbers[wrong][0])}."
         )
     return indicator(numbers, n_servers, xp.float64)
-
-
-def indicator(server: Array, n_servers: int, dtype: Any) -> Array:
-    """Returns 1 where a user's server is, [..., N, M] of `dtype`, unchecked."""
-    xp = namespace(server)
-    return xp.astype(server[..., None] == xp.arange(n_servers), dtype)

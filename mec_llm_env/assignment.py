@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mec_llm_env.allocation import indicator
+from mec_llm_env._array import indicator
 from mec_llm_env.record import as_floats, first_index
 
 

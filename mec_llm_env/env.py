@@ -18,7 +18,80 @@ from mec_llm_env.scenario import Scenario
 from mec_llm_env.task import Task
 
 
-class DecisionEnv(gym.Env[Any, Any]):
+class TaskEnv:
+    """What the scalar and the batched environments share: a task, masks, pictures.
+
+    Attributes:
+        task: what is decided, by its keyword arguments.
+        situation: what is to be decided; None before the first reset.
+        decided_scenario: what was decided last; None before.
+        allocation: the decision on it.
+        outcome: of the allocation.
+    """
+
+    task_type: Any  # of `DecisionTask`
+
+    metadata: dict[str, Any] = {
+        "render_modes": ["human", "rgb_array"],
+        "render_fps": 1,
+    }
+    situation: Any = None
+    decided_scenario: Scenario | None = None
+    allocation: Allocation | None = None
+    outcome: Outcome | None = None
+    _observation: Any = None  # of `situation`; never handed out
+    _given: Any = None  # what the situations are made of, if not drawn
+    _window: Any = None  # also for `close` where the rest could not be made
+
+    def _set_up(self, render_mode: str | None, arguments: dict[str, Any]) -> None:
+        """Makes the task, and the window of the render mode "human".
+
+        Raises:
+            ValueError: an argument is not valid.
+            DependencyNotInstalled: the extra `render` is not installed.
+        """
+        modes = self.metadata["render_modes"]
+        if render_mode is not None and (
+            not isinstance(render_mode, str) or render_mode not in modes
+        ):
+            raise ValueError(
+                "`render_mode` must be None, 'human' or 'rgb_array'; got "
+                f"{shorten(render_mode)}."
+            )
+        self.render_mode = render_mode
+        self.task = self.task_type(**arguments)
+        # Situations that were decided, as many as pictures show.
+        shown = self.task.decisions_shown if render_mode else 0
+        self._passed: deque[Any] = deque(maxlen=shown)
+        if render_mode == "human":
+            from mec_llm_env.rendering.window import Window
+
+            self._window = Window("mec-llm-env", self.metadata["render_fps"])
+
+    @property
+    def scenario(self) -> Scenario | None:
+        """What is to be decided; None before the first reset. A batch is [B]."""
+        return None if self.situation is None else self.situation.scenario
+
+    def action_masks(self) -> np.ndarray[Any, Any]:
+        """Returns which choices there are, `[..., sum of nvec]` bool, for sb3-contrib.
+
+        See `DecisionTask.action_masks`; the batched environment has a row each.
+
+        Raises:
+            ValueError: the action encoding has no choices.
+            ResetNeeded: there is no scenario yet.
+        """
+        if self.scenario is None:
+            raise ResetNeeded("There is no scenario to decide on: call reset first.")
+        return self.task.action_masks(self.scenario)
+
+    def _forget(self) -> None:
+        """Forgets the last decision."""
+        self.decided_scenario = self.allocation = self.outcome = None
+
+
+class DecisionEnv(TaskEnv, gym.Env[Any, Any]):
     """What `MecLlmEnv` and `MecLlmMobileEnv` share: all but their task.
 
     Args:
@@ -31,14 +104,6 @@ class DecisionEnv(gym.Env[Any, Any]):
         ValueError: an argument is not valid; the text names it and the remedy.
     """
 
-    task_type: Any  # of `DecisionTask`
-
-    metadata: dict[str, Any] = {
-        "render_modes": ["human", "rgb_array"],
-        "render_fps": 1,
-    }
-    _window: Any = None  # for `close`, where the rest could not be made
-
     def __init__(
         self,
         config: Mapping[str, Any] | None = None,
@@ -48,21 +113,11 @@ class DecisionEnv(gym.Env[Any, Any]):
         **kwargs: Any,
     ) -> None:
         kwargs = scalar_arguments(config, {"render_mode": render_mode, **kwargs})
-        self.render_mode = kwargs.pop("render_mode")
-        check_render_mode(self.render_mode, self.metadata)
-        self.task = self.task_type(**kwargs)
+        self._set_up(kwargs.pop("render_mode"), kwargs)
         self.observation_space = self.task.observation_codec.space
         self.action_space = self.task.action_codec.space
-        self.situation: Any = None  # what is to be decided
-        self.decided_scenario: Scenario | None = None  # what was decided last
-        self.allocation: Allocation | None = None  # on `decided_scenario`
-        self.outcome: Outcome | None = None  # of `allocation`
-        self._observation: Any = None  # of `situation`; never handed out
-        self._given: Any = None  # what the situations are made of, if not drawn
         self._decisions = 0  # in this episode
         self._held_out = self.task.held_out(1, stride=1)  # None without a split
-        self._passed = past(self.task, self.render_mode)
-        self._window = open_window(self.render_mode, self.metadata)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -79,7 +134,7 @@ class DecisionEnv(gym.Env[Any, Any]):
         self._decisions, self._given = 0, given
         self._enter(self.task.begin(self._source(first=True)))
         self._given = given if self.task.replays else None
-        self.decided_scenario = self.allocation = self.outcome = None
+        self._forget()
         self._passed.clear()
         self._show()
         return deepcopy(self._observation), _scalars(self.task.no_figures())
@@ -94,14 +149,14 @@ class DecisionEnv(gym.Env[Any, Any]):
         if self.situation is None or self._decisions >= self.task.episode_length:
             raise ResetNeeded("The episode has ended, or none begun: call reset first.")
         before = self.situation
-        allocation, outcome = self.task.decide(action, before.scenario)
-        after = self.task.settle(before, allocation, outcome)
+        decision = self.task.decide(action, before.scenario)
+        after = self.task.settle(before, decision)
         self.decided_scenario = before.scenario
-        self.allocation, self.outcome = allocation, outcome
+        self.allocation, self.outcome = decision
         self._passed.append(before)
         self._decisions += 1
-        figures = self.task.figures(before, after, action, allocation, outcome)
-        reward = float(self.task.reward(before, after, outcome))
+        figures = self.task.figures(before, after, action, decision)
+        reward = float(self.task.reward(before, after, decision.outcome))
         terminated = self._decisions == self.task.episode_length
         if not terminated:
             after = self.task.onward(after, self._source(first=False))
@@ -130,24 +185,6 @@ class DecisionEnv(gym.Env[Any, Any]):
         """Closes the window, if there is one."""
         if self._window:
             self._window.close()
-
-    def action_masks(self) -> np.ndarray[Any, Any]:
-        """Returns which choices there are, `[sum of nvec]` bool, as sb3-contrib asks.
-
-        See `DecisionTask.action_masks`.
-
-        Raises:
-            ValueError: the action encoding has no choices.
-            ResetNeeded: there is no scenario yet.
-        """
-        if self.scenario is None:
-            raise ResetNeeded("There is no scenario to decide on: call reset first.")
-        return self.task.action_masks(self.scenario)
-
-    @property
-    def scenario(self) -> Scenario | None:
-        """The scenario that is to be decided; None before the first reset."""
-        return None if self.situation is None else self.situation.scenario
 
     def _picture(self) -> Any:
         undecided = [self.situation] if self.allocation is None else []
@@ -225,35 +262,3 @@ def scalar_arguments(config: Any, given: dict[str, Any]) -> dict[str, Any]:
 def _scalars(figures: dict[str, Any]) -> dict[str, Any]:
     """Returns figures with NumPy scalars in place of arrays without axes."""
     return {name: value[()] for name, value in figures.items()}
-
-
-def check_render_mode(render_mode: Any, metadata: dict[str, Any]) -> None:
-    """Refuses a render mode that the metadata do not list.
-
-    Raises:
-        ValueError: it is one.
-    """
-    known = isinstance(render_mode, str) and render_mode in metadata["render_modes"]
-    if render_mode is not None and not known:
-        raise ValueError(
-            "`render_mode` must be None, 'human' or 'rgb_array'; got "
-            f"{shorten(render_mode)}."
-        )
-
-
-def past(task: Any, render_mode: str | None) -> deque[Any]:
-    """Returns where decided situations are kept for pictures, as long as needed."""
-    return deque(maxlen=task.decisions_shown if render_mode else 0)
-
-
-def open_window(render_mode: str | None, metadata: dict[str, Any]) -> Any:
-    """Returns the window of the render mode "human", or None in others.
-
-    Raises:
-        DependencyNotInstalled: the extra `render` is not installed.
-    """
-    if render_mode != "human":
-        return None
-    from mec_llm_env.rendering.window import Window
-
-    return Window("mec-llm-env", metadata["render_fps"])

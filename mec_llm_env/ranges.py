@@ -183,7 +183,7 @@ def word_hint(spec: dataclasses.Field[Any], value: Any) -> str:
     """Returns " Did you mean …?" of the first wrong word of a value, or nothing."""
     choices = spec.metadata["choices"]
     words = value if isinstance(value, list | tuple) else (value,)
-    wrong = (word for word in words if word not in choices)
+    wrong = (w for w in words if not (isinstance(w, str) and w in choices))
     return did_you_mean(str(next(wrong, "")), choices)
 
 

@@ -206,14 +206,7 @@ def as_floats(value: Any, name: str) -> Array:
     """
     if _is_tensor(value):
         return _floating_tensor(value, name)
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(
-            f"`{name}` must be an array of real numbers; got {shorten(value)}."
-        ) from None
+    array = as_numbers(value, name)
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(
             f"`{name}` must not have masked entries; got {np.ma.count_masked(value)}. "
@@ -221,6 +214,23 @@ def as_floats(value: Any, name: str) -> Array:
         )
     with np.errstate(over="ignore"):  # a longdouble beyond float64 becomes infinite
         return array.astype(np.float64)
+
+
+def as_numbers(value: Any, name: str, kinds: str = "biuf") -> Any:
+    """Returns a NumPy array of user input, of its own type.
+
+    Raises:
+        ValueError: `value` is no array of one of those kinds of numbers.
+    """
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in kinds:
+            raise TypeError
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(
+            f"`{name}` must be an array of real numbers; got {shorten(value)}."
+        ) from None
+    return array
 
 
 def _is_tensor(value: Any) -> bool:

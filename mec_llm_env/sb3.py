@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
+from mec_llm_env.rows import each_row
 from mec_llm_env.vector_env import DecisionVectorEnv
 
 Array = np.ndarray[Any, Any]
@@ -67,7 +68,7 @@ class SB3VecEnv(VecEnv):
             seed=self._seeds,
             options=_shared_options(self._options, self.envs.task.option),
         )
-        self.reset_infos = _rows(_figures(infos))
+        self.reset_infos = list(each_row(_figures(infos)))
         self._reset_seeds()
         self._reset_options()
         return observation
@@ -86,7 +87,7 @@ class SB3VecEnv(VecEnv):
         if dones.any():  # either has zeros where the other has figures
             final = infos["final_info"]
             figures = {name: begun[name] + final[name] for name in begun}
-        rows = _rows(figures)
+        rows = list(each_row(figures))
         for i in np.flatnonzero(dones).tolist():
             self.reset_infos[i] = {name: values[i] for name, values in begun.items()}
             rows[i]["terminal_observation"] = infos["final_obs"][i]
@@ -150,12 +151,6 @@ def _figures(infos: dict[str, Any]) -> dict[str, Any]:
         for name, values in infos.items()
         if f"_{name}" in infos and name not in ("final_obs", "final_info")
     }
-
-
-def _rows(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the figures of each sub-environment, a dictionary each."""
-    columns = zip(*figures.values(), strict=True)
-    return [dict(zip(figures, row, strict=True)) for row in columns]
 
 
 def _remedy(envs: Any) -> str:

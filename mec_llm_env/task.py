@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mec_llm_env._array import Array
 from mec_llm_env.actions import make_codec
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.bank import bank_presets, load_bank
@@ -26,6 +27,8 @@ MOST_DECISIONS = 10**9
 
 #: What `info` has the mean over users of.
 MEANS = ("score", "delay_s", "energy_j", "cost")
+#: What it has of test instances in the bank.
+_CERTIFIED = ("upper_bound", "optimality")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -34,6 +37,13 @@ class Situation(ArrayRecord):
 
     scenario: Scenario
     upper_bound: Any = None  # [...] certified, NaN where unknown; None without a bank
+
+
+class Decision(NamedTuple):
+    """What an action comes to, or a batch of them."""
+
+    allocation: Allocation
+    outcome: Outcome
 
 
 class DecisionTask:
@@ -62,6 +72,8 @@ class DecisionTask:
     sampler: Any
     replays = False
     option = "scenario"  # the one of a reset
+    own_figures: tuple[str, ...] = ()  # of `info`, beside those of all tasks
+    own_counts: tuple[str, ...] = ("repaired_users",)
     decisions_shown = 1
 
     def __init__(
@@ -133,7 +145,7 @@ class DecisionTask:
         """
         return self.action_codec.masks(scenario)
 
-    def decide(self, action: Any, scenario: Scenario) -> tuple[Allocation, Outcome]:
+    def decide(self, action: Any, scenario: Scenario) -> Decision:
         """Decodes and evaluates an action, or a batch.
 
         Raises:
@@ -142,15 +154,10 @@ class DecisionTask:
         allocation = self.action_codec.decode(action, scenario)
         # Decoded actions are feasible by construction; a test holds the decoder to it.
         outcome = evaluate(scenario, allocation, self.config.objective, check=False)
-        return allocation, outcome
+        return Decision(allocation, outcome)
 
     def figures(
-        self,
-        before: Any,
-        after: Any,
-        action: Any,
-        allocation: Allocation,
-        outcome: Outcome,
+        self, before: Any, after: Any, action: Any, decision: Decision
     ) -> dict[str, Any]:
         """Returns the entries of `info`: SCR, means over users, association counts.
 
@@ -158,9 +165,9 @@ class DecisionTask:
             before: the situation that was decided.
             after: the one that `settle` made of it.
             action: what was asked for.
-            allocation: the decision.
-            outcome: of it.
+            decision: what came of it.
         """
+        allocation, outcome = decision
         repaired = self.action_codec.repaired(action, before.scenario, allocation)
         counts = np.ones(self.config.users) @ allocation.association
         return {
@@ -178,11 +185,15 @@ class DecisionTask:
 
         So clients that learn the layout of `info` from a reset find all of it there.
         """
-        names = ("scr", *MEANS)
+        numbers = ("scr", *MEANS, *self.own_figures)
+        if self._bounds is not None:
+            numbers += _CERTIFIED
         counts = np.zeros((*batch_shape, self.config.servers), dtype=np.int64)
-        zeros = {name: np.zeros(batch_shape) for name in names}
-        repaired = np.zeros(batch_shape, dtype=np.int64)
-        return {**zeros, "association_counts": counts, "repaired_users": repaired}
+        return {
+            **{name: np.zeros(batch_shape) for name in numbers},
+            **{name: np.zeros(batch_shape, np.int64) for name in self.own_counts},
+            "association_counts": counts,
+        }
 
     def drawn_limits(self) -> dict[str, Limits]:
         """Returns the lowest and highest value of each field of drawn scenarios."""
@@ -284,40 +295,25 @@ class Task(DecisionTask):
 
     def begin(self, source: Any) -> Situation:
         """Returns the first situation of an episode."""
-        blocks = source.uniforms if isinstance(source, HeldOutBlock) else source
         given = isinstance(source, Scenario)
-        scenario = source if given else self.sampler.from_uniforms(blocks)
+        scenario = source if given else self.sampler.from_uniforms(uniforms_of(source))
         bound = self._bound_of(source, scenario.batch_shape)
         return Situation(scenario=scenario, upper_bound=bound)
 
     def figures(
-        self,
-        before: Situation,
-        after: Situation,
-        action: Any,
-        allocation: Allocation,
-        outcome: Outcome,
+        self, before: Situation, after: Situation, action: Any, decision: Decision
     ) -> dict[str, Any]:
         """Returns the entries of `info`; those of a test scenario have its bound.
 
         `optimality` is SCR over certified `upper_bound`.
         """
-        figures = super().figures(before, after, action, allocation, outcome)
-        if before.upper_bound is not None:
-            figures["upper_bound"] = before.upper_bound
-            figures["optimality"] = outcome.scr / before.upper_bound
+        figures = super().figures(before, after, action, decision)
+        bound = before.upper_bound
+        if bound is not None:
+            figures |= {"upper_bound": bound, "optimality": figures["scr"] / bound}
         return figures
 
-    def no_figures(self, batch_shape: tuple[int, ...] = ()) -> dict[str, Any]:
-        """Returns the entries of `info` before a decision, zeros."""
-        figures = super().no_figures(batch_shape)
-        if self._bounds is not None:
-            figures |= {k: np.zeros(batch_shape) for k in ("upper_bound", "optimality")}
-        return figures
-
-    def settle(
-        self, situation: Situation, allocation: Allocation, outcome: Outcome
-    ) -> Situation:
+    def settle(self, situation: Situation, decision: Decision) -> Situation:
         """Returns the situation after a decision on it: the same."""
         return situation
 
@@ -399,6 +395,11 @@ def chosen_config(
             f".json file, or a dictionary of parameters; got {shorten(config)}."
         )
     return chosen.with_overrides({} if overrides is None else overrides)
+
+
+def uniforms_of(source: Any) -> Array:
+    """Returns the numbers that a situation is drawn with."""
+    return source.uniforms if isinstance(source, HeldOutBlock) else source
 
 
 def certified_bounds(

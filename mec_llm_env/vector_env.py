@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -11,14 +11,11 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from mec_llm_env.allocation import Allocation
 from mec_llm_env.attributes import SubAttributes
 from mec_llm_env.callers import refuse_miscounting
-from mec_llm_env.env import DecisionEnv, check_render_mode, open_window, past
-from mec_llm_env.objective import Outcome
+from mec_llm_env.env import TaskEnv
 from mec_llm_env.ranges import integer_argument, shorten
-from mec_llm_env.record import ArrayRecord
-from mec_llm_env.scenario import Scenario
+from mec_llm_env.rows import add_masked, blank, each_row, members, put
 from mec_llm_env.streams import UniformStreams
 from mec_llm_env.task import Task, reset_options
 
@@ -33,7 +30,7 @@ _EPISODE_STATE = (
 )
 
 
-class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
+class DecisionVectorEnv(SubAttributes, TaskEnv, VectorEnv[Any, Any, Any]):
     """What `MecLlmVectorEnv` and `MecLlmMobileVectorEnv` share: all but their task.
 
     Args:
@@ -42,11 +39,6 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         render_mode: "rgb_array", "human" (a window with the first four) or None.
         **kwargs: of the task.
     """
-
-    task_type: Any  # of `DecisionTask`
-
-    metadata: dict[str, Any] = {**DecisionEnv.metadata}
-    _window: Any = None  # Gymnasium closes what could not be made, too
 
     def __init__(
         self,
@@ -57,30 +49,20 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         **kwargs: Any,
     ) -> None:
         num_envs = integer_argument("num_envs", num_envs, 1, MOST_ENVS)
-        check_render_mode(render_mode, self.metadata)
-        self.task = self.task_type(**kwargs)
+        self._set_up(render_mode, kwargs)
         self.num_envs = num_envs
         self.autoreset_mode = _autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.render_mode = render_mode
         self.single_observation_space = self.task.observation_codec.space
         self.single_action_space = self.task.action_codec.space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.situation: Any = None  # [B], what is to be decided
-        self.decided_scenario: Scenario | None = None  # [B], what was decided last
-        self.allocation: Allocation | None = None  # [B], on `decided_scenario`
-        self.outcome: Outcome | None = None  # [B], of `allocation`
-        self._observation: Any = None  # of `situation`; never handed out
-        self._given: Any = None  # [B], what situations are made of, if not drawn
         self._follows = np.zeros(num_envs, dtype=np.bool_)  # what is given
         self._streams = UniformStreams(self.num_envs, self.task.sampler.block_size)
         self._decisions = np.zeros(self.num_envs, dtype=np.int64)  # in this episode
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)  # at the last step
         self._decided = np.zeros(self.num_envs, dtype=np.bool_)  # in the last step
         self._held_out = self.task.held_out(num_envs, stride=None)
-        self._passed = past(self.task, self.render_mode)
-        self._window = open_window(self.render_mode, self.metadata)
 
     def reset(
         self,
@@ -121,7 +103,7 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         self._forget()
         self._show()
         infos: dict[str, Any] = {}
-        _add_masked(infos, self.task.no_figures((self.num_envs,)), mask)
+        add_masked(infos, self.task.no_figures((self.num_envs,)), mask)
         return deepcopy(self._observation), infos
 
     def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
@@ -134,22 +116,22 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         refuse_miscounting(self.autoreset_mode)
         idle = self._idle()
         before = self.situation
-        actions = _blank(actions, idle)
-        allocation, outcome = self.task.decide(actions, before.scenario)
-        after = self.task.settle(before, allocation, outcome)
+        actions = blank(actions, idle)
+        decision = self.task.decide(actions, before.scenario)
+        after = self.task.settle(before, decision)
         self.decided_scenario = before.scenario
-        self.allocation, self.outcome = allocation, outcome
+        self.allocation, self.outcome = decision
         self._decided = ~idle
         self._passed.append(before)
         decisions = np.where(idle, 0, self._decisions + 1)
         ended = decisions == self.task.episode_length
-        rewards = np.where(idle, 0.0, self.task.reward(before, after, outcome))
+        rewards = np.where(idle, 0.0, self.task.reward(before, after, decision.outcome))
 
         infos: dict[str, Any] = {}
-        figures = self.task.figures(before, after, actions, allocation, outcome)
+        figures = self.task.figures(before, after, actions, decision)
         same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
         begun = ended if same_step else idle  # their infos are those of a reset
-        _add_masked(infos, _blank(figures, begun), np.ones_like(begun))
+        add_masked(infos, blank(figures, begun), np.ones_like(begun))
         if same_step:
             self._add_final(infos, figures, after, ended)
         self._decisions = np.where(begun, 0, decisions)
@@ -175,17 +157,6 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         """Closes the window, if there is one."""
         if self._window:
             self._window.close()
-
-    def action_masks(self) -> Array:
-        """Returns which choices there are, `[B, sum of nvec]`; see the scalar one's."""
-        if self.scenario is None:
-            raise ResetNeeded("There is no scenario to decide on: call reset first.")
-        return self.task.action_masks(self.scenario)
-
-    @property
-    def scenario(self) -> Scenario | None:
-        """[B], the scenarios that are to be decided; None before the first reset."""
-        return None if self.situation is None else self.situation.scenario
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -218,8 +189,7 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         )
 
     def _forget(self) -> None:
-        """Forgets the last decisions."""
-        self.decided_scenario = self.allocation = self.outcome = None
+        super()._forget()
         self._decided = np.zeros(self.num_envs, dtype=np.bool_)
 
     # Pictures.
@@ -247,11 +217,11 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         """Begins episodes, goes on with others, and leaves the rest at their ends."""
         onward = ~(begun | ended)
         if (last := ended & ~begun).any() and after is not self.situation:
-            self._enter(_members(after, last), last)
+            self._enter(members(after, last), last)
         if begun.any():
             self._begin(begun)
         for rows, source in self._sources(onward, first=False):
-            self._enter(self.task.onward(_members(after, rows), source), rows)
+            self._enter(self.task.onward(members(after, rows), source), rows)
 
     def _begin(self, mask: Array) -> None:
         """Begins episodes in the sub-environments of the mask."""
@@ -291,8 +261,8 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         if mask.all():
             self.situation, self._observation = situation, observation
             return
-        self.situation = _put(self.situation, situation, mask)
-        self._observation = _put(self._observation, observation, mask)
+        self.situation = put(self.situation, situation, mask)
+        self._observation = put(self._observation, observation, mask)
 
     def _seed_list(self, seed: Any) -> list[int | None]:
         if seed is None:
@@ -348,10 +318,10 @@ class DecisionVectorEnv(SubAttributes, VectorEnv[Any, Any, Any]):
         last = self._observation
         if after is not self.situation:
             last = self.task.observe(after)
-        observations = np.fromiter(_rows(last), dtype=object)
+        observations = np.fromiter(each_row(last), dtype=object)
         observations[~ended] = None
         final: dict[str, Any] = {}
-        _add_masked(final, figures, ended)
+        add_masked(final, figures, ended)
         infos |= {"final_obs": observations, "_final_obs": ended.copy()}
         infos |= {"final_info": final, "_final_info": ended.copy()}
 
@@ -383,60 +353,3 @@ def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
         raise ValueError(
             f"`autoreset_mode` must be one of {choices}; got {shorten(mode)}."
         ) from None
-
-
-def _add_masked(infos: dict[str, Any], figures: Any, mask: Array) -> None:
-    """Adds figures with their masks as Gymnasium does: zero where the mask is not."""
-    if not mask.any():
-        return
-    for name, values in figures.items():
-        infos[name] = (
-            values if mask.all() else _put(np.zeros_like(values), values[mask], mask)
-        )
-        infos[f"_{name}"] = mask.copy()
-
-
-def _put(old: Any, new: Any, mask: Array) -> Any:
-    """Returns `old` with the rows of the mask replaced, in all that it is made of."""
-    if old is None or new is None:
-        return None
-    if isinstance(old, ArrayRecord):
-        return old.unchecked(
-            **{
-                k: _put(getattr(old, k), getattr(new, k), mask)
-                for k in old.field_names()
-            }
-        )
-    if isinstance(old, dict):
-        return {key: _put(old[key], new[key], mask) for key in old}
-    merged = np.array(old)
-    merged[mask] = new
-    return merged
-
-
-def _members(situation: Any, mask: Array) -> Any:
-    """Returns the situations of the mask; all of them without a copy."""
-    return situation if mask.all() else situation[mask]
-
-
-def _rows(batch: Any) -> Iterable[Any]:
-    """Returns the members of a batch; dictionaries key by key."""
-    if isinstance(batch, dict):
-        rows = zip(*batch.values(), strict=True)
-        return (dict(zip(batch, row, strict=True)) for row in rows)
-    return batch
-
-
-def _blank(actions: Any, idle: Array) -> Any:
-    """Returns actions, or figures, with zeros where sub-environments only begin."""
-    if not idle.any():
-        return actions
-    if isinstance(actions, dict):
-        return {key: _blank(value, idle) for key, value in actions.items()}
-    try:
-        array = np.asarray(actions).copy()
-    except (TypeError, ValueError, RuntimeError):
-        return actions  # no array: refused by the decoder, with words
-    if array.shape[:1] == idle.shape:
-        array[idle] = 0
-    return array

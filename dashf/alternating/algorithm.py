@@ -19,20 +19,17 @@ certificate shows that it could not win (`reach`): so DASHF is never below `gucr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from dashf.alternating.association import (
-    FORMULATIONS,
-    OFFERS,
-    formulation_of,
     offers,
     other_split,
     propose,
 )
+from dashf.alternating.config import LARGEST_RESTART, DashfConfig, Start
 from dashf.alternating.continuous import (
     ContinuousResult,
     Point,
@@ -40,7 +37,6 @@ from dashf.alternating.continuous import (
     optimise_continuous,
     split_alone,
 )
-from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.neighbours import Choice
 from dashf.alternating.reach import reach
 from dashf.alternating.resource_program import prepare
@@ -49,10 +45,7 @@ from dashf.alternating.search import Judge, Judged, climb, explore, likely, prom
 from dashf.common.arrays import Array
 from dashf.common.budget import Budget
 from dashf.common.checks import (
-    check_choice,
-    check_count,
     check_kind,
-    check_number,
     check_objective,
     check_single,
 )
@@ -60,87 +53,11 @@ from dashf.common.clock import Clock
 from dashf.pricing.whole_layers import relaxed, whole_result
 from dashf.result import Recorder, SolveResult, Status
 from dashf.rules import (
-    balanced_association,
-    compute_greedy,
-    random_association,
     starting_allocation,
     strongest_channel,
 )
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
-from mec_llm_env.names import by_name
 
-#: What gives an association [N, M] to begin from.
-Start = Callable[[Scenario], Array]
-_RULES: dict[str, Start] = {
-    "strongest": strongest_channel,
-    "compute": compute_greedy,
-    "balanced": balanced_association,
-}
-STARTS = ("strongest", "compute", "random", "balanced")
-
-
-@by_name
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DashfConfig:
-    """How DASHF is run. All of it is our choice.
-
-    Raises:
-        ValueError: a field is not valid; the text names it and what is.
-    """
-
-    tolerance: float = 1e-5  # relative gain of the SCR at which a block stops
-    final_tolerance: float = 1e-7  # the same, for the association that is returned
-    max_iterations: int = 100  # rounds of both blocks at most
-    max_passes: int = 50  # convex programs per association, at most
-    sdr: str = "auto"  # "sparse", "full", "closed_form"; "auto": sparse to N·M = 100
-    offers: str = "price"  # "price" or "equal_share", of block 1's program
-    neighbours: int = 24  # of each kind that are judged at once, at most
-    trials: int = 8  # neighbours that block 2 tries though they were judged lower
-    start: str = "strongest"  # first association: one of `STARTS`
-    restarts: int | None = None  # further starts, the rest of `STARTS`, then random
-    seed: int = 0  # of the random starts
-    convex_solver: str = "CLARABEL"  # of block 2 and SDR; SCS is the fallback
-
-    def __post_init__(self) -> None:
-        for name in ("tolerance", "final_tolerance"):
-            value = check_number(name, getattr(self, name), 1e-15, 1)
-            object.__setattr__(self, name, value)
-        for name, lowest in _INTEGERS.items():
-            if name == "restarts" and self.restarts is None:
-                continue
-            count = check_count(name, getattr(self, name), lowest)
-            object.__setattr__(self, name, count)
-        for name, choices in _CHOICES.items():
-            check_choice(name, getattr(self, name), choices)
-
-    @property
-    def solvers(self) -> tuple[str, ...]:
-        """The solver and the ones that take over when it fails."""
-        first = self.convex_solver
-        return (first, *(name for name in CONVEX_SOLVERS if name != first))
-
-    def formulation(self, scenario: Scenario) -> str:
-        """Returns the formulation of the SDR for a scenario's size."""
-        return formulation_of(self.sdr, scenario)
-
-
-_INTEGERS = {
-    "max_iterations": 0,
-    "max_passes": 1,
-    "neighbours": 0,
-    "trials": 0,
-    "restarts": 0,
-    "seed": 0,
-}
-_CHOICES = {
-    "sdr": ("auto", *FORMULATIONS),
-    "offers": OFFERS,
-    "start": STARTS,
-    "convex_solver": CONVEX_SOLVERS,
-}
-#: Further starts where `restarts` is None, and N·M up to which they are tried: beyond,
-#: climbs from elsewhere than near equal numbers of users take long and end no higher.
-_RESTARTS, _LARGEST_RESTART = 2, 200
 #: Relative difference below which two SCR are as good as each other, certified ones
 #: and judged ones.
 _AS_GOOD, _ALIKE = 1e-6, 1e-5
@@ -188,11 +105,11 @@ class _Run:
         self.s, self.o, self.c, self.recorder = s, o, c, recorder
         self.budget = recorder.budget
         self.judge = Judge(s, o, self.budget)
-        first, *self.others = _starts(s, c)
+        first, *self.others = c.starts(s)
         self.first = first(s)
         self.searches = [self._climb_from_the_first, self._explore]
         self.first_end: Judged | None = None
-        if c.restarts is None and s.channel_gain.size > _LARGEST_RESTART:
+        if c.restarts is None and s.channel_gain.size > LARGEST_RESTART:
             self.searches.pop(0)
         self.origin = starting_allocation(s, self.first, o)
         self.best = evaluated(s, self.origin, o)
@@ -217,7 +134,7 @@ class _Run:
             status = ended
         if not self.solved:
             status = Status.SOLVER_FAILED
-        if self.budget.spent() or not self.can_solve:
+        if not self._may_solve:
             status = Status.TIME_LIMIT
         return self.recorder.result(status, *self.best)
 
@@ -225,6 +142,11 @@ class _Run:
     def ratio(self) -> float:
         """y: the SCR of the current point."""
         return float(self.best[1].scr)
+
+    @property
+    def _may_solve(self) -> bool:
+        """Whether there is time for a convex program."""
+        return self.can_solve and not self.budget.spent()
 
     @property
     def _wanted(self) -> float:
@@ -295,19 +217,14 @@ class _Run:
     def _proposal(self) -> Choice:
         """Returns the association that block 1 proposes, with the splits it has."""
         s, o, c, z = self.s, self.o, self.c, self.best[0]
-        options = offers(s, z, o, self.ratio, kind=c.offers)
-        proposal = propose(
-            s,
-            z,
-            o,
-            self.ratio,
-            options,
+        options = offers(s, z, o, self.ratio)
+        proposed = propose(
+            *(s, z, o, self.ratio, options),
             sdr=self.sdr,
             solvers=c.solvers,
             budget=self.budget,
         )
-        realised = proposal.realise(s, proposal.association)
-        return self.judge.choice_of(realised)
+        return self.judge.choice_of(proposed)
 
     def _confirm(self, found: Judged) -> None:
         """Takes what was found if it is better after a convex program."""
@@ -324,14 +241,14 @@ class _Run:
 
         Returns whether one was.
         """
-        if self.budget.spent() or not self.can_solve:
+        if not self._may_solve:
             return False
         width = self.c.neighbours
         return self._try(promising(self.judge, self.best[0], self._wanted, width))
 
     def _try(self, found: Sequence[Judged]) -> bool:
         """Has block 2 optimise what was judged lower, and takes the first that wins."""
-        if self.budget.spent() or not self.can_solve:
+        if not self._may_solve:
             return False
         wanted = self._wanted
         for judged in found[: self.c.trials]:
@@ -346,7 +263,7 @@ class _Run:
 
     def _try_another_split(self) -> None:
         """Lets users respond to their own server's prices, and optimises that."""
-        if self.c.offers != "price" or self.budget.spent() or not self.can_solve:
+        if not self._may_solve:
             return
         other = other_split(self.s, self.best[0], self.o, self.ratio)
         if other is not None:
@@ -358,7 +275,7 @@ class _Run:
 
         Returns whether it has won.
         """
-        if self.budget.spent() or not self.can_solve:
+        if not self._may_solve:
             return False
         judged = self.judge.best(self.judge.either(self.first))
         near = self.best[0]
@@ -408,23 +325,6 @@ class _Run:
         block = "association" if moved else "split"
         self.recorder.row(block, point, self.ratio, moved)
         self.best = point
-
-
-def _starts(scenario: Scenario, config: DashfConfig) -> list[Start]:
-    """Returns the rules of the first association and of those of the restarts."""
-    restarts = config.restarts
-    if restarts is None:
-        restarts = _RESTARTS if scenario.channel_gain.size <= _LARGEST_RESTART else 0
-    names = [config.start, *(name for name in STARTS if name != config.start)]
-    names += ["random"] * max(0, restarts + 1 - len(names))
-    seeds = np.random.default_rng(config.seed).integers(2**63, size=len(names))
-
-    def rule(name: str, seed: int) -> Start:
-        if name != "random":
-            return _RULES[name]
-        return lambda s: random_association(s, np.random.default_rng(seed))
-
-    return [rule(*pair) for pair in zip(names, seeds, strict=True)][: restarts + 1]
 
 
 def _moves(before: Allocation | Choice, after: Allocation | Choice) -> int:

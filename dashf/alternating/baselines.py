@@ -14,6 +14,7 @@ strongest channel means the Hungarian assignment of the log-gains.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,16 +44,18 @@ from mec_llm_env.allocation import one_hot
 _AT_ONCE = 200_000
 
 
-def solve_gucro(
+def solve_greedy(
+    split: str | None,
     scenario: Scenario,
     objective: ObjectiveConfig | None = None,
     *,
     tolerance: float = 1e-7,
     time_limit_s: float | None = None,
 ) -> SolveResult:
-    """Strongest channel; split, power, bandwidth and frequencies optimised.
+    """Strongest channel; power, bandwidth, frequencies and the split optimised.
 
     Args:
+        split: the field of the scenario that every φ is to be; None: optimised, too.
         scenario: a single one.
         objective: weights and references; the default ones if None.
         tolerance: relative gain of the SCR at which to stop.
@@ -62,50 +65,18 @@ def solve_gucro(
         ValueError: the scenario is a batch, or an argument is out of range.
     """
     s = check_single(scenario)
-    return _resources(s, objective, None, tolerance, time_limit_s)
-
-
-def solve_local(
-    scenario: Scenario,
-    objective: ObjectiveConfig | None = None,
-    *,
-    tolerance: float = 1e-7,
-    time_limit_s: float | None = None,
-) -> SolveResult:
-    """Strongest channel, as much work local as allowed; else as `solve_gucro`."""
-    s = check_single(scenario)
-    return _resources(s, objective, s.local_fraction_max, tolerance, time_limit_s)
-
-
-def solve_edge(
-    scenario: Scenario,
-    objective: ObjectiveConfig | None = None,
-    *,
-    tolerance: float = 1e-7,
-    time_limit_s: float | None = None,
-) -> SolveResult:
-    """Strongest channel, as little work local as allowed; else as `solve_gucro`."""
-    s = check_single(scenario)
-    return _resources(s, objective, s.local_fraction_min, tolerance, time_limit_s)
-
-
-def _resources(
-    s: Scenario,
-    objective: ObjectiveConfig | None,
-    phi: Array | None,  # given splits; optimised too if None
-    tolerance: float,
-    time_limit_s: float | None,
-) -> SolveResult:
     o, tolerance = check_objective(objective), check_tolerance(tolerance, 1e-15)
     if s.layers is not None:
         clock = Clock.limited(time_limit_s)
-        found = _resources(relaxed(s), o, phi, tolerance, time_limit_s)
-        return whole_result(s, o, found, clock, move=False, split=phi is None)
+        found = solve_greedy(
+            split, relaxed(s), o, tolerance=tolerance, time_limit_s=time_limit_s
+        )
+        return whole_result(s, o, found, clock, move=False, split=split is None)
     budget = Budget(time_limit_s)
     recorder = Recorder(s, budget)
     start = starting_allocation(s, strongest_channel(s), o)
-    if phi is not None:
-        start = dataclasses.replace(start, local_fraction=phi)
+    if split is not None:
+        start = dataclasses.replace(start, local_fraction=getattr(s, split))
     point = evaluated(s, start, o)
     recorder.start(point)
     with recorder.building():
@@ -116,12 +87,17 @@ def _resources(
         s,
         start,
         o,
-        fixed_split=phi is not None,
+        fixed_split=split is not None,
         tolerance=tolerance,
         on_pass=lambda point, ratio: recorder.row("resources", point, ratio, 0),
         budget=budget,
     )
     return recorder.result(result.status, *result.point)
+
+
+solve_gucro = partial(solve_greedy, None)
+solve_local = partial(solve_greedy, "local_fraction_max")
+solve_edge = partial(solve_greedy, "local_fraction_min")
 
 
 def solve_aauco(
@@ -161,8 +137,8 @@ def solve_aauco(
     for _ in range(max_iterations):
         z, ratio = best[0], float(best[1].scr)
         options = _equal_offers(s, z, o, ratio)
-        proposal = propose(pinned, z, o, ratio, options, sdr=formulation, budget=budget)
-        better = _best_average(s, proposal.association[None], o)
+        proposed = propose(pinned, z, o, ratio, options, sdr=formulation, budget=budget)
+        better = _best_average(s, proposed.association[None], o)
         if not better[1].scr > ratio:
             better = _best_neighbour(s, z.association, o, budget) or best
         if better[1].scr > ratio:

@@ -17,17 +17,6 @@ from dashf.alternating.convex import CONVEX_SOLVERS
 from dashf.alternating.dinkelbach import dinkelbach
 from dashf.alternating.resources import improve_once, surplus
 from dashf.common.budget import Budget
-from dashf.common.checks import (
-    check_allocation,
-    check_callable,
-    check_count,
-    check_flag,
-    check_number,
-    check_objective,
-    check_single,
-    check_solvers,
-    check_tolerance,
-)
 from dashf.pair.coefficients import local_frequency
 from dashf.pair.split import optimal_split
 from dashf.result import Status
@@ -81,23 +70,8 @@ def optimise_continuous(
             of 3 to 10 a pass, so that is generous.
         on_pass: called with the point after each pass and the y it was found with.
         budget: of the call; no pass begins without time.
-
-    Raises:
-        ValueError: an argument is of another kind or out of range.
     """
-    s, o = check_single(scenario), check_objective(objective)
-    budget = budget or Budget()
-    start, fixed_split = (
-        check_allocation(s, start),
-        check_flag("fixed_split", fixed_split),
-    )
-    check_tolerance(tolerance, 0)
-    check_count("max_passes", max_passes, 1)
-    solvers = check_solvers(solvers, CONVEX_SOLVERS)
-    if hopeless_below is not None:
-        check_number("hopeless_below", hopeless_below, -np.inf, np.inf)
-    if on_pass is not None:
-        check_callable("on_pass", on_pass)
+    s, o, budget = scenario, objective, budget or Budget()
     solved, known = 0, [-np.inf, -np.inf]  # passes solved, the last two ratios
 
     def terms(point: Point) -> tuple[float, float]:

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from dashf.common.checks import check_callable, check_count, check_tolerance
 from dashf.result import Status
 
 Point = TypeVar("Point")
@@ -58,14 +57,8 @@ def dinkelbach(
         The best point; a step that lowers G is not taken, and ends the loop.
 
     Raises:
-        ValueError: D is not positive at some point, or an argument is out of range.
+        ValueError: D is not positive at some point.
     """
-    for name, function in (("terms", terms), ("improve", improve)):
-        check_callable(name, function)
-    if on_iteration is not None:
-        check_callable("on_iteration", on_iteration)
-    check_tolerance(tolerance, 0)
-    max_iterations = check_count("max_iterations", max_iterations, 0)
     point, status, iterations = start, Status.ITERATION_LIMIT, 0
     ratio = _ratio(*terms(point))
     for _ in range(max_iterations):

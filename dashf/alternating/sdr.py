@@ -123,8 +123,8 @@ def solve_relaxation(
     max_users: Array,  # [M]
     solvers: tuple[str, ...] = CONVEX_SOLVERS,
     budget: Budget | None = None,
-) -> tuple[float, Array, Array] | None:
-    """Returns value, association [N, M] and split t [N]; None if no solver could.
+) -> tuple[float, Array] | None:
+    """Returns value and association [N, M]; None if no solver could.
 
     α is taken relative to each user's best and everything to the typical size, so that
     the numbers are of order one; the value returned is that of the problem given.
@@ -147,10 +147,9 @@ def solve_relaxation(
             if budget.spent():
                 break
             if program.solve(solver, budget.for_a_program()):
-                split = np.asarray(relaxation.product.value).sum(axis=1)
                 value = program.value * scale + float(best.sum())
                 association = np.asarray(relaxation.association.value)
-                return value, association.clip(0, 1), split.clip(0, 1)
+                return value, association.clip(0, 1)
     return None
 
 

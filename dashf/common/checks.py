@@ -230,17 +230,3 @@ def check_callable(name: str, value: Any) -> Callable[..., Any]:
     if not callable(value):
         raise ValueError(f"`{name}` must be a function; got {shorten(value)}.")
     return value
-
-
-def check_solvers(solvers: Any, known: Iterable[str]) -> tuple[str, ...]:
-    """Returns the names of CVXPY solvers.
-
-    Raises:
-        ValueError: there is none, or one that is not known.
-    """
-    if isinstance(solvers, str) or not isinstance(solvers, tuple | list) or not solvers:
-        raise ValueError(
-            f"`solvers` must be a tuple of names, such as {tuple(known)}; got "
-            f"{shorten(solvers)}."
-        )
-    return tuple(check_choice("solvers", name, known) for name in solvers)

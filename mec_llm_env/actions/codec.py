@@ -8,14 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from mec_llm_env._array import Array, namespace
-from mec_llm_env.actions.choices import (
-    all_choices,
-    all_finite,
-    checked_box,
-    checked_choices,
-    scores_of_choices,
-)
+from mec_llm_env._array import Array, indicator, namespace
 from mec_llm_env.actions.decoder import (
     FIELDS,
     RESOURCES,
@@ -23,11 +16,11 @@ from mec_llm_env.actions.decoder import (
     refuse_undecodable,
     unit_resources,
 )
-from mec_llm_env.allocation import Allocation, indicator
+from mec_llm_env.allocation import Allocation
 from mec_llm_env.assignment import assign
 from mec_llm_env.objective import check_shapes
 from mec_llm_env.ranges import shorten
-from mec_llm_env.record import checked_numpy
+from mec_llm_env.record import as_numbers, checked_numpy, first_index
 from mec_llm_env.scenario import Scenario
 
 ENCODINGS = ("box", "multi_discrete", "dict", "dict_flat")
@@ -116,10 +109,10 @@ class ActionCodec:
         if isinstance(action, dict):
             choices, box = action["association"], action["resources"]
             n_axes = len(self._table_shape)
-            return all_choices(choices, self._n_choices) & all_finite(box, n_axes)
+            return _all_choices(choices, self._n_choices) & _all_finite(box, n_axes)
         if self.encoding == "box":
-            return all_finite(action, 1)
-        return all_choices(action, self._n_choices)
+            return _all_finite(action, 1)
+        return _all_choices(action, self._n_choices)
 
     def encode(self, allocation: Allocation, scenario: Scenario) -> Any:
         """Returns an action that decodes to the allocation.
@@ -212,21 +205,21 @@ class ActionCodec:
         self._check_size(scenario)
         choice, resources = self._parts(self._checked(action, scenario.batch_shape))
         if self.encoding != "box":
-            choice = scores_of_choices(choice, scenario)
+            choice = _scores_of_choices(choice, scenario)
         return choice, resources
 
     def _checked(self, action: Any, batch: tuple[int, ...]) -> Any:
         """Returns the action as arrays that are valid, the box clipped."""
         n, m, k = self.n_users, self.n_servers, len(RESOURCES)
         if self.encoding == "box":
-            return checked_box(action, (*batch, n * (m + k)), "action")
+            return _checked_box(action, (*batch, n * (m + k)), "action")
         if self.encoding == "multi_discrete":
             shape = *batch, n * (1 + k)
-            return checked_choices(action, shape, self._n_choices, "action")
+            return _checked_choices(action, shape, self._n_choices, "action")
         if isinstance(action, dict) and set(action) == set(_KEYS):
             name, shape = "association", (*batch, *self._table_shape)
-            server = checked_choices(action[name], (*batch, n), self._n_choices, name)
-            resources = checked_box(action["resources"], shape, "resources")
+            server = _checked_choices(action[name], (*batch, n), self._n_choices, name)
+            resources = _checked_box(action["resources"], shape, "resources")
             return {name: server, "resources": resources}
         keys = f" with {shorten(list(action))}" if isinstance(action, dict) else ""
         raise ValueError(
@@ -278,3 +271,94 @@ class ActionCodec:
             "association": server.astype(np.int64),
             "resources": resources.clip(-1, 1).astype(np.float32),
         }
+
+
+def choose_association(server: Any, scenario: Scenario, name: str) -> Any:
+    """Returns the association [..., N, M] nearest to chosen servers [..., N].
+
+    With finite `max_users` some choices may have to give way.
+
+    Raises:
+        ValueError: a wrong shape or a server that does not exist; the text names the
+            index, and the array by its `name`.
+    """
+    batch, (n, m) = scenario.batch_shape, scenario.channel_gain.shape[-2:]
+    choices = _checked_choices(server, (*batch, n), np.array(m), name)
+    scores = _scores_of_choices(choices, scenario)
+    return assign(scores, scenario.max_users)
+
+
+def _scores_of_choices(server: Any, scenario: Scenario) -> Any:
+    """Returns scores that honour as many choices as possible, then rank by gain."""
+    chosen = indicator(server, scenario.n_servers, np.float64)
+    if (chosen.sum(axis=-2) <= scenario.max_users).all():
+        return chosen
+    rank = scenario.channel_gain.argsort(axis=-1).argsort(axis=-1)
+    return chosen + (1 - chosen) * rank / (scenario.n_users * scenario.n_servers)
+
+
+def _checked_box(value: Any, shape: tuple[int, ...], name: str) -> Any:
+    """Returns finite numbers of a shape, clipped to [−1, 1].
+
+    Raises:
+        ValueError: they are not; the text names the array by its `name`, and the index.
+    """
+    array = _of_shape(value, shape, name)
+    if array.dtype == np.longdouble:  # beyond float64 it is infinite: refused below
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
+    array = array.astype(np.float64)
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = first_index(~finite)
+        raise ValueError(
+            f"`{name}` must be finite; got {array[index]} at index {_show(index)}."
+        )
+    return np.clip(array, -1, 1, out=array)
+
+
+def _checked_choices(
+    value: Any, shape: tuple[int, ...], n_choices: Any, name: str
+) -> Any:
+    """Returns numbers of choices of a shape, of `n_choices` each.
+
+    Raises:
+        ValueError: they are not; the text names the array by its `name`, and the index.
+    """
+    array = _of_shape(value, shape, name)
+    valid = _are_choices(array, n_choices)
+    if not valid.all():
+        index = first_index(~valid)
+        highest = np.broadcast_to(n_choices, shape)[index] - 1
+        raise ValueError(
+            f"`{name}` must hold whole numbers from 0 to {highest}; got "
+            f"{array[index]} at index {_show(index)}."
+        )
+    return array
+
+
+def _are_choices(array: Array, n_choices: Array) -> Array:
+    xp = namespace(array)
+    return (array >= 0) & (array < n_choices) & (array == xp.floor(array))
+
+
+def _all_choices(array: Array, n_choices: Array) -> Array:
+    """Returns whether all of the last axis are numbers of choices."""
+    return namespace(array).all(_are_choices(array, n_choices), axis=-1)
+
+
+def _all_finite(array: Array, n_axes: int) -> Array:
+    """Returns whether all of the last axes, so many, are finite."""
+    xp = namespace(array)
+    return xp.all(xp.isfinite(array), axis=tuple(range(-n_axes, 0)))
+
+
+def _of_shape(value: Any, shape: tuple[int, ...], name: str) -> Any:
+    array = as_numbers(value, name)
+    if array.shape != shape:
+        raise ValueError(f"`{name}` must have shape {shape}; got {array.shape}.")
+    return array
+
+
+def _show(index: tuple[int, ...]) -> str:
+    return str(index[0]) if len(index) == 1 else str(index)

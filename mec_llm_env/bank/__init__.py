@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from mec_llm_env.scenario import Scenario
 #: Test scenario i of a preset is the one of this seed plus i.
 FIRST_SEED = SPLITS["test"]
 
+_TYPES = {"seed": np.int64, "bound": np.float64, "scr": np.float64, "server": np.int16}
+_SCENARIO = "scenario_"  # begins the names of its fields
 _RESOURCES = (
     *("local_fraction", "transmit_power_w", "bandwidth_hz"),
     *("user_frequency_hz", "server_frequency_hz"),
@@ -33,15 +36,16 @@ _RESOURCES = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Bank:
-    """The test instances of a preset. I instances; objective: the preset's."""
+class Bounded:
+    """Test instances of a preset, with what their SCR can be at most and is at least.
+
+    I instances; the objective is the preset's.
+    """
 
     preset: str
-    seed: Array  # [I] of each scenario
-    scenario: Scenario  # batch shape [I]
-    bound: Array  # [I] certified: no feasible allocation has a higher SCR
-    scr: Array  # [I] of the best allocation known
-    allocation: Allocation  # [I] that allocation
+    seed: Array  # [I] that each is drawn from
+    bound: Array  # [I] certified: nothing feasible has a higher SCR
+    scr: Array  # [I] of the best decisions known
     sha256: str  # of everything stored
 
     @property
@@ -52,6 +56,14 @@ class Bank:
     def __len__(self) -> int:
         """I."""
         return len(self.seed)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bank(Bounded):
+    """The test scenarios of a preset."""
+
+    scenario: Scenario  # batch shape [I]
+    allocation: Allocation  # [I] the best known
 
 
 def load_bank(preset: str) -> Bank:
@@ -126,47 +138,48 @@ def save_bank(
 
     Scenarios that are not written are sampled again from their seeds on loading.
     """
-    arrays = {
-        "seed": np.asarray(seed, dtype=np.int64),
-        "bound": np.asarray(bound, dtype=np.float64),
-        "scr": np.asarray(scr, dtype=np.float64),
-        "server": np.asarray(allocation.server, dtype=np.int16),
-        **{name: getattr(allocation, name) for name in _RESOURCES},
-    }
+    arrays = {name: getattr(allocation, name) for name in _RESOURCES}
     if with_scenarios:
-        fields = sampled(preset, arrays["seed"]).to_dict()
-        arrays |= {f"scenario_{k}": v for k, v in fields.items()}
+        fields = _sampled(preset, seed).to_dict()
+        arrays |= {f"{_SCENARIO}{k}": v for k, v in fields.items()}
+    server = allocation.server
+    return write_bounded(path, seed=seed, bound=bound, scr=scr, server=server, **arrays)
+
+
+def write_bounded(path: str | os.PathLike[str], **given: Array) -> str:
+    """Writes `seed`, `bound`, `scr`, `server` and more; returns the SHA-256."""
+    arrays = {k: np.asarray(value, _TYPES.get(k)) for k, value in given.items()}
     write_arrays(path, arrays)
     return digest(arrays)
 
 
-def sampled(preset: str, seed: Array) -> Scenario:
-    """Returns the scenarios of seeds [I], batch shape [I]."""
+def bounded(preset: str, arrays: Arrays) -> dict[str, Any]:
+    """Returns the fields of a `Bounded` that were written."""
+    stored = {name: arrays[name] for name in ("seed", "bound", "scr")}
+    return {"preset": preset, "sha256": digest(arrays), **stored}
+
+
+def _sampled(preset: str, seed: Array) -> Scenario:
     config = ScenarioConfig.preset(preset)
-    return Scenario.stack(
-        [sample_scenario(config, np.random.default_rng(int(k))) for k in seed]
-    )
+    return Scenario.stack([sample_scenario(config, rng) for rng in generators(seed)])
 
 
-def _from_arrays(preset: str, arrays: Mapping[str, Array]) -> Bank:
-    prefix = "scenario_"
+def generators(seed: Array) -> Iterator[np.random.Generator]:
+    """Yields the generator of each of some seeds, [I]."""
+    return (np.random.default_rng(int(k)) for k in seed)
+
+
+def _from_arrays(preset: str, arrays: Arrays) -> Bank:
     fields = {
-        name.removeprefix(prefix): value
+        name.removeprefix(_SCENARIO): value
         for name, value in arrays.items()
-        if name.startswith(prefix)
+        if name.startswith(_SCENARIO)
     }
-    scenario = Scenario(**fields) if fields else sampled(preset, arrays["seed"])
+    scenario = Scenario(**fields) if fields else _sampled(preset, arrays["seed"])
     allocation = Allocation.from_server(
         arrays["server"],
         scenario.n_servers,
         **{name: arrays[name] for name in _RESOURCES},
     )
-    return Bank(
-        preset=preset,
-        seed=arrays["seed"],
-        scenario=scenario,
-        bound=arrays["bound"],
-        scr=arrays["scr"],
-        allocation=allocation,
-        sha256=digest(arrays),
-    )
+    stored = bounded(preset, arrays)
+    return Bank(scenario=scenario, allocation=allocation, **stored)

@@ -12,14 +12,13 @@ parameter stands with its default, and the lowest and highest value it may have.
 """
 
 from mec_llm_env.config.gpus import DeviceConfig, ServerConfig
-from mec_llm_env.config.objective import ObjectiveConfig
+from mec_llm_env.config.objective import ObjectiveConfig, checked_objective
 from mec_llm_env.config.presets import PRESETS
 from mec_llm_env.config.radio import LayoutConfig, RadioConfig
 from mec_llm_env.config.scenario import (
     MOST_PAIRS,
     Config,
     ScenarioConfig,
-    checked_objective,
     from_presets,
     ruled,
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mec_llm_env.names import by_name
 from mec_llm_env.ranges import Checked, number
@@ -62,3 +64,28 @@ class ObjectiveConfig(Checked):
     def downlink_cost_per_j(self) -> float:
         """The cost of a joule that a server sends, 1/J: a part of ω_e'."""
         return self.downlink_energy_share * self.energy_cost_per_j
+
+
+_DEFAULT = ObjectiveConfig()
+
+
+def checked_objective(objective: Any) -> ObjectiveConfig:
+    """Returns the objective, the default one for None.
+
+    Raises:
+        ValueError: it is something else; the text says where the objective is.
+    """
+    if isinstance(objective, ObjectiveConfig):
+        return objective
+    if objective is None:
+        return _DEFAULT
+    if isinstance(getattr(objective, "objective", None), ObjectiveConfig):
+        remedy = "That is a whole configuration: give its `config.objective`."
+    elif isinstance(objective, Mapping):
+        remedy = "Give `ObjectiveConfig(**weights)`."
+    else:
+        remedy = "Give an `ObjectiveConfig`, or None for the default one."
+    raise ValueError(
+        "`objective` must be a mec_llm_env.ObjectiveConfig; got "
+        f"{type(objective).__name__}. {remedy}"
+    )

@@ -156,31 +156,6 @@ class ScenarioConfig(Checked):
         return cls().with_overrides(parameters)
 
 
-_DEFAULT = ObjectiveConfig()
-
-
-def checked_objective(objective: Any) -> ObjectiveConfig:
-    """Returns the objective, the default one for None.
-
-    Raises:
-        ValueError: it is something else; the text says where the objective is.
-    """
-    if isinstance(objective, ObjectiveConfig):
-        return objective
-    if objective is None:
-        return _DEFAULT
-    if isinstance(objective, ScenarioConfig):
-        remedy = "That is a whole configuration: give its `config.objective`."
-    elif isinstance(objective, Mapping):
-        remedy = "Give `ObjectiveConfig(**weights)`."
-    else:
-        remedy = "Give an `ObjectiveConfig`, or None for the default one."
-    raise ValueError(
-        "`objective` must be a mec_llm_env.ObjectiveConfig; got "
-        f"{type(objective).__name__}. {remedy}"
-    )
-
-
 def from_presets(
     kind: type[Config], name: Any, presets: Mapping[str, dict[str, Any]]
 ) -> Config:

@@ -7,38 +7,32 @@ still the ones that were bounded.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from mec_llm_env._array import Array
-from mec_llm_env.bank import bank_arrays, bank_file
-from mec_llm_env.files import digest, write_arrays
+from mec_llm_env.bank import (
+    Bounded,
+    bank_arrays,
+    bank_file,
+    bounded,
+    generators,
+    write_bounded,
+)
 from mec_llm_env.mobile.config import MOBILE_PRESETS, MobileConfig
 from mec_llm_env.mobile.trajectory import Trajectory, sample_trajectory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrajectoryBank:
-    """The test episodes of a preset. I episodes, T slots; objective: the preset's."""
+class TrajectoryBank(Bounded):
+    """The test episodes of a preset. I episodes, T slots; the SCR is an episode's.
 
-    preset: str
-    seed: Array  # [I] of each trajectory
+    The best decisions known are those of plans, which know the future.
+    """
+
     trajectory: Trajectory  # batch shape [I]
-    bound: Array  # [I] certified: no policy and no plan has a higher episode SCR
-    scr: Array  # [I] of the best plan known, which knows the future
-    server: Array  # [I, T, N] of that plan, the users' servers
-    sha256: str  # of everything stored
-
-    @property
-    def gap(self) -> Array:
-        """[I] bound over the SCR of the plan, less one: at most so loose is it."""
-        return self.bound / self.scr - 1
-
-    def __len__(self) -> int:
-        """I."""
-        return len(self.seed)
+    server: Array  # [I, T, N] of the plans, the users' servers
 
 
 def load_trajectory_bank(preset: str) -> TrajectoryBank:
@@ -51,7 +45,15 @@ def load_trajectory_bank(preset: str) -> TrajectoryBank:
     needed = {"seed", "fingerprint", "bound", "scr", "server"}
     known = trajectory_bank_presets()
     arrays = bank_arrays("bank of episodes", preset, known, needed)
-    return _from_arrays(preset, arrays)
+    trajectory = _sampled(preset, arrays["seed"])
+    if not np.allclose(_fingerprint(trajectory), arrays["fingerprint"], rtol=1e-9):
+        raise ValueError(
+            f"The bank of {preset!r} holds other trajectories than are drawn now. Make "
+            "it again."
+        )
+    server = arrays["server"].astype(np.int64)
+    stored = bounded(preset, arrays)
+    return TrajectoryBank(trajectory=trajectory, server=server, **stored)
 
 
 def trajectory_bank_presets() -> tuple[str, ...]:
@@ -78,43 +80,24 @@ def save_trajectory_bank(
         scr: [I] of plans that know the future.
         server: [I, T, N] of the plans, as indices.
     """
-    arrays = {
-        "seed": np.asarray(seed, dtype=np.int64),
-        "fingerprint": _fingerprint(_sampled(preset, seed)),
-        "bound": np.asarray(bound, dtype=np.float64),
-        "scr": np.asarray(scr, dtype=np.float64),
-        "server": np.asarray(server, dtype=np.int16),
-    }
-    write_arrays(path, arrays)
-    return digest(arrays)
+    fingerprint = _fingerprint(_sampled(preset, seed))
+    return write_bounded(
+        path,
+        seed=seed,
+        bound=bound,
+        scr=scr,
+        server=server,
+        fingerprint=fingerprint,
+    )
 
 
 def _sampled(preset: str, seed: Array) -> Trajectory:
     config = MobileConfig.preset(preset)
-    return Trajectory.stack(
-        [sample_trajectory(config, np.random.default_rng(int(k))) for k in seed]
-    )
+    episodes = [sample_trajectory(config, rng) for rng in generators(seed)]
+    return Trajectory.stack(episodes)
 
 
 def _fingerprint(trajectory: Trajectory) -> Array:
     """Returns a mean that no two trajectories share, [I]."""
     log_gain = np.log(trajectory.scenario.channel_gain)
     return log_gain.mean(axis=(-3, -2, -1))
-
-
-def _from_arrays(preset: str, arrays: Mapping[str, Array]) -> TrajectoryBank:
-    trajectory = _sampled(preset, arrays["seed"])
-    if not np.allclose(_fingerprint(trajectory), arrays["fingerprint"], rtol=1e-9):
-        raise ValueError(
-            f"The bank of {preset!r} holds other trajectories than are drawn now. Make "
-            "it again."
-        )
-    return TrajectoryBank(
-        preset=preset,
-        seed=arrays["seed"],
-        trajectory=trajectory,
-        bound=arrays["bound"],
-        scr=arrays["scr"],
-        server=arrays["server"].astype(np.int64),
-        sha256=digest(arrays),
-    )

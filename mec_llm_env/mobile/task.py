@@ -10,7 +10,6 @@ import numpy as np
 
 from mec_llm_env._array import Array
 from mec_llm_env.allocation import Allocation
-from mec_llm_env.held_out import HeldOutBlock
 from mec_llm_env.mobile.bank import load_trajectory_bank, trajectory_bank_presets
 from mec_llm_env.mobile.config import MobileConfig
 from mec_llm_env.mobile.mobility import MobilityState, mobility_sampler
@@ -20,7 +19,13 @@ from mec_llm_env.objective import Outcome
 from mec_llm_env.ranges import Limits, Rule, shorten
 from mec_llm_env.record import ArrayRecord
 from mec_llm_env.scenario import Scenario
-from mec_llm_env.task import DecisionTask, certified_bounds, chosen_config
+from mec_llm_env.task import (
+    Decision,
+    DecisionTask,
+    certified_bounds,
+    chosen_config,
+    uniforms_of,
+)
 
 #: What a reward may be.
 REWARDS = ("scr_difference", "slot", "surplus")
@@ -70,6 +75,8 @@ class MobileTask(DecisionTask):
     replays = True
     option = "trajectory"
     decisions_shown = 9  # trails of eight slots
+    own_figures = ("episode_scr", "migration_delay_s", "migration_energy_j")
+    own_counts = ("repaired_users", "migrations")
 
     def __init__(
         self,
@@ -107,7 +114,7 @@ class MobileTask(DecisionTask):
     def begin(self, source: Any) -> MobileSituation:
         """Returns the first slot of an episode."""
         given = isinstance(source, MobilityState)
-        state = source if given else self.sampler.begin(_uniforms(source))
+        state = source if given else self.sampler.begin(uniforms_of(source))
         batch, association = state.joined.shape[:-1], state.scenario.channel_gain.shape
         return _situation(
             state,
@@ -118,10 +125,9 @@ class MobileTask(DecisionTask):
             cost=np.zeros(batch),
         )
 
-    def settle(
-        self, situation: MobileSituation, allocation: Allocation, outcome: Outcome
-    ) -> MobileSituation:
+    def settle(self, situation: MobileSituation, decision: Decision) -> MobileSituation:
         """Returns the slot after a decision on it, training states having moved."""
+        allocation, outcome = decision
         seen, scenario = situation.seen, situation.scenario.to_dict()
         scenario["serving"] = allocation.association
         return MobileSituation.unchecked(
@@ -149,7 +155,7 @@ class MobileTask(DecisionTask):
                 shadowing_db=situation.shadowing_db,
                 sight=situation.sight,
             )
-            state = self.sampler.advance(state, _uniforms(source))
+            state = self.sampler.advance(state, uniforms_of(source))
         association = seen.scenario.serving
         assert association is not None
         return _situation(
@@ -203,8 +209,7 @@ class MobileTask(DecisionTask):
         before: MobileSituation,
         after: MobileSituation,
         action: Any,
-        allocation: Allocation,
-        outcome: Outcome,
+        decision: Decision,
     ) -> dict[str, Any]:
         """Returns the entries of `info`: the slot's, and the SCR of the episode so far.
 
@@ -213,32 +218,21 @@ class MobileTask(DecisionTask):
         its certified `upper_bound`; `optimality` is the episode's SCR over it, at its
         end, and NaN before.
         """
-        moved = before.scenario.serving * (1 - allocation.association)
-        migration = self._means(outcome, "delay_migration_s", "energy_migration_j")
+        moved = before.scenario.serving * (1 - decision.allocation.association)
+        names = ("delay_migration_s", "energy_migration_j")
+        migration = self._means(decision.outcome, *names)
         certified: dict[str, Any] = {}
         if before.upper_bound is not None:
             over = after.seen.slot == self.episode_length
             share = np.where(over, after.seen.scr / before.upper_bound, np.nan)
             certified = {"upper_bound": before.upper_bound, "optimality": share[()]}
         return {
-            **super().figures(before, after, action, allocation, outcome),
+            **super().figures(before, after, action, decision),
             **certified,
             "episode_scr": after.seen.scr,
             "migrations": moved.sum(axis=(-2, -1)).astype(np.int64),
             "migration_delay_s": migration["delay_migration_s"],
             "migration_energy_j": migration["energy_migration_j"],
-        }
-
-    def no_figures(self, batch_shape: tuple[int, ...] = ()) -> dict[str, Any]:
-        """Returns the entries of `info` before a decision, zeros."""
-        names = ["migration_delay_s", "migration_energy_j"]
-        if self._bounds is not None:
-            names += ["upper_bound", "optimality"]
-        return {
-            **super().no_figures(batch_shape),
-            "episode_scr": np.zeros(batch_shape),
-            "migrations": np.zeros(batch_shape, dtype=np.int64),
-            **{name: np.zeros(batch_shape) for name in names},
         }
 
     def draw(
@@ -256,7 +250,7 @@ class MobileTask(DecisionTask):
 
         last = so_far = situations[-1]
         if allocation is not None and outcome is not None:
-            so_far = self.settle(last, allocation, outcome)
+            so_far = self.settle(last, Decision(allocation, outcome))
         episode = Episode(
             slot=min(int(last.seen.slot) + 1, self.episode_length),
             slots=self.episode_length,
@@ -344,11 +338,6 @@ class MobileTask(DecisionTask):
                     f"{mobility.slot_s} and `layout.cell_radius_m` = "
                     f"{config.layout.cell_radius_m}."
                 )
-
-
-def _uniforms(source: Any) -> Array:
-    """Returns the numbers that a slot is made of."""
-    return source.uniforms if isinstance(source, HeldOutBlock) else source
 
 
 def _situation(

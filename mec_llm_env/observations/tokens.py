@@ -11,6 +11,7 @@ from gymnasium import spaces
 from mec_llm_env.observations.columns import LIMIT
 from mec_llm_env.observations.shared import Shared
 from mec_llm_env.ranges import shorten
+from mec_llm_env.record import as_numbers
 from mec_llm_env.scenario import Scenario
 
 ENCODINGS = ("flat", "tokens")
@@ -100,11 +101,14 @@ class TokenCodec:
                     "The observation must be a dictionary with keys 'users' and "
                     f"'servers'; got {shorten(observation)}."
                 )
-            users, servers = (_numbers(observation[key], key) for key in _TOKENS)
+            users, servers = (
+                as_numbers(observation[key], f"observation[{key!r}]", "iuf")
+                for key in _TOKENS
+            )
             self._check_shape("users", users, self.user_shape)
             self._check_shape("servers", servers, self.server_shape)
             return users, servers
-        flat = _numbers(observation, "flat")
+        flat = as_numbers(observation, "observation", "iuf")
         self._check_shape("flat", flat, (self._size,))
         return self._split(flat)
 
@@ -131,16 +135,3 @@ class TokenCodec:
                 f"The observation (`{name}`) must have shape [..., {wanted}] for "
                 f"{self.n_users} users and {self.n_servers} servers; got {value.shape}."
             )
-
-
-def _numbers(value: Any, name: str) -> Any:
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "iuf":
-            raise TypeError
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(
-            f"The observation (`{name}`) must be an array of numbers; got "
-            f"{shorten(value)}."
-        ) from None
-    return array

@@ -80,7 +80,7 @@ class Values:
             self._problem(path, "`unusual`", text)
             return set()
         for key in given:
-            if key not in self._fields:
+            if not isinstance(key, str) or key not in self._fields:
                 hint = did_you_mean(str(key), self._fields)
                 text = f"there is no parameter {shorten(key)}.{hint}"
                 self._problem(path, "`unusual`", text)

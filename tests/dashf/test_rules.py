@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from dashf.alternating.association import round_assignment
 from dashf.rules import (
     average_allocation,
     balanced_association,
@@ -11,6 +10,7 @@ from dashf.rules import (
     strongest_channel,
 )
 from mec_llm_env import ScenarioConfig, evaluate, sample_scenario
+from mec_llm_env.assignment import round_assignment
 from tests.dashf.cases import assert_feasible
 
 

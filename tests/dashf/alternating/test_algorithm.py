@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from dashf import DashfConfig, solve
+from dashf import solve
 from dashf.alternating.baselines import solve_gucro
 from dashf.result import Status
 from mec_llm_env import (
@@ -94,7 +94,6 @@ def test_leaves_a_split_that_only_seems_best():
     [
         {"sdr": "full"},
         {"sdr": "closed_form"},
-        {"offers": "equal_share"},
         {"start": "balanced"},
         {"start": "compute"},
         {"start": "random"},
@@ -278,32 +277,3 @@ def test_a_batch_is_refused():
         ValueError, match=r"got batch shape \(2,\). Solve `scenario\[i\]`"
     ):
         solve(batch, OBJECTIVE)
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "text"),
-    [
-        ("tolerance", 0.0, r"`tolerance` must be in \[1e-15, 1\]; got 0.0"),
-        ("final_tolerance", "x", r"`final_tolerance` must be in \[1e-15, 1\]; got 'x'"),
-        ("max_passes", 0, "`max_passes` must be an integer of at least 1; got 0"),
-        ("restarts", 1.5, "`restarts` must be an integer of at least 0; got 1.5"),
-        ("sdr", "dense", "`sdr` must be one of auto, sparse, full, closed_form; got"),
-        ("offers", "best", "`offers` must be one of price, equal_share; got"),
-        ("start", "weakest", "`start` must be one of strongest, compute, random"),
-        (
-            "convex_solver",
-            "MOSEK",
-            "`convex_solver` must be one of CLARABEL, SCS; got",
-        ),
-    ],
-)
-def test_the_configuration_is_checked(field, value, text):
-    with pytest.raises(ValueError, match=text.replace("(", r"\(")):
-        DashfConfig(**{field: value})
-
-
-def test_the_formulation_depends_on_the_size():
-    assert DashfConfig().formulation(benchmark_scenario(0)) == "sparse"
-    large = benchmark_scenario(0, "medium-50x10")
-    assert DashfConfig().formulation(large) == "closed_form"
-    assert DashfConfig(sdr="full").formulation(large) == "full"

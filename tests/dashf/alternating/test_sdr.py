@@ -85,9 +85,3 @@ def test_orders_of_the_matrices():
 
     assert orders(sparse) == [3, 3, 3]  # M + 1, one a user
     assert orders(full) == [10]  # 1 + NM + N
-
-
-def test_an_unknown_formulation_is_refused():
-    problem = random_problem(2, 2, np.random.default_rng(0))
-    with pytest.raises(ValueError, match="sparse, full, closed_form; got 'dense'"):
-        relax(problem, "dense")

@@ -24,7 +24,7 @@ def test_the_terms_of_a_pair_are_those_of_evaluate(objective):
     s, rng = benchmark_scenario(0, servers=3, **{"server.max_users": None}), None
     rng = np.random.default_rng(0)
     z = random_allocation(s, rng)
-    options = offers(s, z, objective, 80.0, kind="equal_share")
+    options = offers(s, z, objective, 80.0)
     terms = pair_terms(s, options, z.user_frequency_hz, objective)
     server = rng.integers(3, size=s.n_users)
     x, users = np.eye(3)[server], np.arange(s.n_users)

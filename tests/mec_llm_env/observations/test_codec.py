@@ -193,7 +193,7 @@ def test_bad_calls_are_named() -> None:
         with pytest.raises(ValueError, match=text):
             ObservationCodec(10, 2).decode(wrong)
     for wrong in ("text", None, [[1.0], [1.0, 2.0]]):
-        with pytest.raises(ValueError, match=r"\(`flat`\) must be an array of numbers"):
+        with pytest.raises(ValueError, match="`observation` must be an array of real"):
             ObservationCodec(10, 2).decode(wrong)
     tokens = ObservationCodec(10, 2, "tokens")
     for wrong in (None, {"users": 1}, {1: 2, "users": 3}, observation):

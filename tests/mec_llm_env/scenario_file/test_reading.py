@@ -203,6 +203,7 @@ def test_json_problems_are_told_with_their_line(folder: Path) -> None:
         ('workload.lora_targets = ["q", "V_proj"]\n', "Did you mean 'v'"),
         ("workload.lora_rank = 64\n", "r` = 'houlsby'. Set both, or leave it out"),
         ('workload = { adapter = "lora", bottleneck = 9 }\n', "r` = 'lora'. Set both"),
+        ('unusual = [["a"], {b = 1}]\n', r"there is no parameter \['a'\]"),
         ("radio.antenna_gain_db = 140\n", r"from -30 to 90; got 140\. .*unusual = "),
         ('radio = { path_loss = "umi", carrier_ghz = 900 }\n', "in MHz: write 0.9"),
         ("radio.carrier_ghz = 5\n", r"`radio\.path_loss` = 'log-d.*Leave it out\."),
