@@ -65,7 +65,8 @@ def figures_of(agent: Any, task: AnyTask, instances: Instances) -> dict[str, Arr
     if isinstance(instances, Trajectory):
         if hasattr(agent, "figures"):
             return dict(agent.figures(instances))
-        return play(agent, getattr(agent, "task", task), instances)
+        own: Any = getattr(agent, "task", task)
+        return play(agent, own, instances)
     allocation = agent.decide(instances)
     outcome = evaluate(instances, allocation, task.config.objective)
     excess = list(violations(instances, allocation).values())
