@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import dashf
-from agents.evaluation.evaluators import one_thread
+from agents.evaluation.timing import one_thread
 from agents.problems.episodes import play
 from agents.problems.instances import held_out_instances
 from agents.problems.tasks import DEFAULT_ENV, MOBILE_ENV, make_task

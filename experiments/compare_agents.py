@@ -165,7 +165,7 @@ def _locked(output: Path) -> Iterator[int]:
 
 def _stage(name: str, total: int) -> Display:
     """Returns the display of a stage, whose name is printed if there is no bar."""
-    display = Display(name, total, remaining=False)
+    display = Display(name, total)
     if not display.has_bar:
         display.say(name)
     return display

@@ -18,10 +18,9 @@ from matplotlib.ticker import EngFormatter
 
 from agents.console.command_line import one_line_errors
 from agents.console.terminal import run_script
-from agents.evaluation.evaluators import evaluator_of
 from agents.evaluation.selection import Entry, common_environment, select
 from agents.evaluation.style import looks_of
-from agents.problems.instances import validation_instances
+from agents.problems.instances import figures_of, validation_instances
 from agents.problems.tasks import make_task
 from agents.registry import make_agent, run_config
 from experiments.figure.drawing import draw_band, panels, styled, write_figure
@@ -72,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     instances = validation_instances(task.config, len(bound))
     for entry in entries[len(archives) :]:
         agent = make_agent(entry.names[0], task)
-        scr = evaluator_of(task).figures(agent, instances)["scr"]
+        scr = figures_of(agent, task, instances)["scr"]
         across = float(np.mean(scr / bound))
         samples[entry.label] = np.full((len(steps), 1), across)
     block = Block(axis="decisions", values=steps, quantity=_QUANTITY, samples=samples)

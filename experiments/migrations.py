@@ -10,8 +10,8 @@ the future, from the bank where it has the episode.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,13 @@ from agents.console.command_line import (
 )
 from agents.console.display import Display
 from agents.console.terminal import run_script
-from agents.evaluation.selection import select
+from agents.evaluation.selection import Entry, select
 from agents.evaluation.style import Look, looks_of
 from agents.problems.episodes import decided_slots
 from agents.problems.instances import held_out_instances
 from agents.problems.tasks import ENVIRONMENTS, MOBILE_ENV, make_task, whole_arguments
 from agents.registry import make_agent
-from experiments.figure.drawing import side_by_side, styled, write_figure
+from experiments.figure.drawing import draw_band, side_by_side, styled, write_figure
 from experiments.figure.options import figure_parser, system_name
 from experiments.figure.sweeps import check_output, program
 from experiments.figure.tables import Block, interval
@@ -46,14 +46,6 @@ _PRESET = ENVIRONMENTS[MOBILE_ENV].default_preset
 _WINDOW = 5  # slots that are averaged over
 _MARKERS = 6  # of a curve
 _UNIT = "migrations of 100 users in a slot"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Curve:
-    """An agent in the figure."""
-
-    label: str
-    is_trained: bool
 
 
 def migrations_of(name: str, task: Any, trajectory: Trajectory) -> Array:
@@ -147,14 +139,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_output(options.output)
     moved = {}
     with Display(NAME, len(curves)) as display:
-        for label, (_, name) in curves.items():
-            moved[label] = migrations_of(name, task, trajectory)
+        for curve in curves:
+            moved[curve.label] = migrations_of(curve.names[0], task, trajectory)
             display.update(len(moved))
     kind = speed_class(trajectory, task.config)
     blocks = migration_blocks(moved, kind, values)
     with one_line_errors(parser.prog), styled():
         figure, axes = side_by_side(options.width, len(curves), 2)
-        looks = looks_of([curve for curve, _ in curves.values()])
+        looks = looks_of(curves)
         _draw_classes(axes[0], blocks[0], looks)
         _draw_slots(axes[1], blocks[1], looks)
         text = (
@@ -225,20 +217,20 @@ def migration_blocks(
 
 def _curves(
     names: Sequence[str], labels: Sequence[str] | None, task: Any
-) -> dict[str, tuple[_Curve, str]]:
-    """Returns curve and agent by label, after checking that it can decide the task."""
+) -> list[Entry]:
+    """Returns a curve for each name, after checking that it can decide the task."""
     if labels is not None and len(labels) != len(names):
         raise ValueError(
             f"--labels must be as many as --agents, {len(names)}; got {len(labels)}."
         )
-    found = {}
+    found: dict[str, Entry] = {}
     for i, name in enumerate(names):
         (entry,) = select([name], task)
         label = entry.label if labels is None else labels[i]
         if label in found:
             raise ValueError(f"--agents has two of the label {label!r}; give --labels.")
-        found[label] = _Curve(label=label, is_trained=entry.is_trained), name
-    return found
+        found[label] = dataclasses.replace(entry, label=label)
+    return list(found.values())
 
 
 def _draw_classes(axes: Any, block: Block, looks: Mapping[str, Look]) -> None:
@@ -269,16 +261,9 @@ def _draw_classes(axes: Any, block: Block, looks: Mapping[str, Look]) -> None:
 
 def _draw_slots(axes: Any, block: Block, looks: Mapping[str, Look]) -> None:
     every = max(1, len(block.values) // _MARKERS)
-    for i, (label, samples) in enumerate(block.samples.items()):
-        mean, half = interval(samples)
+    for i, label in enumerate(block.samples):
         at = (i * every // len(looks), every)
-        axes.plot(block.values, mean, markevery=at, **looks[label].curve)
-        axes.fill_between(
-            *(block.values, mean - half, mean + half),
-            color=looks[label].colour,
-            alpha=0.13,
-            lw=0,
-        )
+        draw_band(axes, block, label, looks[label], markevery=at)
     axes.set_ylim(bottom=0)
     axes.set_xlabel(f"slot, mean of {_WINDOW}")
     axes.set_ylabel(_UNIT.replace(" in a", "\nin a"))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agents.policies.set_network import TorchNetwork
 from mec_llm_env import ObjectiveConfig, Scenario, evaluate
 from mec_llm_env.actions import decode_resources
 from mec_llm_env.assignment import round_assignment
@@ -21,7 +20,7 @@ def choose_best(
     users: Array,  # [B, N, M + 9]
     servers: Array,  # [B, M, 7]
     scenario: Scenario,  # [B], of these tokens
-    network: CompiledNetwork | TorchNetwork,
+    network: CompiledNetwork,
     objective: ObjectiveConfig,
     count: int,
     margin: float = np.inf,
@@ -32,7 +31,7 @@ def choose_best(
     neighbours whose sum of scores is at most `margin` lower, each with the resources
     that the network decides for it.
     """
-    pairs: Any = network.pairs(users, servers)
+    pairs = network.pairs(users, servers)
     scores = network.scores(pairs)
     first = round_assignment(scores, scenario.max_users)
     tried, loss = neighbours(scores, first, count)  # [B, C, N, M], [B, C]

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
-    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -26,30 +25,20 @@ class Display:
         stage: what is being done.
         total: units of work.
         bar: show a progress bar; None: only on a terminal.
-        remaining: with the bar's own estimate of the time that is left.
 
     Attributes:
         has_bar: whether there is a progress bar.
     """
 
-    def __init__(
-        self,
-        stage: str,
-        total: float,
-        bar: bool | None = None,
-        *,
-        remaining: bool = True,
-    ) -> None:
+    def __init__(self, stage: str, total: float, bar: bool | None = None) -> None:
         self.has_bar = sys.stdout.isatty() if bar is None else bar
-        columns: list[ProgressColumn] = [
+        self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:.0f} %"),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
-        ]
-        self._progress = Progress(
-            *columns + ([TimeRemainingColumn()] if remaining else []),
+            TimeRemainingColumn(),
             console=Console(force_terminal=True if self.has_bar else None),
             disable=not self.has_bar,
         )

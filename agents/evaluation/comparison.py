@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from agents.evaluation.evaluators import evaluator_of
+from agents.evaluation.timing import decision_times
 from agents.learned import RunFiles
-from agents.problems.instances import Instances
+from agents.problems.instances import Instances, figures_of
 from agents.problems.tasks import AnyTask
 from agents.registry import UNTRAINED, make_agent, run_config, run_folder
 from agents.work import HERE, Workers
@@ -88,7 +88,7 @@ def compare(
         figures: dict[str, Any] = {
             k: np.concatenate([piece[k] for piece in own]) for k in own[0]
         }
-        times = decider.evaluator.times(decider.agent(name, seed), instances)
+        times = decision_times(decider.agent(name, seed), instances)
         measurements.append(Measurement(**figures, **times))
         advance(0.5 + 0.5 * (i + 1) / len(names), name)
     return measurements
@@ -109,7 +109,6 @@ class _Decider:
         self, task: AnyTask, runs: Mapping[str, RunFiles] | None = None
     ) -> None:
         self.task, self._runs = task, runs or {}
-        self.evaluator = evaluator_of(task)
         self._trained: dict[str, Any] = {}
 
     @classmethod
@@ -128,7 +127,7 @@ class _Decider:
     def __call__(self, work: tuple[str, Instances, int]) -> dict[str, Array]:
         """Evaluates an agent on a chunk, with a seed."""
         name, instances, seed = work
-        return self.evaluator.figures(self.agent(name, seed), instances)
+        return figures_of(self.agent(name, seed), self.task, instances)
 
     def _loaded(self, name: str, seed: int) -> Any:
         if name not in self._runs:

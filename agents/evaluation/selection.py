@@ -98,9 +98,19 @@ def select(names: Sequence[str], task: AnyTask) -> list[Entry]:
     Raises:
         ValueError: an agent is unknown, named twice or cannot decide this task.
     """
-    groups: dict[str, Entry] = {}
     for name in names:
         make_agent(name, task)
+    return grouped(names)
+
+
+def grouped(names: Sequence[str]) -> list[Entry]:
+    """Groups the names of agents into rows: runs that differ in seed alone are one.
+
+    Raises:
+        ValueError: one is named twice, or the settings of a run cannot be read.
+    """
+    groups: dict[str, Entry] = {}
+    for name in names:
         config = run_config(name)
         if config is None:
             key = path = name

@@ -15,7 +15,8 @@ from mec_llm_env.vector_env import DecisionVectorEnv
 
 Array = np.ndarray[Any, Any]
 
-_MEANS = ("score", "delay_s", "energy_j", "cost")  # over users, and over slots
+#: Figures that are means over users, and over slots.
+MEANS = ("score", "delay_s", "energy_j", "cost")
 
 
 class Slot(NamedTuple):
@@ -77,7 +78,7 @@ def play(policy: Policy, task: MobileTask, trajectory: Trajectory) -> dict[str, 
     ]
     return {
         "scr": slots[-1].infos["episode_scr"],
-        **{name: np.mean([s.infos[name] for s in slots], axis=0) for name in _MEANS},
+        **{name: np.mean([s.infos[name] for s in slots], axis=0) for name in MEANS},
         "violation": np.max(excess, axis=0),
         "migrations": np.sum([s.infos["migrations"] for s in slots], axis=0),
     }

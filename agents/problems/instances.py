@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.problems.episodes import play
+from agents.problems.episodes import MEANS, Array, play
 from agents.problems.tasks import AnyTask
 from mec_llm_env import (
     MobileConfig,
@@ -16,6 +16,7 @@ from mec_llm_env import (
     evaluate,
     sample_scenario,
     sample_trajectory,
+    violations,
 )
 from mec_llm_env.held_out import MOST_HELD_OUT, SPLITS
 from mec_llm_env.mobile.task import MobileTask
@@ -49,20 +50,37 @@ def default_count(task: AnyTask) -> int:
     return 1 if fixed else INSTANCES
 
 
-def mean_scr(agent: Any, task: AnyTask, count: int) -> float:
-    """Returns the mean SCR of an agent on the first `count` test instances.
+def figures_of(agent: Any, task: AnyTask, instances: Instances) -> dict[str, Array]:
+    """Returns what an agent's decisions on instances come to, by name, [I] each.
+
+    `scr`, `violation`, the largest relative one of a constraint, and means over users
+    and slots; in episodes `migrations` too.
 
     Args:
-        agent: an `Agent`; a `Policy` if decisions follow one another.
-        task: what it decides.
-        count: of instances.
+        agent: an `Agent`. In episodes a `Policy`, in the encodings of its own `task` if
+            it has one; or who plans whole episodes and has `figures` of its own.
+        task: what is decided.
+        instances: [I] scenarios or trajectories, as the task has them.
     """
-    if isinstance(task, MobileTask):
-        trajectory = held_out_instances(task.config, count)
-        return float(play(agent, task, trajectory)["scr"].mean())
-    scenario = held_out_instances(task.config, count)
-    outcome = evaluate(scenario, agent.decide(scenario), task.config.objective)
-    return float(outcome.scr.mean())
+    if isinstance(instances, Trajectory):
+        if hasattr(agent, "figures"):
+            return dict(agent.figures(instances))
+        own: Any = getattr(agent, "task", task)
+        return play(agent, own, instances)
+    allocation = agent.decide(instances)
+    outcome = evaluate(instances, allocation, task.config.objective)
+    excess = list(violations(instances, allocation).values())
+    return {
+        "scr": outcome.scr,
+        **{name: getattr(outcome, name).mean(axis=-1) for name in MEANS},
+        "violation": np.max(np.stack(excess), axis=0),
+    }
+
+
+def mean_scr(agent: Any, task: AnyTask, count: int) -> float:
+    """Returns the mean SCR of an agent on the first `count` test instances."""
+    instances = held_out_instances(task.config, count)
+    return float(figures_of(agent, task, instances)["scr"].mean())
 
 
 def demonstration_instances(config: ScenarioConfig, first: int, count: int) -> Any:

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from agents.learned import LearnedAgent
 from agents.problems.bounds import InstanceBounds, certified_bounds
-from agents.problems.episodes import play
-from agents.problems.instances import validation_instances
+from agents.problems.instances import figures_of, validation_instances
 from agents.problems.tasks import AnyTask
-from mec_llm_env import Scenario, Trajectory
 from mec_llm_env.files import write_arrays
 from mec_llm_env.mobile.task import MobileTask
-from mec_llm_env.task import Task
 
 Array = np.ndarray[Any, Any]
 
@@ -24,56 +22,8 @@ STANDARD_ERRORS = 2.0
 
 VALIDATIONS = 100  # scenarios
 VALIDATION_EPISODES = 32
-LARGEST_BOUNDED = 500  # N·M up to which the validation scenarios are bounded
-LARGEST_BOUNDED_EPISODE = 2000  # N·M·T up to which the validation episodes are
-
-
-class _Scenarios:
-    """One decision on each of the validation scenarios."""
-
-    count = VALIDATIONS
-    slots = 1
-    figures = ("delay_s", "energy_j")
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.instances: Scenario = validation_instances(task.config, self.count)
-        self.observation = task.observation_codec.encode(self.instances)
-
-    def play(self, model: Any) -> dict[str, Array]:
-        """Returns SCRs [I], and figures of other shapes, of a policy's decisions."""
-        action, _ = model.predict(self.observation, deterministic=True)
-        _, outcome = self.task.decide(action, self.instances)
-        return {name: getattr(outcome, name) for name in ("scr", *self.figures)}
-
-    @property
-    def is_small(self) -> bool:
-        """Whether bounds take seconds."""
-        config = self.task.config
-        return config.users * config.servers <= LARGEST_BOUNDED
-
-
-class _Episodes:
-    """The validation episodes, decided slot after slot."""
-
-    count = VALIDATION_EPISODES
-    figures = ("delay_s", "energy_j", "migrations")
-
-    def __init__(self, task: MobileTask) -> None:
-        self.task, self.slots = task, task.episode_length
-        self.instances: Trajectory = validation_instances(task.config, self.count)
-
-    def play(self, model: Any) -> dict[str, Array]:
-        """Returns SCRs and other figures of the episodes that a policy decides, [I]."""
-        played = play(model, self.task, self.instances)
-        return {name: played[name] for name in ("scr", *self.figures)}
-
-    @property
-    def is_small(self) -> bool:
-        """Whether bounds take minutes, once: they are cached."""
-        config = self.task.config
-        pairs = config.users * config.servers
-        return pairs * self.task.episode_length <= LARGEST_BOUNDED_EPISODE
+LARGEST_BOUNDED = 500  # N·M up to which bounds of the scenarios take seconds
+LARGEST_BOUNDED_EPISODE = 2000  # N·M·T up to which those of episodes take minutes
 
 
 class Validation:
@@ -85,19 +35,21 @@ class Validation:
 
     def __init__(self, task: AnyTask) -> None:
         self.task = task
-        self._played: _Episodes | _Scenarios = (
-            _Episodes(task) if isinstance(task, MobileTask) else _Scenarios(task)
-        )
-        names = ("timesteps", "training_s", "results", *self._played.figures)
+        mobile = isinstance(task, MobileTask)
+        count = VALIDATION_EPISODES if mobile else VALIDATIONS
+        self.instances = validation_instances(task.config, count)
+        self._shown = ("delay_s", "energy_j", *(["migrations"] if mobile else []))
+        names = ("timesteps", "training_s", "results", *self._shown)
         self.history: dict[str, list[Any]] = {name: [] for name in names}
 
     @cached_property
     def bounds(self) -> InstanceBounds | None:
         """Certified upper bounds; None for large instances, where they take long."""
-        if not self._played.is_small:
+        config, length = self.task.config, self.task.episode_length
+        largest = LARGEST_BOUNDED if length == 1 else LARGEST_BOUNDED_EPISODE
+        if config.users * config.servers * length > largest:
             return None
-        objective = self.task.config.objective
-        return certified_bounds(self._played.instances, objective)
+        return certified_bounds(self.instances, config.objective)
 
     @property
     def bound(self) -> Array | None:
@@ -116,14 +68,15 @@ class Validation:
             model: with `predict` and `num_timesteps`.
             training_s: s of wall time that were spent in training until now.
         """
-        played = self._played.play(model)
-        figures = {name: float(value.mean()) for name, value in played.items()}
+        agent = LearnedAgent("validated", model, self.task)
+        played = figures_of(agent, self.task, self.instances)
+        figures = {name: float(played[name].mean()) for name in ("scr", *self._shown)}
         if self.bound is not None:
             figures["optimality"] = float((played["scr"] / self.bound).mean())
         self.history["timesteps"].append(int(model.num_timesteps))
         self.history["training_s"].append(training_s)
         self.history["results"].append(played["scr"])
-        for name in self._played.figures:
+        for name in self._shown:
             self.history[name].append(figures[name])
         return figures
 
@@ -142,12 +95,11 @@ class Validation:
     def save(self, path: Path) -> None:
         """Writes the history as `evaluations.npz`, in Stable-Baselines3's format."""
         results = np.array(self.history["results"])  # [evaluation, instance] SCR
-        own = self._played.figures
-        arrays: dict[str, Any] = {k: np.array(self.history[k]) for k in own}
+        arrays: dict[str, Any] = {k: np.array(self.history[k]) for k in self._shown}
         arrays |= {
             "timesteps": np.array(self.history["timesteps"]),
             "results": results,
-            "ep_lengths": np.full(results.shape, self._played.slots, dtype=np.int64),
+            "ep_lengths": np.full(results.shape, self.task.episode_length),
             "training_s": np.array(self.history["training_s"]),
             "bound": np.array([] if self.bounds is None else self.bounds.value),
             "bound_gap": np.array([] if self.bounds is None else self.bounds.gap),

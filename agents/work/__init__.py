@@ -92,15 +92,6 @@ class Workers:
             stack.enter_context(parallel_config(backend=RayTasks()))
             yield from completed(call, items, self.jobs or -1)
 
-    def share(self, value: Any) -> Shared:
-        """Returns what tasks are to be given in place of a large value."""
-        if self.backend == PROCESSES:
-            return Shared(value, in_cluster=False)
-        import ray
-
-        self.connect()
-        return Shared(ray.put(value), in_cluster=True)
-
     @contextmanager
     def prepared(
         self, make: Callable[[Any], Work], value: Any, here: Work
@@ -112,47 +103,17 @@ class Workers:
             value: sent to a node of a cluster once.
             here: what it is in this process.
         """
-        prepared = Prepared(make, self.share(value), uuid.uuid4().hex)
+        if self.backend == RAY:
+            import ray
+
+            self.connect()
+            value = ray.put(value)
+        prepared = Prepared(make, value, self.backend, uuid.uuid4().hex)
         _made[prepared.token] = here
         try:
             yield prepared
         finally:
             del _made[prepared.token]
-
-    def results(
-        self,
-        function: Callable[[Any], Any],
-        items: Sequence[Any],
-        advance: Callable[[int], None] = lambda done: None,
-    ) -> list[Any]:
-        """Returns the results of all items, in their order.
-
-        Args:
-            function: of one item.
-            items: what it is called with.
-            advance: called with the number of items that are done.
-        """
-        found: dict[int, Any] = {}
-        for i, result in self.completed(function, items):
-            found[i] = result
-            advance(len(found))
-        return [found[i] for i in range(len(items))]
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """A value that many tasks need, sent to a node of a cluster once."""
-
-    content: Any  # the value, or where a cluster has it
-    in_cluster: bool
-
-    def get(self) -> Any:
-        """Returns the value, in any process."""
-        if not self.in_cluster:
-            return self.content
-        import ray
-
-        return ray.get(self.content)
 
 
 #: Does the work of an item.
@@ -164,14 +125,20 @@ class Prepared:
     """Work that needs what takes long to make, such as agents that are loaded."""
 
     make: Callable[[Any], Work]
-    value: Shared
+    value: Any  # what it is made of, or where a cluster has it
+    backend: str  # one of BACKENDS
     token: str
 
     def __call__(self, item: Any) -> Any:
         """Does the work of an item, in any process."""
         if self.token not in _made:
+            value = self.value
+            if self.backend == RAY:
+                import ray
+
+                value = ray.get(value)
             _made.clear()
-            _made[self.token] = self.make(self.value.get())
+            _made[self.token] = self.make(value)
         return _made[self.token](item)
 
 

@@ -50,6 +50,16 @@ class Run:
         folder = self.folder
         return folder is not None and self._is_finished(folder)
 
+    @property
+    def share(self) -> float:
+        """How much of its training is done and evaluated; 1 only if it is complete."""
+        if self.finished:
+            return 1.0
+        found = self.evaluations()
+        if found is None or not len(found["timesteps"]):
+            return 0.0
+        return min(float(found["timesteps"][-1]) / self.config.timesteps, 0.99)
+
     def check(self) -> None:
         """Checks the existing run folders.
 

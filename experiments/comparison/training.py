@@ -14,20 +14,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-
-from joblib import parallel_config
 
 from agents.console.display import Display
 from agents.storage.folders import new_folder
 from agents.training.interrupt import InterruptFlag
 from agents.work import RAY, Workers
-from dashf.common.parallel import completed
 from experiments.comparison.plan import ROOT
 from experiments.comparison.runs import Run
 from mec_llm_env.files import write_whole
@@ -41,6 +36,10 @@ _ONE_THREAD = dict.fromkeys(
 _NOT_RETURNED = ("checkpoints", "tensorboard")  # of a run on a cluster
 
 
+#: Shows how far it is; given the runs that may have changed, and one that has ended.
+Show = Callable[..., None]
+
+
 class ComparisonInterrupted(Exception):  # noqa: N818 - it is no error
     """The user has interrupted the comparison."""
 
@@ -50,8 +49,7 @@ def train_all(
 ) -> None:
     """Trains all runs that are not finished.
 
-    The first seed of all entries comes before the second; within a seed the longest
-    runs come first, as estimated from other runs.
+    The first seed of all entries comes before the second.
 
     Args:
         runs: of the comparison.
@@ -66,16 +64,23 @@ def train_all(
         ValueError: runs failed, after all others were trained; the text says where
             their logs are.
     """
-    pace = Pace(runs)
-    waiting = [run for run in runs if not pace.is_done(run)]
+    shares = {run.name: run.share for run in runs}
+    waiting = [run for run in runs if shares[run.name] < 1]
+
+    def show(changed: Sequence[Run], ended: Run | None = None) -> None:
+        shares.update({run.name: run.share for run in changed})
+        if ended is not None:
+            display.say(_outcome(ended))
+        display.update(sum(shares.values()))
+
+    show(())
     logs = output / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     if workers.backend == RAY:
-        _train_far(waiting, logs, pace, workers, display)
+        _train_far(waiting, logs, workers, show)
     else:
-        jobs = workers.jobs or 1
-        _Here(waiting, logs, pace, jobs, display, lock).train()
-    failed = [run for run in waiting if not pace.is_done(run)]
+        _train_here(waiting, logs, workers.jobs or 1, show, lock)
+    failed = [run for run in waiting if shares[run.name] < 1]
     if failed:
         log = _log_of(logs, failed[0])
         raise ValueError(
@@ -85,126 +90,76 @@ def train_all(
         )
 
 
-@dataclass(kw_only=True)
-class _Signals:
-    """What the threads that wait for training processes are told."""
+def _train_here(
+    waiting: Sequence[Run], logs: Path, jobs: int, show: Show, lock: int
+) -> None:
+    """Trains runs on this machine, some of them at once.
 
-    stop: threading.Event = field(default_factory=threading.Event)  # at a checkpoint
-    kill: threading.Event = field(default_factory=threading.Event)  # at once
-
-
-class _Here:
-    """Trains runs on this machine; joblib's threads wait for the processes."""
-
-    def __init__(
-        self,
-        waiting: Sequence[Run],
-        logs: Path,
-        pace: Pace,
-        jobs: int,
-        display: Display,
-        lock: int,
-    ) -> None:
-        self._waiting, self._active = list(waiting), list[Run]()
-        self._logs, self._pace, self._jobs = logs, pace, jobs
-        self._display, self._folder_lock = display, lock
-        self._signals, self._choosing = _Signals(), threading.Lock()
-        self._looked_at = 0.0
-
-    def train(self) -> None:
-        """Trains them.
-
-        Raises:
-            ComparisonInterrupted: the user stopped it.
-        """
-        numbers = range(len(self._waiting))
-        with InterruptFlag() as flag:
-            one = partial(self._one, lambda: flag.raised)
-            try:
-                with parallel_config(backend="threading"):
-                    for _ in completed(one, numbers, self._jobs):
-                        pass
-            except KeyboardInterrupt:  # the second one
-                self._signals.kill.set()
-            finally:
-                self._signals.stop.set()
-                while self._active:
-                    time.sleep(_POLL_S)
-            if flag.raised:
-                raise ComparisonInterrupted
-
-    def _one(self, interrupted: Callable[[], bool], number: int) -> None:
-        """Trains the longest of the runs that wait."""
-        with self._choosing:
-            self._waiting.sort(key=lambda r: (r.seed, -self._pace.seconds_left(r)))
-            run = self._waiting.pop(0)
-            self._active.append(run)
+    Raises:
+        ComparisonInterrupted: the user stopped it.
+    """
+    queue, active = list(waiting), list[tuple[Run, subprocess.Popen[bytes]]]()
+    looked_at, told = time.monotonic(), False
+    with InterruptFlag() as flag:
         try:
-            if interrupted() or self._signals.stop.is_set():
-                return
-            self._wait_for(run, self._begin(run), interrupted)
-            self._pace.look_at(run)
-            if interrupted() or self._signals.stop.is_set():
-                return
-            self._display.say(_outcome(run) + self._left())
-            self._display.update(self._pace.done)
+            while active or (queue and not flag.raised):
+                while queue and len(active) < jobs and not flag.raised:
+                    active.append((queue[0], _begun(queue.pop(0), logs, lock)))
+                for run, child in list(active):
+                    if child.poll() is not None:
+                        active.remove((run, child))
+                        show([run], None if flag.raised else run)
+                if flag.raised and not told:  # each goes on to its next checkpoint
+                    for _, child in active:
+                        child.send_signal(signal.SIGINT)
+                    told = True
+                if time.monotonic() - looked_at > _LOOK_S:
+                    looked_at = time.monotonic()
+                    show([run for run, _ in active])
+                time.sleep(_POLL_S)
         finally:
-            self._active.remove(run)
-
-    def _begin(self, run: Run) -> subprocess.Popen[bytes]:
-        """Starts or resumes a run."""
-        folder = run.folder
-        if folder is None:
-            run.parent.mkdir(parents=True, exist_ok=True)
-            words = [*run.entry.arguments, "--seed", str(run.seed)]
-            words += ["--output", os.fspath(run.parent)]
-        else:
-            words = ["--resume", os.fspath(folder)]
-        words += ["--no-progress", "--stop-with-parent", str(os.getpid())]
-        with _log_of(self._logs, run).open("ab") as file:
-            return subprocess.Popen(
-                [sys.executable, os.fspath(ROOT / "train.py"), *words],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=os.environ | _ONE_THREAD,
-                pass_fds=(self._folder_lock,),
-                start_new_session=True,
-            )
-
-    def _wait_for(
-        self,
-        run: Run,
-        child: subprocess.Popen[bytes],
-        interrupted: Callable[[], bool],
-    ) -> None:
-        """Waits until a run has ended; stops it at its next checkpoint if need be."""
-        told = False
-        while child.poll() is None:
-            if self._signals.kill.is_set():
+            for _, child in active:  # of a second Ctrl-C
                 child.kill()
-            elif not told and (interrupted() or self._signals.stop.is_set()):
-                child.send_signal(signal.SIGINT)
-                told = True
-            elif time.monotonic() - self._looked_at > _LOOK_S:
-                self._looked_at = time.monotonic()
-                for other in list(self._active):
-                    self._pace.look_at(other)
-                self._display.update(self._pace.done, self._left().removeprefix("; "))
-            time.sleep(_POLL_S)
+                child.wait()
+    if flag.raised:
+        raise ComparisonInterrupted
 
-    def _left(self) -> str:
-        """Returns about how long the rest takes, for the end of a line."""
-        going = [*self._waiting, *self._active]
-        seconds = sum(self._pace.seconds_left(run) for run in going) / self._jobs
-        return f"; about {_minutes(seconds)} left" if seconds else ""
+
+def _begun(run: Run, logs: Path, lock: int) -> subprocess.Popen[bytes]:
+    """Starts or resumes a run."""
+    folder = run.folder
+    if folder is None:
+        run.parent.mkdir(parents=True, exist_ok=True)
+        words = [*_words_of(run), "--output", os.fspath(run.parent)]
+    else:
+        words = ["--resume", os.fspath(folder)]
+    with _log_of(logs, run).open("ab") as file:
+        return subprocess.Popen(
+            _command(words),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=os.environ | _ONE_THREAD,
+            pass_fds=(lock,),
+            start_new_session=True,
+        )
+
+
+def _words_of(run: Run) -> list[str]:
+    return [*run.entry.arguments, "--seed", str(run.seed)]
+
+
+def _command(words: Sequence[str]) -> list[str]:
+    """Returns a command line of `train.py`, which ends with this process."""
+    command = [sys.executable, os.fspath(ROOT / "train.py"), *words]
+    return [*command, "--no-progress", "--stop-with-parent", str(os.getpid())]
 
 
 def _train_far(
-    waiting: Sequence[Run], logs: Path, pace: Pace, workers: Workers, display: Display
+    waiting: Sequence[Run], logs: Path, workers: Workers, show: Show
 ) -> None:
     """Trains runs on a cluster, and writes their folders here."""
-    work = [(*run.entry.arguments, "--seed", str(run.seed)) for run in waiting]
+    work = [_words_of(run) for run in waiting]
     for i, (text, files) in workers.completed(_trained, work):
         run = waiting[i]
         write_whole(_log_of(logs, run), text)
@@ -212,9 +167,7 @@ def _train_far(
             config = run.config
             fill = partial(_write_all, files)
             new_folder(run.parent / config.agent, config.env_id, fill)
-        pace.look_at(run)
-        display.say(_outcome(run))
-        display.update(pace.done)
+        show([run], run)
 
 
 def _trained(words: Sequence[str]) -> tuple[str, dict[str, bytes]]:
@@ -223,11 +176,8 @@ def _trained(words: Sequence[str]) -> tuple[str, dict[str, bytes]]:
     There are no files if training failed.
     """
     with tempfile.TemporaryDirectory(prefix="mec-llm-train-") as folder:
-        command = [sys.executable, os.fspath(ROOT / "train.py"), *words]
-        command += ["--output", folder, "--no-progress"]
-        command += ["--stop-with-parent", str(os.getpid())]
         done = subprocess.run(
-            command,
+            _command([*words, "--output", folder]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -253,41 +203,6 @@ def _write_all(files: dict[str, bytes], folder: Path) -> None:
         write_whole(folder / name, content)
 
 
-class Pace:
-    """Progress and estimated duration of the runs, from their evaluations so far."""
-
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self._share: dict[str, float] = {}  # of the decisions, by run
-        self._seconds: dict[str, dict[str, float]] = {}  # a whole run, by entry and run
-        for run in runs:
-            self.look_at(run)
-
-    def look_at(self, run: Run) -> None:
-        """Reads the progress of a run."""
-        evaluations, share = run.evaluations(), 0.0
-        if evaluations is not None and len(evaluations["timesteps"]):
-            share = float(evaluations["timesteps"][-1]) / run.config.timesteps
-        if evaluations is not None and share > 0:
-            seconds = float(evaluations["training_s"][-1]) / share
-            self._seconds.setdefault(run.entry.label, {})[run.name] = seconds
-        self._share[run.name] = 1.0 if run.finished else min(share, 0.99)
-
-    def is_done(self, run: Run) -> bool:
-        """Returns whether a run was finished when it was last read."""
-        return self._share[run.name] == 1
-
-    @property
-    def done(self) -> float:
-        """Number of runs that are done; unfinished ones count by their share."""
-        return sum(self._share.values())
-
-    def seconds_left(self, run: Run) -> float:
-        """Remaining training time of a run, s; the mean of the others if unknown."""
-        means = {k: sum(v.values()) / len(v) for k, v in self._seconds.items()}
-        mean = sum(means.values()) / len(means) if means else 0.0
-        return means.get(run.entry.label, mean) * (1 - self._share[run.name])
-
-
 def _outcome(run: Run) -> str:
     evaluations = run.evaluations()
     if not run.finished or evaluations is None:
@@ -298,10 +213,6 @@ def _outcome(run: Run) -> str:
 
 def _log_of(logs: Path, run: Run) -> Path:
     return logs / f"{run.entry.folder}_{run.seed}.log"
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _last_line(log: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,11 @@ from agents.console.command_line import (
     workers_from,
 )
 from agents.evaluation.figure_options import add_figure_options
+from agents.evaluation.selection import Entry
 from agents.problems.tasks import DEFAULT_ENV
+from agents.registry import run_folder
 from agents.work import Workers
-from experiments.figure.drawn import DEFAULT_AGENTS, DrawnAgent, drawn_agents
+from experiments.figure.drawn import DEFAULT_AGENTS, drawn_agents
 from experiments.figure.tables import KINDS
 from mec_llm_env import ScenarioConfig
 from mec_llm_env.held_out import MOST_HELD_OUT
@@ -37,8 +40,8 @@ class Asked:
     config: ScenarioConfig  # what is swept is changed in it
     system: str  # what the configuration is called, for the caption
     values: tuple[float, ...] | None  # rising; None: those of the figure
-    agents: tuple[DrawnAgent, ...]
-    reference: DrawnAgent  # whom the others are compared with
+    agents: tuple[Entry, ...]
+    reference: Entry  # whom the others are compared with
     instances: int  # test scenarios per value
     workers: Workers  # where they are decided
     quick: bool
@@ -208,13 +211,14 @@ def _rising(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(sorted(values))
 
 
-def _reference(name: str | None, agents: Sequence[DrawnAgent]) -> DrawnAgent:
+def _reference(name: str | None, agents: Sequence[Entry]) -> Entry:
     if name is None:
         return agents[0]
+    path = os.path.realpath(run_folder(name))
     for agent in agents:
-        if name in (agent.label, *agent.given):
+        if name in (agent.label, *agent.names) or path in agent.names:
             return agent
-    known = ", ".join(agent.given[0] for agent in agents)
+    known = ", ".join(agent.names[0] for agent in agents)
     raise ValueError(
         f"--reference must be one of --agents, {known}; got {shorten(name)}."
     )

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from agents.console.display import Display
+from agents.evaluation.selection import Entry
 from agents.evaluation.style import looks_of
 from experiments.figure.drawing import two_panels, write_figure
-from experiments.figure.drawn import DrawnAgent, check_sizes
+from experiments.figure.drawn import check_sizes
 from experiments.figure.options import Asked
 from experiments.figure.points import solved_points
 from experiments.figure.tables import Block
@@ -152,16 +153,16 @@ def decided_points(
         for config in configs
         for number in range(request.instances)
         for agent in request.agents
-        for path in agent.given
+        for path in agent.names
     ]
     with Display(name, len(tasks)) as display:
         points = solved_points(tasks, workers=request.workers, advance=display.update)
     found = dict(zip(tasks, points, strict=True))
 
-    def runs(agent: DrawnAgent) -> list[list[list[dict[str, Any]]]]:
+    def runs(agent: Entry) -> list[list[list[dict[str, Any]]]]:
         return [
             [[found[c, k, path] for k in range(request.instances)] for c in configs]
-            for path in agent.given
+            for path in agent.names
         ]
 
     return Points(

@@ -21,7 +21,6 @@ from experiments.comparison.tables import (
     reading,
     summary_rows,
 )
-from experiments.comparison.training import Pace
 from tests.agents.run.test_folder import CONFIG as RUN_CONFIG
 
 CONFIG = dataclasses.replace(RUN_CONFIG, seed=0, eval_freq=50, checkpoint_freq=50)
@@ -81,23 +80,18 @@ def test_runs_of_other_settings_are_refused(tmp_path):
         make_runs(tmp_path, [PPO], 2)
 
 
-def test_the_time_left_by_hand(tmp_path):
-    runs = make_runs(tmp_path, [PPO, SET], 2)
-    first, other, second, _ = runs
-    assert Pace(runs).seconds_left(first) == 0  # nobody knows
-    done = create_run(tmp_path / "runs" / "ppo", first.config)
-    (done / "model.zip").touch()
-    evaluated(done, [0, 50, 100], [0.0, 5.0, 20.0])
-    half = create_run(tmp_path / "runs" / "ppo", second.config)
-    (half / "checkpoints" / "step_000000000050").mkdir(parents=True)
-    evaluated(half, [0, 50], [0.0, 20.0])
-    pace = Pace(runs)
-    assert pace.done == 1.5
-    assert pace.is_done(first)
-    assert not pace.is_done(second)
-    # Whole runs take 20 s and 2 · 20 s, the mean is 30 s, and half of one is left.
-    assert pace.seconds_left(second) == 15
-    assert pace.seconds_left(other) == 30
+def test_how_far_a_run_is(tmp_path):
+    done, half, new = make_runs(tmp_path, [PPO], 3)
+    assert done.share == 0
+    folder = create_run(tmp_path / "runs" / "ppo", done.config)
+    evaluated(folder, [0, 50, 100], [0.0, 5.0, 20.0])
+    assert done.share == 0.99  # its model is not written yet
+    (folder / "model.zip").touch()
+    folder = create_run(tmp_path / "runs" / "ppo", half.config)
+    evaluated(folder, [], [])
+    assert half.share == 0
+    evaluated(folder, [0, 50], [0.0, 20.0])
+    assert [run.share for run in (done, half, new)] == [1, 0.5, 0]
 
 
 def result(label: str, *runs: list[float]) -> AgentResult:

@@ -14,9 +14,9 @@ import numpy as np
 import dashf
 from agents.evaluation.cases.reading import Case
 from agents.evaluation.comparison import Measurement
-from agents.evaluation.evaluators import one_thread
 from agents.evaluation.results import AgentResult
 from agents.evaluation.selection import Entry, select
+from agents.evaluation.timing import one_thread
 from agents.learned import RunFiles
 from agents.problems.tasks import DEFAULT_ENV, MOBILE_ENV, make_task
 from agents.registry import (

@@ -11,10 +11,10 @@ import torch
 
 from agents.apg.algorithm import CHUNK, Apg
 from agents.apg.augmentation import ScenarioBatch
-from agents.policies.set_network import TorchNetwork
 from agents.storage.weights import read_weights, write_weights
 from mec_llm_env import sample_scenario
 from mec_llm_env.task import Task
+from tests.agents.policies.torch_network import TorchNetwork
 
 SMALL = {"width": 16, "pair_layers": 1, "user_layers": 1, "pooled": 4}
 

@@ -9,10 +9,10 @@ import pytest
 
 from agents.apg import Apg
 from agents.apg.candidates import choose_best, neighbours
-from agents.policies.set_network import TorchNetwork
 from mec_llm_env import evaluate, sample_scenario, violations
 from mec_llm_env.actions import decode_resources
 from mec_llm_env.task import Task
+from tests.agents.policies.torch_network import TorchNetwork
 
 SMALL = {"width": 16, "pair_layers": 1, "user_layers": 1, "pooled": 4}
 

@@ -12,11 +12,11 @@ from agents.policies.compiled_network import CompiledNetwork
 from agents.policies.set_network import (
     NetworkConfig,
     SetNetwork,
-    TorchNetwork,
     project,
 )
 from mec_llm_env import ScenarioConfig, sample_scenario
 from mec_llm_env.observations import ObservationCodec
+from tests.agents.policies.torch_network import TorchNetwork
 
 SIZES = [(4, 2), (6, 2), (5, 3), (20, 2), (50, 10), (1, 1)]
 

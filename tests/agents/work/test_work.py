@@ -22,30 +22,41 @@ def process(item):
     return os.getpid()
 
 
+class Added:
+    def __init__(self, value):
+        self.value, self.count = value, 0
+
+    def __call__(self, item):
+        self.count += 1
+        return self.value + item, self.count
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_work_is_done_on_one_thread(jobs):
-    for counts in Workers(jobs=jobs).results(threads, range(3)):
+    for _, counts in Workers(jobs=jobs).completed(threads, range(3)):
         assert set(counts) == {1}
 
 
-def test_results_are_in_the_order_of_the_items():
-    done = []
-    found = Workers(jobs=2).results(str, range(20), done.append)
-    assert found == [str(i) for i in range(20)]
-    assert done == list(range(1, 21))
-    assert HERE.results(str, range(3)) == ["0", "1", "2"]
+def test_every_item_is_done_once():
+    for workers in (Workers(jobs=2), HERE):
+        found = list(workers.completed(str, range(20)))
+        assert sorted(found) == [(i, str(i)) for i in range(20)]
 
 
 def test_processes_are_limited_by_the_processors(monkeypatch):
     monkeypatch.setattr(work.os, "cpu_count", lambda: 1)
-    pids = set(Workers(jobs=50).results(process, range(12)))
+    pids = {pid for _, pid in Workers(jobs=50).completed(process, range(12))}
     assert 1 <= len(pids) <= 2
     assert os.getpid() not in pids
 
 
-def test_what_is_shared_is_the_value():
-    value = {"a": np.arange(3)}
-    assert Workers(jobs=2).share(value).get() is value
+def test_what_is_prepared_is_made_once_a_process():
+    with Workers(jobs=2).prepared(Added, 5, here=Added(5)) as work:
+        found = sorted(Workers(jobs=2).completed(work, range(8)))
+    assert [value for _, (value, _) in found] == list(range(5, 13))
+    # Each process counts what it has done; nobody is made anew for an item.
+    counts = [count for _, (_, count) in found]
+    assert max(counts) >= 4
 
 
 @pytest.mark.parametrize(
