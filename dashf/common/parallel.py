@@ -7,15 +7,16 @@ backend and the number of workers; only their order of completion is not.
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
+
+from dashf.common import worker
 
 #: How often in a row work is begun again after the loss of a worker, with no result in
 #: between. What kills each worker that it meets ends with an error, then.
@@ -83,10 +84,10 @@ def _unordered(
     from joblib._parallel_backends import LokyBackend
     from joblib.parallel import get_active_backend
 
-    parent, own = os.getpid(), {}
+    own: dict[str, Any] = {}
     if isinstance(get_active_backend()[0], LokyBackend):
-        # From their first moment, before there is any task for them.
-        own = {"initializer": _obey, "initargs": (parent,)}
+        _end_workers_with_this_process()
+        own = {"initializer": _leave_interrupts}
     # Tasks take long, so one of them is sent at a time; nor are arrays put into files
     # that workers would share, and that the next one cannot write.
     parallel = Parallel(
@@ -115,17 +116,25 @@ def _numbered(function: Callable[[Any], Any], i: int, item: Any) -> tuple[int, A
     return i, function(item)
 
 
-def _obey(parent: int) -> None:
-    """Makes a local worker exit when its parent has ended, however it did.
+def _end_workers_with_this_process() -> None:
+    """Has joblib begin local processes by way of `dashf.common.worker`, from now on.
 
-    Ctrl-C reaches all processes of a terminal; it is for the parent alone.
+    It has no place for that, so a function of it is replaced. On Windows joblib begins
+    processes in another way, and they may outlive this one.
     """
+    from joblib.externals.loky.backend import fork_exec as module
+
+    begin = getattr(module.fork_exec, "__wrapped__", module.fork_exec)
+
+    @wraps(begin)
+    def begin_ours(words: list[str], descriptors: Any, env: Any = None) -> int:
+        number: int = begin(worker.command(words), descriptors, env)
+        return number
+
+    module.fork_exec = begin_ours
+
+
+def _leave_interrupts() -> None:
+    """Ignores Ctrl-C, which reaches all processes of a terminal, in a local worker."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
