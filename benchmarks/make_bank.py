@@ -30,6 +30,7 @@ from agents.console.command_line import (
 from agents.console.display import Display
 from agents.console.terminal import run_script
 from agents.storage.cache import stored_arrays
+from agents.storage.folders import check_writable
 from agents.work import Workers
 from mec_llm_env import (
     MOBILE_PRESETS,
@@ -42,6 +43,7 @@ from mec_llm_env import (
 )
 from mec_llm_env.bank import FIRST_SEED, save_bank
 from mec_llm_env.files import Arrays, read_arrays, write_arrays
+from mec_llm_env.held_out import MOST_HELD_OUT
 from mec_llm_env.mobile.bank import save_trajectory_bank
 
 PACKAGE = Path(__file__).parents[1] / "mec_llm_env" / "bank"
@@ -174,8 +176,14 @@ def main(arguments: list[str] | None = None) -> int:
         if preset not in known:
             parser.error(f"{preset!r} is not one of {', '.join(known)}")
     with one_line_errors(parser.prog):
-        options.output.mkdir(parents=True, exist_ok=True)
+        if (options.instances or 1) > MOST_HELD_OUT:
+            raise ValueError(
+                f"--instances must be at most {MOST_HELD_OUT:,}, as many as there are; "
+                f"got {options.instances:,}."
+            )
         workers = workers_from(options)
+        for folder in (options.output, options.work):
+            check_writable(folder)
     for preset in options.presets:
         paths = make_instances(preset, options.instances, options.work, workers)
         finish = assemble_plans if preset in MOBILE_PRESETS else assemble

@@ -38,7 +38,14 @@ from agents.training.validation import LARGEST_BOUNDED
 from experiments.comparison.document import check_page
 from experiments.comparison.measuring import MEASUREMENTS, measure_all
 from experiments.comparison.output import write_outputs
-from experiments.comparison.plan import PLAN, QUICK, ROOT, Entry, make_entries
+from experiments.comparison.plan import (
+    PLAN,
+    QUICK,
+    ROOT,
+    Entry,
+    check_labels,
+    make_entries,
+)
 from experiments.comparison.runs import make_runs
 from experiments.comparison.training import ComparisonInterrupted, train_all
 from mec_llm_env.task import Task
@@ -60,8 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with one_line_errors(PROGRAM):
             _prepare(options)
             workers = workers_from(options, _JOBS)
+            entries = _entries(options)
             lock = locks.enter_context(_locked(options.output))
-            runs = make_runs(options.output, _entries(options), options.seeds)
+            runs = make_runs(options.output, entries, options.seeds)
             with _stage(f"Training {len(runs)} runs", len(runs)) as display:
                 train_all(runs, options.output, workers, display, lock)
         task = Task(preset=options.preset)
@@ -120,8 +128,10 @@ def _prepare(options: argparse.Namespace) -> None:
     """Fills in the defaults, and refuses options that cannot work.
 
     Raises:
-        ValueError: the scenarios are too large, or the page has no place for results.
+        ValueError: an entry is not in the plan or named twice, the scenarios are too
+            large, or the page has no place for results.
     """
+    check_labels(options.agents)
     folder = "results/comparison_quick" if options.quick else "results/comparison"
     options.output = options.output or Path(folder)
     options.seeds = options.seeds or (_QUICK_SEEDS if options.quick else _SEEDS)

@@ -1,11 +1,11 @@
 """Runs the tests as processors of other kinds would compute, on this one.
 
-    python tests/as_other_processors.py [NAME ...] [-- ARGUMENT OF PYTEST ...]
+    python tests/as_other_processors.py [NAME[:THREADS] ...] [-- ARGUMENT OF PYTEST ...]
 
 PyTorch, OpenBLAS, NumPy and numba each choose their code by the processor's
 instructions, so that sums differ in their last digits. Each name tells some of them to
-do without newer instructions; `all` is every one of them at once, and the default is
-all names, each with one thread, then `all` with two.
+do without newer instructions; `all` is every one of them at once, `all:2` with two
+threads, and the default is all names, each with one thread, then `all:2`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,9 +47,12 @@ KINDS["all"] = {
 def run(kind: str, threads: int, arguments: list[str]) -> int:
     """Runs pytest as a kind of processor; returns its exit status."""
     count = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    # What numba compiled for another processor is no test of this one.
-    with tempfile.TemporaryDirectory(prefix="numba-") as cache:
-        environment = os.environ | count | {"NUMBA_CACHE_DIR": cache} | KINDS[kind]
+    environment = os.environ | count | KINDS[kind]
+    with ExitStack() as stack:
+        if "NUMBA_CPU_NAME" in environment:
+            # What it has compiled for another processor is no test of this one.
+            folder = tempfile.TemporaryDirectory(prefix="numba-")
+            environment["NUMBA_CACHE_DIR"] = stack.enter_context(folder)
         words = [sys.executable, "-m", "pytest", "-q", *arguments]
         return subprocess.run(words, cwd=ROOT, env=environment).returncode
 
@@ -56,14 +60,15 @@ def run(kind: str, threads: int, arguments: list[str]) -> int:
 def main(words: list[str]) -> int:
     """Runs all that was asked for; returns the largest exit status."""
     cut = words.index("--") if "--" in words else len(words)
-    names, arguments = words[:cut], words[cut + 1 :]
-    unknown = [name for name in names if name not in KINDS]
-    if unknown:
-        sys.exit(f"There is no {unknown[0]!r}; choose from {', '.join(KINDS)}.")
-    plan = [(name, 1) for name in names or KINDS]
-    plan += [] if names else [("all", 2)]
+    arguments = words[cut + 1 :]
+    plan = [name.partition(":") for name in words[:cut] or [*KINDS, "all:2"]]
+    for name, colon, threads in plan:
+        if name not in KINDS or (colon and not threads.strip("0").isdecimal()):
+            known = ", ".join(KINDS)
+            sys.exit(f"There is no {name + colon + threads!r}; choose from {known}.")
     statuses = []
-    for kind, threads in plan:
+    for kind, _, number in plan:
+        threads = int(number or 1)
         print(f"{kind}, {threads} threads: {KINDS[kind]}", flush=True)
         statuses.append(run(kind, threads, arguments))
     return max(statuses)

@@ -12,7 +12,7 @@ import numpy as np
 from agents.algorithms import ALGORITHMS
 from mec_llm_env import MOBILE_PRESETS, PRESETS, ScenarioConfig, sample_scenario
 
-_JUNK = (
+JUNK = (
     *("", " ", "-", "--", "=", "-1", "0", "1.5", "nan", "inf", "-inf", "1e400", "1e18"),
     *("9" * 5000, "None", "null", "true", "[]", "{}", "[1, 2]", '{"a": 1}', "x" * 3000),
     *("a\nb", "\x00", "é", "𝔘", "\udcff", "..", "/dev/null", "/dev/null/x", "%s%n"),
@@ -20,7 +20,7 @@ _JUNK = (
     *("1_0", "0x10", "1e3", "+5", "١٢", "1 2", "~", "*", "$HOME", "';--", "\\"),
 )
 
-_OVERRIDES = (
+OVERRIDES = (
     *("users=4", "users=7", "users=0", "users=10001", "servers=1", "servers=0"),
     *("server.max_users=3", "server.max_users=[2, 9]", "server.max_users=1"),
     *("radio.bandwidth_mhz=20", "radio.bandwidth_mhz=-1", "radio.bandwidth_mhz=1e99"),
@@ -35,7 +35,7 @@ _OVERRIDES = (
 # As large as can be: for a dry run, as bounds would take for ever.
 _LARGE = ("users=10000", "servers=1000", "workload.tokens=[1, 100000000]")
 
-_HYPERPARAMETERS = (
+HYPERPARAMETERS = (
     *("n_steps=4", "n_steps=0", "n_steps=1e3", "n_steps=10000000000", "batch_size=32"),
     *(
         "batch_size=1",
@@ -74,7 +74,7 @@ _NUMBER = _one_of("1", "2", "3", "8", "16", "64", "5e2", "1_000", "131072")
 
 _TASK: dict[str, Generate] = {
     "--preset": _one_of("tiny-4x2", "tiny-4x2", "paper-10x2", *PRESETS, "papr"),
-    "--override": _one_of(*_OVERRIDES),
+    "--override": _one_of(*OVERRIDES),
     "--config": _one_of(
         *("own.toml", "own.json", "moving.toml", "wrong.toml", "case.json", "own"),
         *("none.toml", "my.yaml", "/dev/null", ".toml", "none.json"),
@@ -99,7 +99,7 @@ def write_own_files(folder: Path) -> None:
 
 TRAIN: dict[str, Generate] = {
     **_TASK,
-    "--override": _one_of(*_OVERRIDES, *_LARGE),
+    "--override": _one_of(*OVERRIDES, *_LARGE),
     "--agent": _one_of(*ALGORITHMS),
     "--env": _one_of(
         *("MecLlm-v0", "MecLlm-v0:warm", "CartPole-v1", "os:MecLlm-v0"),
@@ -117,7 +117,7 @@ TRAIN: dict[str, Generate] = {
     "--seed": _one_of("0", "1", "999", "1000"),
     "--eval-freq": _NUMBER,
     "--checkpoint-freq": _NUMBER,
-    "--hyperparameter": _one_of(*_HYPERPARAMETERS),
+    "--hyperparameter": _one_of(*HYPERPARAMETERS),
     "--warm-start": _one_of("dual", "dashf", "gucro", "gucaa"),
     "--warm-start-scenarios": _NUMBER,
     "--output": _one_of("runs", "elsewhere", "/dev/null"),
@@ -191,7 +191,7 @@ FIGURE: dict[str, Generate] = {
     "--values": _one_of("1", "3", "2.5", "0", "1e-3", "40", "1e9"),
     "--preset": _one_of("tiny-4x2", "tiny-4x2", "mobile-10x2", "papr"),
     "--config": _one_of("nowhere.json", ".", "own.json"),
-    "--override": _one_of(*_OVERRIDES[:16]),
+    "--override": _one_of(*OVERRIDES[:16]),
     "--agents": _one_of("gucaa", "rucaa", "random", "dual", "lookahead", "nobody"),
     "--reference": _one_of("gucaa", "rucaa", "nobody"),
     "--instances": _one_of("2", "3", "1"),
@@ -217,7 +217,7 @@ def own_words(rng: np.random.Generator) -> list[str]:
         str(rng.choice(["init", "check"])) if rng.random() < 0.97 else _junk(rng),
         str(rng.choice(_FILES)) if rng.random() < 0.9 else _junk(rng),
     ]
-    return _mutated(rng, words, ("--help", "init", "check", "--config"))
+    return mutated(rng, words, ("--help", "init", "check", "--config"))
 
 
 def figure_words(rng: np.random.Generator) -> list[str]:
@@ -226,7 +226,7 @@ def figure_words(rng: np.random.Generator) -> list[str]:
     small = {"--preset": "tiny-4x2", "--instances": "2"}
     small = {} if "--config" in words else small
     words += [w for k, v in small.items() if k not in words for w in (k, v)]
-    return _mutated(rng, words, tuple(FIGURE))
+    return mutated(rng, words, tuple(FIGURE))
 
 
 def train_words(rng: np.random.Generator) -> list[str]:
@@ -234,13 +234,13 @@ def train_words(rng: np.random.Generator) -> list[str]:
     if rng.random() < 0.25:
         words = _words(rng, TRAIN_EPISODES, ["--env", "--agent"], at_most=4)
         words += ["--n-envs", "64", *_SMALL_EPISODES]
-        return [*_mutated(rng, words, tuple(TRAIN)), "--dry-run"]
+        return [*mutated(rng, words, tuple(TRAIN)), "--dry-run"]
     options = TRAIN | RARE if rng.random() < 0.2 else TRAIN
     words = _words(rng, options, ["--agent"], at_most=4)
     # Small, unless it is asked for something else.
     small = {"--preset": "tiny-4x2", "--n-envs": "64"}
     words += [w for k, v in small.items() if k not in words for w in (k, v)]
-    return [*_mutated(rng, words, tuple(TRAIN)), "--dry-run"]
+    return [*mutated(rng, words, tuple(TRAIN)), "--dry-run"]
 
 
 def evaluate_words(rng: np.random.Generator) -> list[str]:
@@ -248,11 +248,11 @@ def evaluate_words(rng: np.random.Generator) -> list[str]:
     if rng.random() < 0.3:
         words = _words(rng, EVALUATE_EPISODES, ["--env", "--agents"], at_most=3)
         words += [*_SMALL_EPISODES, "--instances", "2"]
-        return _mutated(rng, words, tuple(EVALUATE))
+        return mutated(rng, words, tuple(EVALUATE))
     words = _words(rng, EVALUATE, ["--agents"], at_most=3)
     small = {"--preset": "tiny-4x2", "--instances": "2"}
     words += [w for k, v in small.items() if k not in words for w in (k, v)]
-    return _mutated(rng, words, tuple(EVALUATE))
+    return mutated(rng, words, tuple(EVALUATE))
 
 
 def _words(
@@ -276,7 +276,7 @@ def _words(
     return words
 
 
-def _mutated(
+def mutated(
     rng: np.random.Generator, words: list[str], names: tuple[str, ...]
 ) -> list[str]:
     """Returns the words, every third time with something done to one of them."""
@@ -298,7 +298,7 @@ def _mutated(
 
 
 def _junk(rng: np.random.Generator) -> str:
-    return _JUNK[rng.integers(len(_JUNK))]
+    return JUNK[rng.integers(len(JUNK))]
 
 
 def shown(words: Sequence[Any]) -> str:

@@ -179,6 +179,25 @@ def assert_nothing_is_left(
     assert not left
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@pytest.mark.parametrize("count", [2, pytest.param(40, marks=pytest.mark.slow)])
+def test_interrupted_while_workers_start(count: int, tmp_path: Path) -> None:
+    """Ctrl-C reaches all processes of a terminal; one of them tells of it."""
+    rng = random.Random(1)
+    words = ("--agents", "dashf", "gucro", "--instances", "100", "--no-bound")
+    for _ in range(count):
+        process = start(
+            *(tmp_path, "evaluate.py", *words, "--jobs", "2"), start_new_session=True
+        )
+        while not set(descendants(process.pid)):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        time.sleep(rng.choice([0, rng.uniform(0, 0.6), rng.uniform(0, 5)]))
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (130, "evaluate.py: interrupted\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("episodes", [False, True])
 @pytest.mark.parametrize("block", range(4))

@@ -7,15 +7,16 @@ backend and the number of workers; only their order of completion is not.
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import wraps
 from typing import Any
+
+from dashf.common import worker
 
 #: How often in a row work is begun again after the loss of a worker, with no result in
 #: between. What kills each worker that it meets ends with an error, then.
@@ -56,7 +57,7 @@ def completed(
     left, lost = dict(enumerate(items)), 0
     while left:
         try:
-            with _closing(_unordered(function, left, jobs)) as results:
+            with _unordered(function, left, jobs) as results:
                 for i, result in results:
                     del left[i]
                     lost = 0
@@ -76,38 +77,57 @@ def lost_too_often(count: int | None = None) -> WorkersLostError:
     )
 
 
+@contextmanager
 def _unordered(
     function: Callable[[Any], Any], left: dict[int, Any], jobs: int
-) -> Iterator[tuple[int, Any]]:
+) -> Iterator[Iterator[tuple[int, Any]]]:
+    """Begins the work, and ends it if who asked for it takes no more results."""
     from joblib import Parallel, delayed
     from joblib._parallel_backends import LokyBackend
     from joblib.parallel import get_active_backend
 
-    parent, own = os.getpid(), {}
+    own: dict[str, Any] = {}
     if isinstance(get_active_backend()[0], LokyBackend):
-        # From their first moment, before there is any task for them.
-        own = {"initializer": _obey, "initargs": (parent,)}
+        _begin_workers_our_way()
+        # So that they are no workers which somebody's own loop has begun before.
+        own = {"initializer": _leave_interrupts}
     # Tasks take long, so one of them is sent at a time; nor are arrays put into files
     # that workers would share, and that the next one cannot write.
     parallel = Parallel(
         jobs, return_as="generator_unordered", batch_size=1, max_nbytes=None, **own
     )
     call = delayed(_numbered)
-    answers: Iterator[tuple[int, Any]] = parallel(
-        call(function, i, item) for i, item in list(left.items())
-    )
-    return answers
+    with ExitStack() as stack:
+        with _interrupts_later():
+            answers = parallel(call(function, i, item) for i, item in [*left.items()])
+            stack.callback(_close, answers)
+        yield answers
+
+
+def _close(results: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* tasks? which", UserWarning)
+        results.close()
 
 
 @contextmanager
-def _closing(results: Any) -> Iterator[Iterator[Any]]:
-    """Ends the work if who asked for it takes no more results."""
+def _interrupts_later() -> Iterator[None]:
+    """Lets Ctrl-C take effect at the end, as joblib cannot be interrupted at its start.
+
+    Half begun, it would show tracebacks of its own.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is None:
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
     try:
-        yield results
+        yield
     finally:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".* tasks? which", UserWarning)
-            results.close()
+        signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _numbered(function: Callable[[Any], Any], i: int, item: Any) -> tuple[int, Any]:
@@ -115,17 +135,31 @@ def _numbered(function: Callable[[Any], Any], i: int, item: Any) -> tuple[int, A
     return i, function(item)
 
 
-def _obey(parent: int) -> None:
-    """Makes a local worker exit when its parent has ended, however it did.
+def _begin_workers_our_way() -> None:
+    """Has joblib begin local processes by way of `dashf.common.worker`, from now on.
 
-    Ctrl-C reaches all processes of a terminal; it is for the parent alone.
+    Ctrl-C is blocked in them, too: it reaches all processes of a terminal, and is for
+    their parent alone. joblib has no place for any of that, so a function of it is
+    replaced. On Windows it begins processes in another way, and they may outlive
+    this one.
     """
+    from joblib.externals.loky.backend import fork_exec as module
+
+    begin = getattr(module.fork_exec, "__wrapped__", module.fork_exec)
+
+    @wraps(begin)
+    def begin_ours(words: list[str], descriptors: Any, env: Any = None) -> int:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            number: int = begin(worker.command(words), descriptors, env)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return number
+
+    module.fork_exec = begin_ours
+
+
+def _leave_interrupts() -> None:
+    """Ignores Ctrl-C in a local worker, where it is not blocked."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

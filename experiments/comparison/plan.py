@@ -56,6 +56,23 @@ class Entry:
         return self.label.replace(" ", "_")
 
 
+def check_labels(labels: Sequence[str]) -> None:
+    """Checks what is to be compared.
+
+    Raises:
+        ValueError: a label is not in the plan, or stands twice.
+    """
+    for label in labels:
+        if label not in PLAN:
+            hint = did_you_mean(label, PLAN)
+            raise ValueError(
+                f"--agents: there is no entry {label!r}.{hint} Choose from "
+                f"{', '.join(map(repr, PLAN))}."
+            )
+        if list(labels).count(label) > 1:
+            raise ValueError(f"--agents names {label!r} twice; keep one.")
+
+
 def make_entries(
     labels: Sequence[str],
     more: Sequence[str],
@@ -71,18 +88,9 @@ def make_entries(
         advance: called after each entry.
 
     Raises:
-        ValueError: a label is not in the plan or stands twice, or train.py refuses the
-            arguments: the algorithm is not there, or its extra is not installed.
+        ValueError: train.py refuses the arguments: the algorithm is not there, or its
+            extra is not installed.
     """
-    for label in labels:
-        if label not in PLAN:
-            hint = did_you_mean(label, PLAN)
-            raise ValueError(
-                f"--agents: there is no entry {label!r}.{hint} Choose from "
-                f"{', '.join(map(repr, PLAN))}."
-            )
-        if list(labels).count(label) > 1:
-            raise ValueError(f"--agents names {label!r} twice; keep one.")
 
     def make(label: str) -> Entry:
         arguments = (*PLAN[label], *more)
