@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dashf.common.arrays import Array
+from dashf.common.arrays import Array, Indices, rows_of
 from dashf.common.clock import ENDLESS, Clock, OutOfTime
 from dashf.pair.coefficients import (
     layer_parts,
@@ -176,6 +176,10 @@ class Problem:
             options=self.options.take(only),
             user_frequency_hz=self.user_frequency_hz[only],
         )
+
+    def scenarios(self, rows: Indices) -> Scenario:
+        """Returns scenarios [C] of the batch, for as many candidates."""
+        return self.scenario.map(lambda value: rows_of(value, rows))
 
     def shaped(self, array: Array) -> Array:
         """Returns values [S, …] with the batch shape of the scenario."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dashf.common.arrays import Array, Indices, Mask
+from dashf.common.arrays import Array, Indices, Mask, rows_of
 from dashf.common.clock import OutOfTime
 from dashf.pair.coefficients import layer_parts, part_edges
 from dashf.pair.split import whole_split
@@ -176,10 +176,12 @@ class Search:
     def _expand(self, nodes: list[Node]) -> list[Node]:
         """Bounds nodes, tries their allocations; returns what they are split into."""
         options, count = _join([node.options for node in nodes]), len(nodes)
+        rows = np.zeros(count, dtype=int)
         many = dataclasses.replace(
             self.problem,
-            scenario=self.problem.scenario[np.zeros(count, dtype=int)],
+            scenario=self.problem.scenarios(rows),
             options=options,
+            user_frequency_hz=rows_of(self.problem.user_frequency_hz, rows),
         )
         ratio = np.full(count, self.scr)
         close = _ACCURACY * self.gap
@@ -193,7 +195,7 @@ class Search:
             Node(min(node.value, float(one)), node.options)
             for node, one in zip(nodes, value, strict=True)
         ]
-        self._try(options, prices)
+        self._try(many, prices)
         split: list[Node] = []
         for i, node in enumerate(bounded):
             if node.value <= self.scr * (1 + self.gap):
@@ -205,9 +207,9 @@ class Search:
                 self.done = max(self.done, node.value)
         return split
 
-    def _try(self, options: Options, prices: PriceSolution) -> None:
-        """Rounds the choices of nodes to allocations."""
-        option = prices.choice.argmax(axis=-1)
+    def _try(self, problem: Problem, prices: PriceSolution) -> None:
+        """Rounds the choices of nodes, the problem's scenarios, to allocations."""
+        options, option = problem.options, prices.choice.argmax(axis=-1)
         fits = np.ones(len(option), dtype=bool)
         if options.capacity.shape[-1] == 3:
             slots = options.capacity[..., 2]
@@ -216,16 +218,13 @@ class Search:
         index = np.flatnonzero(fits)
         if not len(index):
             return
-        rows, start = np.zeros(len(index), dtype=int), prices.take(index, 2)
-        what = self.problem, rows, option[index]
-        given = options.take(index)
-        allocation, outcome, found = share_options(*what, start=start, options=given)
+        what = problem, index, option[index]
+        start = prices.take(index, 2)
+        allocation, outcome, found = share_options(*what, start=start)
         if self.layers is not None:
-            many, o = self.problem.scenario[rows], self.problem.objective
+            many, o = problem.scenarios(index), problem.objective
             phi = whole_split(many, allocation, o, outcome.scr)
-            allocation, outcome, _ = share_options(
-                *what, start=found, phi=phi, options=given
-            )
+            allocation, outcome, _ = share_options(*what, start=found, phi=phi)
         scr = outcome.scr
         best = int(scr.argmax())
         if scr[best] > self.scr:

@@ -37,61 +37,79 @@ _TURNED = 1e-3  # of a share above or below all there is
 def clear(
     options: Options,
     k: Score,
+    rows: Indices,
+    option: Indices,
     ratio: Array,
     *,
-    start: Prices | None = None,
+    phi: Array | None = None,
+    price: Array | None = None,
     max_rounds: int = _MAX_ROUNDS,
 ) -> tuple[Prices, Any]:
     """Finds the prices that minimise the bound where users have one option each.
 
     Args:
-        options: one for each user, all of them allowed.
+        options: of scenarios, for users to have one of.
         k: `score_constants`.
-        ratio: [S] a first y, such as the SCR of an allocation.
-        start: prices to start from, of the same shapes.
+        rows: [C] the scenario of each candidate.
+        option: [C, N] the option of each user.
+        ratio: [C] a first y, such as the SCR of an allocation.
+        phi: [C, N] φ, instead of the option's range.
+        price: [C, M, 2] to start from.
         max_rounds: at most; then the prices of the round that was closest.
 
     Returns:
-        prices, and the `Response` [S, N] to them.
+        prices, and the `Response` [C, N] to them.
     """
-    S, N, _ = options.allowed.shape
-    price = np.full(options.capacity.shape, np.nan)
-    if start is not None:
-        price[:] = start.price
-    out, rounds = np.array(ratio, dtype=np.float64), np.zeros(S, dtype=np.int64)
-    answers = np.empty((S, N, len(Response._fields)))
-    tables = options.table[:, :, 0], options.server[:, :, 0]
+    C, N = option.shape
+    if price is None:
+        price = np.full((C, options.capacity.shape[1], 2), np.nan)
+    found = Prices(
+        ratio=np.array(ratio, dtype=np.float64),
+        price=np.array(price, order="C"),
+        iterations=np.zeros(C, dtype=np.int64),
+    )
+    answers = np.empty((C, N, len(Response._fields)))
+    given = np.empty((0, N)) if phi is None else np.ascontiguousarray(phi)
     in_parallel(
         compiled(clear_loop),
-        S,
-        *map(np.ascontiguousarray, tables),
-        *(k, max_rounds, out, price, rounds, answers),
+        C,
+        *(options.table, options.server, rows, option, given, k, max_rounds),
+        *(found.ratio, found.price, found.iterations, answers),
         clock=options.clock,
         each=20 * N,
     )
-    found = Prices(ratio=out, price=price, iterations=rounds)
     return found, response_of(answers)
 
 
 def clear_loop(
     first: int,
     last: int,
-    table: Array,  # [S, N, 12]
-    server: Indices,  # [S, N]
+    table: Array,  # [S, N, J, 12]
+    server: Indices,  # [S, N, J]
+    rows: Indices,  # [C]
+    option: Indices,  # [C, N]
+    phi: Array,  # [C, N], or [0, N] for that of the options
     k: Score,
     max_rounds: int,
-    ratio: Array,  # [S] where to start, then the answer
-    price: Array,  # [S, M, 2] likewise; not a number: anywhere
-    rounds: Array,  # [S] the answer
-    answers: Array,  # [S, N, 11] the responses to it
+    ratio: Array,  # [C] where to start, then the answer
+    price: Array,  # [C, M, 2] likewise; not a number: anywhere
+    rounds: Indices,  # [C] the answer
+    answers: Array,  # [C, N, 11] the responses to it
 ) -> None:
-    """Clears scenarios from one to another."""
-    for s in range(first, last):
-        ratio[s], rounds[s], last = clear_one(
-            table[s], server[s], k, max_rounds, ratio[s], price[s], answers[s]
+    """Clears candidates from one to another."""
+    N = option.shape[1]
+    own, at = np.empty((N, table.shape[3])), np.empty(N, np.int64)
+    for c in range(first, last):
+        for n in range(N):
+            own[n] = table[rows[c], n, option[c, n]]
+            at[n] = server[rows[c], n, option[c, n]]
+            if len(phi) > 0:
+                own[n, 0] = own[n, 1] = phi[c, n]
+        ratio[c], rounds[c], latest = clear_one(
+            own, at, k, max_rounds, ratio[c], price[c], answers[c]
         )
-        if not last:
-            ask_users(table[s], server[s], ratio[s], price[s], k, False, answers[s])
+        if not latest:
+            ask_users(own, at, ratio[c], price[c], k, False, answers[c])
 
 
 def clear_one(

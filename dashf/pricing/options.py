@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dashf.common.arrays import Array, Indices, Mask
+from dashf.common.arrays import Array, Indices, Mask, rows_of
 from dashf.common.clock import ENDLESS, Clock
 from dashf.pair.backend import in_parallel, response_of
 from dashf.pair.jit import compiled
@@ -182,12 +182,12 @@ class Prices:
     price: Array  # [S, M, D] of bandwidth, compute and slots
     iterations: Array  # [S] it took to find them
 
-    def take(self, index: Indices | Mask | slice, kinds: int = 3) -> Prices:
+    def take(self, rows: Indices, kinds: int = 3) -> Prices:
         """Returns the prices of some scenarios, of the first `kinds` only."""
         return Prices(
-            ratio=self.ratio[index],
-            price=self.price[index][..., :kinds],
-            iterations=self.iterations[index],
+            ratio=rows_of(self.ratio, rows),
+            price=rows_of(self.price, rows)[..., :kinds],
+            iterations=rows_of(self.iterations, rows),
         )
 
 

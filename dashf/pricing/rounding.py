@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from dashf.common.arrays import Array, Indices
+from dashf.common.arrays import Array, Indices, rows_of
 from dashf.common.capacity import fit_capacity
 from dashf.pair.split import optimal_split
 from dashf.pricing.bound import PARTS, Problem
@@ -21,6 +21,7 @@ from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import mixed
 from dashf.rules import average_allocation, strongest_channel
 from mec_llm_env import Allocation, Outcome, evaluate
+from mec_llm_env.allocation import indicator
 from mec_llm_env.assignment import round_assignment
 
 
@@ -31,7 +32,6 @@ def share_options(
     *,
     start: Prices | None = None,
     phi: Array | None = None,
-    options: Options | None = None,
 ) -> tuple[Allocation, Outcome, Prices]:
     """Shares resources where each user has one option.
 
@@ -41,39 +41,29 @@ def share_options(
         option: [C, N] the option of each user.
         start: prices to start from, of each candidate.
         phi: [C, N] φ, instead of the option's range.
-        options: of the problem, or of C candidates in place of it.
 
     Returns:
         allocation [C], its outcome [C] and prices [C].
     """
-    given, each = options or problem.options, np.arange(len(rows))[:, None]
-    row = rows[:, None] if options is None else each
-    own = row, np.arange(option.shape[1])[None, :], option
-    table = given.table[own][..., None, :]
-    if phi is not None:
-        table[..., 0] = table[..., 1] = phi[..., None]
-    single = Options(
-        table=table,
-        server=given.server[own][..., None],
-        allowed=np.ones((*option.shape, 1), dtype=bool),
-        least_cost=given.least_cost[own][..., None],
-        capacity=given.capacity[row[:, 0]][..., :2],
-    )
     ratio = problem.first_ratio()[rows] if start is None else start.ratio
-    prices, answer = clear(single, problem.constants, ratio, start=start)
-    s, server = problem.scenario[rows], single.server[..., 0]
+    price = None if start is None else start.price
+    prices, answer = clear(
+        problem.options, problem.constants, rows, option, ratio, phi=phi, price=price
+    )
+    s = problem.scenarios(rows)
+    x = indicator(option // PARTS, s.n_servers, np.float64)
 
     def at_server(value: Array) -> Array:
-        return value[each, server]
+        return np.vecdot(x, value[:, None, :])
 
     allocation = fit_capacity(
         s,
         Allocation.unchecked(
-            association=(server[..., None] == np.arange(s.n_servers)) * 1.0,
+            association=x,
             local_fraction=answer.phi,
             transmit_power_w=answer.power * s.transmit_power_max_w,
             bandwidth_hz=answer.band * at_server(s.bandwidth_max_hz),
-            user_frequency_hz=problem.user_frequency_hz[rows],
+            user_frequency_hz=rows_of(problem.user_frequency_hz, rows),
             server_frequency_hz=answer.compute * at_server(s.server_frequency_max_hz),
         ),
     )
@@ -139,13 +129,13 @@ class Best:
         """Shares resources for candidates and keeps what is better."""
         start = prices.take(rows, 2)
         found, outcome, cleared = share_options(self.problem, rows, option, start=start)
-        scr, cost = outcome.scr, outcome.cost.sum(axis=-1)
-        for i in np.argsort(scr, kind="stable"):
-            row = rows[i]
-            if scr[i] > self.scr[row]:
-                self.scr[row], self.option[row] = scr[i], option[i]
-                self.limit[row], self._cost[row] = cleared.ratio[i], cost[i]
-                self._allocations[row] = found[int(i)]
+        better: dict[int, int] = {}
+        for i, row in enumerate(rows.tolist()):
+            if outcome.scr[i] > self.scr[row]:
+                self.scr[row], better[row] = outcome.scr[i], i
+        for row, i in better.items():
+            self.option[row], self.limit[row] = option[i], cleared.ratio[i]
+            self._cost[row], self._allocations[row] = outcome.cost[i].sum(), found[i]
 
     def polish(self, prices: Prices, passes: int = 12) -> None:
         """Polishes those whose SCR is below what the prices of their options allow."""
@@ -197,20 +187,20 @@ def likely_choices(
     found: list[Indices] = []
     limited = options.capacity.shape[-1] == 3
     for row, choice in enumerate(prices.choice):
-        order = np.argsort(-choice, axis=-1, kind="stable")
-        first = order[:, 0]
+        first = choice.argmax(axis=-1)
         if limited:
             by_server = choice.reshape(len(choice), -1, PARTS)
             slots = options.capacity[row, :, 2]
             server = round_assignment(by_server.max(axis=-1), slots).argmax(axis=-1)
             users = np.arange(len(choice))
             first = server * PARTS + by_server[users, server].argmax(axis=-1)
-        split = np.flatnonzero(mixed(choice))
-        log_choice = np.log(np.maximum(choice, 1e-12))
         beam = [(0.0, first)]
-        for user in split:
-            second = order[user, 0] if order[user, 0] != first[user] else order[user, 1]
-            loss = log_choice[user, first[user]] - log_choice[user, second]
+        for user in np.flatnonzero(mixed(choice)):
+            others = choice[user].copy()
+            others[first[user]] = -1.0
+            second = others.argmax()
+            log_choice = np.log(np.maximum(choice[user], 1e-12))
+            loss = log_choice[first[user]] - log_choice[second]
             other = []
             for total, option in beam:
                 changed = option.copy()
@@ -223,7 +213,7 @@ def likely_choices(
         for option in fitting or [first]:
             rows.append(row)
             found.append(option)
-    return np.array(rows, dtype=int), np.stack(found)
+    return np.array(rows), np.array(found)
 
 
 def _fits(options: Options, row: int, option: Indices) -> bool:
@@ -244,18 +234,18 @@ def best_moves(
 
     With finite `max_users` a move into a full server takes a user of it along: a swap.
     """
-    options = problem.options.take(open_rows)
-    answer = options.respond(
-        prices.ratio[open_rows], prices.price[open_rows], problem.constants
-    )
+    options, at = problem.options, prices.take(open_rows)
+    if len(open_rows) < len(best.scr):
+        options = options.take(open_rows)
+    answer = options.respond(at.ratio, at.price, problem.constants)
     rows: list[int] = []
     found: list[Indices] = []
     for row, benefit in zip(open_rows, answer.benefit, strict=True):
         current, n_options = best.option[row], benefit.shape[1]
         kinds = problem.options.kinds(row)
-        users = np.arange(len(current))
-        loss = benefit[users, current][:, None] - benefit
-        loss[users, current] = np.inf
+        own = np.arange(0, benefit.size, n_options) + current
+        loss = benefit.take(own)[:, None] - benefit
+        loss.put(own, np.inf)
         taken = 0
         order = np.argsort(loss, axis=None, kind="stable")[: 8 * count]
         for user, option in zip(*divmod(order, n_options), strict=True):
@@ -284,4 +274,4 @@ def best_moves(
                 break
     if not found:
         return np.array([], dtype=int), np.zeros((0, len(best.option[0])), dtype=int)
-    return np.array(rows, dtype=int), np.stack(found)
+    return np.array(rows), np.array(found)
