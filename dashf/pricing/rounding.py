@@ -21,7 +21,6 @@ from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import mixed
 from dashf.rules import average_allocation, strongest_channel
 from mec_llm_env import Allocation, Outcome, evaluate
-from mec_llm_env.allocation import indicator
 from mec_llm_env.assignment import round_assignment
 
 
@@ -51,7 +50,8 @@ def share_options(
         problem.options, problem.constants, rows, option, ratio, phi=phi, price=price
     )
     s = problem.scenarios(rows)
-    x = indicator(option // PARTS, s.n_servers, np.float64)
+    server = option // PARTS
+    x = (server[..., None] == np.arange(s.n_servers)).astype(np.float64)
 
     def at_server(value: Array) -> Array:
         return np.vecdot(x, value[:, None, :])
