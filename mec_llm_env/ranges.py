@@ -7,7 +7,7 @@ the unit rather than a system. `docs/ranges.md` lists all of them; a test compar
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -259,6 +259,19 @@ def shorten(value: Any, length: int = 60) -> str:
     except ValueError:  # an integer of more digits than Python prints
         text = f"an {type(value).__name__} too long to print"
     return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def word_argument(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Returns an argument that is one of some words.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(choices)}; got {shorten(value)}."
+        )
+    return value
 
 
 def integer_argument(name: str, value: Any, lowest: int, highest: int) -> int:

@@ -38,6 +38,10 @@ class ArrayRecord:
             object.__setattr__(record, name, fields.get(name))
         return record
 
+    def changed(self, **fields: Any) -> Self:
+        """Returns the record with other values of some fields, without checks."""
+        return self.unchecked(**{**self.to_dict(), **fields})
+
     def to_dict(self) -> dict[str, Array]:
         """Returns the fields that are present by name, without copying."""
         names = self.field_names()

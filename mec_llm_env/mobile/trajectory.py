@@ -153,7 +153,7 @@ class Trajectory(ArrayRecord):
         cut = ArrayRecord.__getitem__(self, (*self._over_batch(), slice(first, stop)))
         joined = cut.joined.copy()
         joined[..., 0, :] = True
-        return self.unchecked(**cut.to_dict() | {"joined": joined})
+        return cut.changed(joined=joined)
 
     def _over_batch(self) -> tuple[slice, ...]:
         return (slice(None),) * len(self.batch_shape)
