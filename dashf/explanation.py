@@ -126,23 +126,19 @@ def _sensitivities(
 
     A user depends on its own server alone, so that all servers change at once.
     """
-    fields, ratio = s.to_dict(), outcome.scr[..., None]
+    ratio = outcome.scr[..., None]
     total_cost = outcome.cost.sum(axis=-1)[..., None]
 
     def derivative(capacity: str, granted: str) -> Array:
         gains = []
         for factor in (1 + _STEP, 1 - _STEP):
-            changed = Scenario.unchecked(
-                **fields | {capacity: fields[capacity] * factor}
-            )
-            shares = Allocation.unchecked(
-                **z.to_dict() | {granted: getattr(z, granted) * factor}
-            )
+            changed = s.changed(**{capacity: getattr(s, capacity) * factor})
+            shares = z.changed(**{granted: getattr(z, granted) * factor})
             after = evaluate(changed, shares, o, check=False)
             gains.append(after.score - ratio * after.cost)
         by_user = (gains[0] - gains[1]) / (2 * _STEP)
         by_server = np.einsum("...nm,...n->...m", z.association, by_user)
-        return by_server / (fields[capacity] * total_cost)
+        return by_server / (getattr(s, capacity) * total_cost)
 
     return (
         derivative("bandwidth_max_hz", "bandwidth_hz"),

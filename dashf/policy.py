@@ -202,10 +202,9 @@ class SolverPolicy(ObservingPolicy):
         ).allocation
 
     def _with_cheaper_moves(self, scenario: Scenario) -> Scenario:
-        fields = scenario.to_dict()
-        for name in ("migration_delay_s", "migration_energy_j"):
-            fields[name] = self.migration_weight * fields[name]
-        return Scenario.unchecked(**fields)
+        names = ("migration_delay_s", "migration_energy_j")
+        weight = self.migration_weight
+        return scenario.changed(**{k: weight * getattr(scenario, k) for k in names})
 
     def _decide(self, observation: Any, scenario: Scenario) -> Allocation:
         return self.decide(scenario)

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from dashf.alternating.baselines import (
 )
 from dashf.alternating.config import DashfConfig
 from dashf.common.arrays import Array
+from dashf.common.budget import Budget
 from dashf.common.checks import (
     check_callable,
     check_count,
@@ -34,7 +35,7 @@ from dashf.common.clock import Clock
 from dashf.common.parallel import completed
 from dashf.pricing.dual import solve_dual, solve_dual_batch, upper_bound
 from dashf.pricing.exact import solve_exact
-from dashf.result import BatchResult, Bound, Iteration, SolveResult, Status
+from dashf.result import BatchResult, Bound, Recorder, SolveResult, Status
 from dashf.rules import (
     average_allocation,
     random_allocation,
@@ -46,6 +47,7 @@ from mec_llm_env.names import did_you_mean
 from mec_llm_env.ranges import shorten
 
 Seed = int | np.random.Generator
+Result = TypeVar("Result", SolveResult, BatchResult)
 
 
 def _random(scenario: Scenario, *, seed: Seed = 0) -> Allocation:
@@ -134,16 +136,15 @@ def solve(
     check_options(solver, options)
     s, o = check_single(scenario), check_objective(objective)
     wanted = check_flag("bound", bound)
-    clock = Clock.limited(time_limit_s)
+    recorder = Recorder(s, Budget(time_limit_s))
     if solver in _RULES:
-        result = _decided(_RULES[solver](s, **options), s, o, clock)
+        allocation = _RULES[solver](s, **options)
+        decided = allocation, evaluate(s, allocation, o)
+        recorder.start(decided)
+        result = recorder.result(Status.CONVERGED, *decided)
     else:
         result = _search(solver, time_limit_s, options)(s, o)
-    if wanted and result.bound is None:
-        return dataclasses.replace(
-            result, bound=upper_bound(s, o, time_limit_s=time_limit_s)
-        )
-    return result
+    return _with_bound(result, wanted, o, time_limit_s)
 
 
 def solve_batch(
@@ -191,7 +192,14 @@ def solve_batch(
     jobs = check_count("jobs", jobs, 1)
     clock = Clock.limited(time_limit_s)
     if solver in _RULES:
-        result = _all_decided(_RULES[solver](s, **options), s, o, clock)
+        allocation = _RULES[solver](s, **options)
+        result = BatchResult(
+            status=np.full(s.batch_shape, Status.CONVERGED),
+            scenario=s,
+            allocation=allocation,
+            scr=evaluate(s, allocation, o).scr,
+            time_s=clock.passed_s,
+        )
     elif solver == "dual":
         result = solve_dual_batch(s, o, time_limit_s=time_limit_s, **options)
     else:
@@ -199,11 +207,17 @@ def solve_batch(
         result = _one_by_one(search, s, o, done, jobs)
     if solver in _RULES or solver == "dual":
         done(math.prod(s.batch_shape))
-    if wanted and result.bound is None:
-        return dataclasses.replace(
-            result, bound=upper_bound(s, o, time_limit_s=time_limit_s)
-        )
-    return result
+    return _with_bound(result, wanted, o, time_limit_s)
+
+
+def _with_bound(
+    result: Result, wanted: bool, o: ObjectiveConfig, time_limit_s: float | None
+) -> Result:
+    """Returns the result with a bound if one is wanted and it has none."""
+    if not wanted or result.bound is not None:
+        return result
+    bound = upper_bound(result.scenario, o, time_limit_s=time_limit_s)
+    return dataclasses.replace(result, bound=bound)
 
 
 def _ignore(count: int) -> None:
@@ -220,40 +234,6 @@ def _search(
     if solver == "dashf":
         return partial(solve_dashf, config=DashfConfig(**options), **given)
     return partial(_SEARCHES[solver], **options, **given)
-
-
-def _decided(
-    allocation: Allocation, s: Scenario, o: ObjectiveConfig, clock: Clock
-) -> SolveResult:
-    """Returns what a rule decided on one scenario: its history is its only point."""
-    outcome = evaluate(s, allocation, o)
-    scr, passed_s = float(outcome.scr), clock.passed_s
-    start = Iteration(
-        block="start", scr=scr, ratio=scr, surplus=0.0, moves=0, time_s=passed_s
-    )
-    return SolveResult(
-        status=Status.CONVERGED,
-        scenario=s,
-        allocation=allocation,
-        scr=scr,
-        history=(start,),
-        iterations=0,
-        build_time_s=0.0,
-        solve_time_s=passed_s,
-    )
-
-
-def _all_decided(
-    allocation: Allocation, s: Scenario, o: ObjectiveConfig, clock: Clock
-) -> BatchResult:
-    scr = evaluate(s, allocation, o).scr
-    return BatchResult(
-        status=np.full(s.batch_shape, Status.CONVERGED),
-        scenario=s,
-        allocation=allocation,
-        scr=scr,
-        time_s=clock.passed_s,
-    )
 
 
 def _one_by_one(

@@ -12,8 +12,6 @@ scenarios of any shape and treat it as a whole.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from dashf.common.arrays import Array
@@ -145,8 +143,7 @@ def starting_allocation(
     φ is clipped to its box.
     """
     s = scenario
-    return dataclasses.replace(
-        average_allocation(s, association),
+    return average_allocation(s, association).changed(
         local_fraction=_split(s, _START_SPLIT),
         user_frequency_hz=local_frequency(s, objective),
     )

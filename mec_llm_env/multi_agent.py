@@ -18,7 +18,7 @@ from mec_llm_env.actions import LEVELS, RESOURCES
 from mec_llm_env.env import MecLlmEnv
 from mec_llm_env.mobile.env import MecLlmMobileEnv
 from mec_llm_env.observations import LIMIT, USER_FEATURES
-from mec_llm_env.ranges import shorten
+from mec_llm_env.ranges import shorten, word_argument
 from mec_llm_env.scenario import Scenario
 
 ENVIRONMENTS: dict[str, Any] = {
@@ -62,10 +62,7 @@ class MecLlmParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]
             ("agents", agents, AGENTS),
             ("reward", reward, REWARDS),
         ):
-            if not isinstance(value, str) or value not in known:
-                raise ValueError(
-                    f"`{name}` must be one of {', '.join(known)}; got {shorten(value)}."
-                )
+            word_argument(name, value, known)
         if slot_reward is not None:
             if env_id == "MecLlm-v0":
                 raise ValueError(

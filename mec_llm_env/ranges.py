@@ -7,7 +7,7 @@ the unit rather than a system. `docs/ranges.md` lists all of them; a test compar
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -139,10 +139,69 @@ class Rule:
         return value
 
 
+class Words(NamedTuple):
+    """What a parameter of one word, or of some, may be."""
+
+    choices: tuple[str, ...]
+    several: bool = False  # a tuple of some of them, each at most once
+
+    def __str__(self) -> str:
+        allowed = ", ".join(map(repr, self.choices))
+        several = f"a tuple of some of {allowed}, each at most once"
+        return several if self.several else f"one of {allowed}"
+
+    def clean(self, value: Any) -> Any:
+        """Returns the value, several as a tuple.
+
+        Raises:
+            ValueError: it breaks the rule; without a text.
+        """
+        listed = isinstance(value, list | tuple)
+        words = value if self.several and listed else (value,)
+        if self.several != listed or not words or any(map(self._wrong, words)):
+            raise ValueError
+        if len(set(words)) < len(words):
+            raise ValueError
+        return tuple(words) if self.several else value
+
+    def hint(self, value: Any) -> str:
+        """Returns " Did you mean …?" of the first wrong word of a value, or nothing."""
+        words = value if isinstance(value, list | tuple) else (value,)
+        wrong = next(filter(self._wrong, words), "")
+        return did_you_mean(str(wrong), self.choices)
+
+    def _wrong(self, word: Any) -> bool:
+        return not isinstance(word, str) or word not in self.choices
+
+
+class Flag:
+    """What a truth value may be."""
+
+    def __str__(self) -> str:
+        return "true or false"
+
+    def clean(self, value: Any) -> bool:
+        """Returns the value, likewise."""
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError
+        return bool(value)
+
+
+class Converted(NamedTuple):
+    """A value that a function checks and converts; its errors have words."""
+
+    clean: Callable[[Any], Any]
+    kind: str
+
+
+def parameter(default: Any, rule: Any) -> Any:
+    """Returns a dataclass field whose value a rule cleans."""
+    return field(default=default, metadata={"rule": rule})
+
+
 def number(default: Any, lowest: float, highest: float, **options: Any) -> Any:
     """Returns a dataclass field for a number in a range."""
-    rule = Rule(Limits(lowest, highest), **options)
-    return field(default=default, metadata={"rule": rule})
+    return parameter(default, Rule(Limits(lowest, highest), **options))
 
 
 def integer(default: Any, lowest: int, highest: int, **options: Any) -> Any:
@@ -152,56 +211,7 @@ def integer(default: Any, lowest: int, highest: int, **options: Any) -> Any:
 
 def choice(default: str, *choices: str) -> Any:
     """Returns a dataclass field for one of some words."""
-    return field(default=default, metadata={"choices": choices})
-
-
-def choices_of(default: tuple[str, ...], *choices: str) -> Any:
-    """Returns a dataclass field for some of some words, each at most once."""
-    metadata = {"choices": choices, "several": True}
-    return field(default=default, metadata=metadata)
-
-
-def flag(default: bool) -> Any:
-    """Returns a dataclass field for a truth value."""
-    return field(default=default, metadata={"flag": True})
-
-
-def converted(default: Any, convert: Callable[[Any], Any], kind: str) -> Any:
-    """Returns a dataclass field whose value a function checks and converts."""
-    return field(default=default, metadata={"convert": convert, "kind": kind})
-
-
-def word_rule(spec: dataclasses.Field[Any]) -> str:
-    """Returns what a field of one word, or of some, must be."""
-    allowed = ", ".join(map(repr, spec.metadata["choices"]))
-    if "several" in spec.metadata:
-        return f"a tuple of some of {allowed}, each at most once"
-    return f"one of {allowed}"
-
-
-def word_hint(spec: dataclasses.Field[Any], value: Any) -> str:
-    """Returns " Did you mean …?" of the first wrong word of a value, or nothing."""
-    choices = spec.metadata["choices"]
-    words = value if isinstance(value, list | tuple) else (value,)
-    wrong = (w for w in words if not (isinstance(w, str) and w in choices))
-    return did_you_mean(str(next(wrong, "")), choices)
-
-
-def cleaned_words(spec: dataclasses.Field[Any], value: Any) -> Any:
-    """Returns the value of a field of one word, or of some.
-
-    Raises:
-        ValueError: it is none; without a text.
-    """
-    choices = spec.metadata["choices"]
-    several = "several" in spec.metadata
-    words = value if several and isinstance(value, list | tuple) else (value,)
-    known = all(isinstance(word, str) and word in choices for word in words)
-    if not words or not known or len(set(words)) < len(words):
-        raise ValueError
-    if several and words is not value:  # one word alone
-        raise ValueError
-    return tuple(words) if several else value
+    return parameter(default, Words(choices))
 
 
 class Checked:
@@ -211,39 +221,29 @@ class Checked:
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, spec.name)
-            if "choices" in spec.metadata:
-                try:
-                    words = cleaned_words(spec, value)
-                except ValueError:
-                    error = self._error(spec.name, word_rule(spec))
-                    hint = word_hint(spec, value)
-                    raise ValueError(f"{error}{hint}") from None
-                object.__setattr__(self, spec.name, words)
-            elif convert := spec.metadata.get("convert"):
-                object.__setattr__(self, spec.name, convert(value))
-            elif spec.metadata.get("flag"):
-                if not isinstance(value, bool | np.bool_):
-                    raise self._error(spec.name, "true or false")
-                object.__setattr__(self, spec.name, bool(value))
-            elif rule := spec.metadata.get("rule"):
-                try:
-                    cleaned = rule.clean(value)
-                except ValueError:
-                    raise self._error(spec.name, str(rule), rule) from None
-                object.__setattr__(self, spec.name, cleaned)
+            rule = spec.metadata.get("rule")
+            if rule is None:
+                continue
+            try:
+                cleaned = rule.clean(getattr(self, spec.name))
+            except ValueError as error:
+                if error.args:  # it says what is wrong
+                    raise
+                raise self._error(spec.name, rule) from None
+            object.__setattr__(self, spec.name, cleaned)
 
-    def _error(self, name: str, text: str, rule: Rule | None = None) -> ValueError:
+    def _error(self, name: str, rule: Any) -> ValueError:
         value, where = getattr(self, name), ""
-        if rule is not None and rule.gives_each(value):
+        if isinstance(rule, Rule) and rule.gives_each(value):
             for i, entry in enumerate(value):
                 try:
                     rule.clean_one(entry)
                 except ValueError:
                     value, where = entry, f" for {rule.per} {i}"
                     break
+        hint = rule.hint(value) if isinstance(rule, Words) else ""
         return ValueError(
-            f"`{self._key(name)}` must be {text}; got {shorten(value)}{where}."
+            f"`{self._key(name)}` must be {rule}; got {shorten(value)}{where}.{hint}"
         )
 
     @classmethod
@@ -259,6 +259,19 @@ def shorten(value: Any, length: int = 60) -> str:
     except ValueError:  # an integer of more digits than Python prints
         text = f"an {type(value).__name__} too long to print"
     return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def word_argument(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Returns an argument that is one of some words.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(choices)}; got {shorten(value)}."
+        )
+    return value
 
 
 def integer_argument(name: str, value: Any, lowest: int, highest: int) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from mec_llm_env._array import Array, namespace
+from mec_llm_env.files import read_arrays, write_arrays
 from mec_llm_env.ranges import shorten
 
 
@@ -37,6 +39,10 @@ class ArrayRecord:
         for name in cls.field_names():
             object.__setattr__(record, name, fields.get(name))
         return record
+
+    def changed(self, **fields: Any) -> Self:
+        """Returns the record with other values of some fields, without checks."""
+        return self.unchecked(**{**self.to_dict(), **fields})
 
     def to_dict(self) -> dict[str, Array]:
         """Returns the fields that are present by name, without copying."""
@@ -164,6 +170,58 @@ class ArrayRecord:
             if type(value) is not np.ndarray:
                 return self.map(convert)
         return self
+
+
+class StoredRecord(ArrayRecord):
+    """Base of `Scenario` and `Trajectory`: records that `.npz` files hold."""
+
+    __slots__ = ()
+    _called: ClassVar[str]  # in errors
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes all fields to an `.npz` file, whole or not at all.
+
+        Raises:
+            ValueError: they take more than 1 GiB.
+        """
+        write_arrays(path, self._to_fields())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Reads what `save` wrote. Nothing in the file is executed.
+
+        Raises:
+            ValueError: the file is not one that `save` wrote, or is damaged.
+            OSError: it cannot be opened.
+        """
+        if not isinstance(path, str | os.PathLike):
+            raise ValueError(f"`path` must be the path of a file; got {shorten(path)}.")
+        file = repr(os.fspath(path))
+        try:
+            fields: dict[str, Any] = dict(read_arrays(path))
+        except ValueError as error:
+            raise ValueError(
+                f"{file} is not a {cls._called} file (.npz): {error}."
+            ) from error
+        return cls._from_fields(fields, file)
+
+    def _to_fields(self) -> dict[str, Array]:
+        """Returns arrays by name."""
+        return self.to_numpy().to_dict()
+
+    @classmethod
+    def _of_fields(cls, fields: dict[str, Any]) -> Self:
+        """Inverse of `_to_fields`."""
+        return cls(**fields)
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any], source: str) -> Self:
+        try:
+            return cls._of_fields(fields)
+        except ValueError as error:
+            raise ValueError(
+                f"There is no {cls._called} in {source}: {error}"
+            ) from error
 
 
 Record = TypeVar("Record", bound=ArrayRecord)

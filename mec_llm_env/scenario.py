@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from mec_llm_env._array import Array
-from mec_llm_env.files import read_arrays, write_arrays
 from mec_llm_env.names import by_name
 from mec_llm_env.ranges import Limits, shorten
-from mec_llm_env.record import ArrayRecord, as_floats, describe_index, first_index
+from mec_llm_env.record import StoredRecord, as_floats, describe_index, first_index
 from mec_llm_env.workload.layers import whole_layers
 
 #: Of a GPU at full speed, κ f³: a coefficient in another unit is far outside.
@@ -31,7 +29,7 @@ def _given(axes: str, unit: str, lowest: float, highest: float, **default: Any) 
 
 @by_name
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Scenario(ArrayRecord):
+class Scenario(StoredRecord):
     """The parameters of one decision, or of a batch of them.
 
     Shapes: `...` batch, N users, M servers, 2 coordinates. Arrays are float64 NumPy
@@ -55,6 +53,7 @@ class Scenario(ArrayRecord):
     """
 
     _needed = ("serving", "noise_rise", "layers")
+    _called = "scenario"
 
     channel_gain: Array = _given("NM", "", 1e-30, 1)  # [..., N, M] linear, of power
     workload_flop: Array = _given("N", "FLOP", 1, 1e24)  # [..., N] all layers: W_n
@@ -131,32 +130,6 @@ class Scenario(ArrayRecord):
         noise = self.noise_density_w_per_hz[..., None]
         return noise if self.noise_rise is None else noise * self.noise_rise
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes all fields to an `.npz` file, whole or not at all.
-
-        Raises:
-            ValueError: they take more than 1 GiB.
-        """
-        write_arrays(path, self.to_numpy().to_dict())
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Reads what `save` wrote. Nothing in the file is executed.
-
-        Raises:
-            ValueError: the file is not one that `save` wrote, or is damaged.
-            OSError: it cannot be opened.
-        """
-        if not isinstance(path, str | os.PathLike):
-            raise ValueError(f"`path` must be the path of a file; got {shorten(path)}.")
-        try:
-            fields = read_arrays(path)
-        except ValueError as error:
-            raise ValueError(
-                f"{os.fspath(path)!r} is not a scenario file (.npz): {error}."
-            ) from error
-        return cls._from_fields(fields, repr(os.fspath(path)))
-
     def to_json(self) -> str:
         """Returns all fields as a JSON object of nested lists."""
         fields = self.to_numpy().to_dict()
@@ -180,13 +153,6 @@ class Scenario(ArrayRecord):
                 f"A scenario is a JSON object, one key a field; got {shorten(fields)}."
             )
         return cls._from_fields(fields, "the JSON object")
-
-    @classmethod
-    def _from_fields(cls, fields: dict[str, Any], source: str) -> Self:
-        try:
-            return cls(**fields)
-        except ValueError as error:
-            raise ValueError(f"There is no scenario in {source}: {error}") from error
 
 
 #: The lowest and highest value that each field may have.

@@ -171,8 +171,7 @@ class _Run:
         """Returns the best end of climbs under rising limits on users per server."""
 
         def begins(room: Array) -> list[Array]:
-            limited = Scenario.unchecked(**self.s.to_dict() | {"max_users": room})
-            return [start(limited) for start in starts]
+            return [start(self.s.changed(max_users=room)) for start in starts]
 
         return explore(self.judge, begins, self.c.neighbours)
 

@@ -18,7 +18,6 @@ what it then takes from others.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -264,4 +263,4 @@ def other_split(
         )
         for name in names
     }
-    return fit_capacity(s, dataclasses.replace(z, **better))
+    return fit_capacity(s, z.changed(**better))

@@ -13,7 +13,6 @@ strongest channel means the Hungarian assignment of the log-gains.
 
 from __future__ import annotations
 
-import dataclasses
 from functools import partial
 from typing import Any
 
@@ -76,7 +75,7 @@ def solve_greedy(
     recorder = Recorder(s, budget)
     start = starting_allocation(s, strongest_channel(s), o)
     if split is not None:
-        start = dataclasses.replace(start, local_fraction=getattr(s, split))
+        start = start.changed(local_fraction=getattr(s, split))
     point = evaluated(s, start, o)
     recorder.start(point)
     with recorder.building():
@@ -132,7 +131,7 @@ def solve_aauco(
     best = evaluated(s, average_allocation(s, strongest_channel(s)), o)
     recorder.start(best)
     split = best[0].local_fraction
-    pinned = dataclasses.replace(s, local_fraction_min=split, local_fraction_max=split)
+    pinned = s.changed(local_fraction_min=split, local_fraction_max=split)
     status, formulation = Status.ITERATION_LIMIT, formulation_of(sdr, s)
     for _ in range(max_iterations):
         z, ratio = best[0], float(best[1].scr)

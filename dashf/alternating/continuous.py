@@ -7,7 +7,6 @@ never falls. The users' own frequencies are optimal from the start.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -97,7 +96,7 @@ def optimise_continuous(
     result = dinkelbach(
         terms,
         improve,
-        evaluated(s, dataclasses.replace(start, user_frequency_hz=frequency), o),
+        evaluated(s, start.changed(user_frequency_hz=frequency), o),
         tolerance=tolerance,
         max_iterations=max_passes,
         on_iteration=on_pass,

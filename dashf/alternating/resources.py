@@ -16,8 +16,6 @@ The user's own frequency f appears only in its local cost and has a closed form.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from dashf.alternating.convex import CONVEX_SOLVERS
@@ -89,8 +87,7 @@ def _moved(
     scenario: Scenario, z: Allocation, power: Array, bandwidth: Array, compute: Array
 ) -> Allocation:
     """Returns the allocation with its resources times [N] each, made feasible."""
-    moved = dataclasses.replace(
-        z,
+    moved = z.changed(
         transmit_power_w=np.minimum(
             z.transmit_power_w * power, scenario.transmit_power_max_w
         ),
@@ -143,8 +140,7 @@ def shadow_prices(
     change[0, :2] += np.reshape([step, -step], change[0, :2].shape)
     change[1, 2:] += np.reshape([step, -step], change[1, 2:].shape)
 
-    changed = dataclasses.replace(
-        z.repeat(4),
+    changed = z.repeat(4).changed(
         bandwidth_hz=z.bandwidth_hz * change[0],
         server_frequency_hz=z.server_frequency_hz * change[1],
     )

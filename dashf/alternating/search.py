@@ -213,7 +213,7 @@ class Judge:
                 part == LOWER, self._cut, s.local_fraction_max
             ),
         }
-        within = Scenario.unchecked(**many.to_dict() | limits)
+        within = many.changed(**limits)
         association = np.stack([choice.association for choice in choices])
         with np.errstate(all="ignore"):  # what is not finite is dropped
             shared = share_fast(within, self.objective, association)

@@ -35,4 +35,4 @@ def fit_capacity(scenario: Scenario, allocation: Allocation) -> Allocation:
         "bandwidth_hz": band / band_used * band_hz,
         "server_frequency_hz": compute / np.maximum(compute_used, 1.0) * compute_hz,
     }
-    return Allocation.unchecked(**z.to_dict() | fitted)
+    return z.changed(**fitted)

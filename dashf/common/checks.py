@@ -10,7 +10,7 @@ import numpy as np
 from dashf.common.arrays import Array
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario
 from mec_llm_env.config import checked_objective
-from mec_llm_env.ranges import Limits, Rule, shorten
+from mec_llm_env.ranges import Limits, Rule, shorten, word_argument
 from mec_llm_env.record import as_floats, checked_record, describe_index, first_index
 
 T = TypeVar("T")
@@ -189,12 +189,7 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     Raises:
         ValueError: it is something else.
     """
-    choices = tuple(choices)
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(choices)}; got {shorten(value)}."
-        )
-    return value
+    return word_argument(name, value, tuple(choices))
 
 
 def check_kind(name: str, value: Any, kind: type[T]) -> T:

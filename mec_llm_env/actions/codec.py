@@ -19,7 +19,7 @@ from mec_llm_env.actions.decoder import (
 from mec_llm_env.allocation import Allocation
 from mec_llm_env.assignment import assign
 from mec_llm_env.objective import check_shapes
-from mec_llm_env.ranges import shorten
+from mec_llm_env.ranges import shorten, word_argument
 from mec_llm_env.record import as_numbers, checked_numpy, first_index
 from mec_llm_env.scenario import Scenario
 
@@ -38,11 +38,7 @@ class ActionCodec:
     """
 
     def __init__(self, n_users: int, n_servers: int, encoding: str = "box") -> None:
-        if not isinstance(encoding, str) or encoding not in ENCODINGS:
-            raise ValueError(
-                f"`action_encoding` must be one of {', '.join(ENCODINGS)}; got "
-                f"{shorten(encoding)}."
-            )
+        word_argument("action_encoding", encoding, ENCODINGS)
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
 
     @property

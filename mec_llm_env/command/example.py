@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-
-from mec_llm_env.config import ScenarioConfig
-
 _TEXT = """\
 # A system of your own: change, add and delete lines, then
 #     python -m mec_llm_env check {name}
@@ -110,16 +105,4 @@ def example_config(name: str) -> str:
     Args:
         name: of its file, for the commands in it.
     """
-    # Parameters that are younger than the text follow, so that none is missing.
-    keys = set(re.findall(r"(?m)^(?:# )?(\w+) = ", _TEXT))
-    rest = [
-        f"# {key} = {json.dumps(value)}"
-        for key, value in ScenarioConfig().to_dict().items()
-        if key.partition(".")[2] not in keys | _OTHERWISE and "." in key
-    ]
-    more = "\n".join(["\n# More parameters, of the table before the point:", *rest])
-    return _TEXT.format(name=name) + (f"{more}\n" if rest else "")
-
-
-# Set by `gains` and `position_m`.
-_OTHERWISE = {"channel_gain_db", "user_position_m", "server_position_m"}
+    return _TEXT.format(name=name)

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Self, TypeVar
 
 from mec_llm_env.config.gpus import DeviceConfig, ServerConfig
@@ -16,6 +17,7 @@ from mec_llm_env.config.work import WorkloadConfig
 from mec_llm_env.names import by_name, did_you_mean, nearest
 from mec_llm_env.ranges import Checked, Rule, integer, shorten
 from mec_llm_env.scenario_file.reading import read_config
+from mec_llm_env.scenario_file.values import parameters
 
 #: Users times servers, at most.
 MOST_PAIRS = 2_000_000
@@ -171,29 +173,16 @@ def from_presets(
 
 
 def _flatten(config: ScenarioConfig) -> dict[str, Any]:
-    return {key: value for key, (_, value) in _specs(config).items()}
+    return {key: attrgetter(key)(config) for key in parameters(config)}
 
 
 def ruled(config: ScenarioConfig) -> dict[str, tuple[Rule, Any]]:
-    """Returns rule and value of each parameter that has a rule."""
+    """Returns rule and value of each parameter that is a number, or several."""
     return {
-        key: (rule, value)
-        for key, (spec, value) in _specs(config).items()
-        if (rule := spec.metadata.get("rule"))
+        key: (rule, attrgetter(key)(config))
+        for key, spec in parameters(config).items()
+        if isinstance(rule := spec.metadata["rule"], Rule)
     }
-
-
-def _specs(config: ScenarioConfig) -> dict[str, tuple[dataclasses.Field[Any], Any]]:
-    """Returns field and value of each parameter."""
-    flat: dict[str, tuple[dataclasses.Field[Any], Any]] = {}
-    for top in dataclasses.fields(config):
-        value = getattr(config, top.name)
-        if not dataclasses.is_dataclass(value):
-            flat[top.name] = top, value
-            continue
-        for leaf in dataclasses.fields(value):
-            flat[f"{top.name}.{leaf.name}"] = leaf, getattr(value, leaf.name)
-    return flat
 
 
 def _as_lists(value: Any) -> Any:

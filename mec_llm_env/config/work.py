@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mec_llm_env.names import by_name
-from mec_llm_env.ranges import Checked, choice, choices_of, converted, integer
+from mec_llm_env.ranges import Checked, Converted, Words, choice, integer, parameter
 from mec_llm_env.workload.adapters import Adapter, Houlsby, Lora
 from mec_llm_env.workload.llms import Decoder, decoder_of, gpt, model_text
 
@@ -28,14 +28,16 @@ class WorkloadConfig(Checked):
     """
 
     # a name of `DECODERS`, or a Hugging Face `config.json`, which is read once
-    model: str | None = converted(None, model_text, "decoder or None")
+    model: str | None = parameter(None, Converted(model_text, "decoder or None"))
     layers: int = integer(16, 2, 10_000)  # a 1 B-class decoder
     width: int = integer(2048, 1, 10**6)  # hidden size of a 1 B-class decoder
     adapter: str = choice("houlsby", "houlsby", "lora")  # kind; what follows is of one
     bottleneck: int = integer(256, 1, 10**6)  # of adapters; Houlsby et al. 2019
     lora_rank: int = integer(16, 1, 10**6)  # of LoRA; usual
     # the matrices that have LoRA; queries and values in Hu et al. 2022
-    lora_targets: tuple[str, ...] = choices_of(("q", "v"), *_MATRICES)
+    lora_targets: tuple[str, ...] = parameter(
+        ("q", "v"), Words(_MATRICES, several=True)
+    )
     # a sequence, uniform integers; [LZ24]
     tokens: IntegerRange | tuple[IntegerRange, ...] = integer(
         (512, 1024), 1, 10**8, entries="pair", per="user"

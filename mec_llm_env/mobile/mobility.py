@@ -79,7 +79,7 @@ class MobilitySampler:
         amounts = self.amounts(speed.shape[:-1])
         return MobilityState(
             joined=np.ones(speed.shape, dtype=np.bool_),
-            scenario=Scenario.unchecked(**scenario.to_dict() | amounts),
+            scenario=scenario.changed(**amounts),
             user_velocity_m_per_s=_component(speed_m_per_s)[..., None] * normal,
             user_speed_m_per_s=speed_m_per_s,
             shadowing_db=self.scenarios.shadowing_db(shadowing),

@@ -17,7 +17,6 @@ from mec_llm_env.mobile.config import MobileConfig
 from mec_llm_env.names import by_name
 from mec_llm_env.observations.columns import (
     LIMIT,
-    check_entries,
     once,
     read_scenario,
     refuse_scenario,
@@ -167,12 +166,8 @@ class MobileObservationCodec(TokenCodec):
             ValueError: the observation has another shape than `space`, or an entry that
                 is not finite.
         """
-        users, servers = self.unpack(observation)
-        check_entries(users, servers)
+        users, servers = self._raw(observation)
         m = self.n_servers
-        centres, spreads = self._split(self._centres), self._split(self._spreads)
-        users = users * spreads[0] + centres[0]
-        servers = servers * spreads[1] + centres[1]
         first, own_user = np.split(users, [self._n_user], axis=-1)
         second, own_server = np.split(servers, [self._n_server], axis=-1)
         episode = own_server[..., 0, 2:]

@@ -16,7 +16,7 @@ from mec_llm_env.mobile.mobility import MobilityState, mobility_sampler
 from mec_llm_env.mobile.observations import MobileObservation, MobileObservationCodec
 from mec_llm_env.mobile.trajectory import Trajectory
 from mec_llm_env.objective import Outcome
-from mec_llm_env.ranges import Limits, Rule, shorten
+from mec_llm_env.ranges import Limits, Rule, shorten, word_argument
 from mec_llm_env.record import ArrayRecord
 from mec_llm_env.scenario import Scenario
 from mec_llm_env.task import (
@@ -92,11 +92,7 @@ class MobileTask(DecisionTask):
         split: str | None = None,
         split_stride: int | None = None,
     ) -> None:
-        if not isinstance(reward, str) or reward not in REWARDS:
-            raise ValueError(
-                f"`reward` must be one of {', '.join(REWARDS)}; got {shorten(reward)}."
-            )
-        self.reward_kind = reward
+        self.reward_kind = word_argument("reward", reward, REWARDS)
         surplus = {"surplus_ratio": surplus_ratio, "surplus_cost": surplus_cost}
         for name, value in surplus.items():
             _check_surplus(name, value, reward)
@@ -128,21 +124,14 @@ class MobileTask(DecisionTask):
     def settle(self, situation: MobileSituation, decision: Decision) -> MobileSituation:
         """Returns the slot after a decision on it, training states having moved."""
         allocation, outcome = decision
-        seen, scenario = situation.seen, situation.scenario.to_dict()
-        scenario["serving"] = allocation.association
-        return MobileSituation.unchecked(
-            seen=MobileObservation.unchecked(
-                slot=seen.slot + 1,
-                scenario=Scenario.unchecked(**scenario),
-                user_velocity_m_per_s=seen.user_velocity_m_per_s,
-                score=seen.score + outcome.score.sum(axis=-1),
-                cost=seen.cost + outcome.cost.sum(axis=-1),
-            ),
-            user_speed_m_per_s=situation.user_speed_m_per_s,
-            shadowing_db=situation.shadowing_db,
-            sight=situation.sight,
-            upper_bound=situation.upper_bound,
+        seen, serving = situation.seen, allocation.association
+        settled = seen.changed(
+            slot=seen.slot + 1,
+            scenario=seen.scenario.changed(serving=serving),
+            score=seen.score + outcome.score.sum(axis=-1),
+            cost=seen.cost + outcome.cost.sum(axis=-1),
         )
+        return situation.changed(seen=settled)
 
     def onward(self, situation: MobileSituation, source: Any) -> MobileSituation:
         """Returns the slot after a settled one: users move, join and leave."""
@@ -344,10 +333,9 @@ def _situation(
     state: MobilityState, upper_bound: Any, *, serving: Array, **so_far: Any
 ) -> MobileSituation:
     """Returns the situation of a slot."""
-    fields = state.scenario.to_dict() | {"serving": serving}
     return MobileSituation.unchecked(
         seen=MobileObservation.unchecked(
-            scenario=Scenario.unchecked(**fields),
+            scenario=state.scenario.changed(serving=serving),
             user_velocity_m_per_s=state.user_velocity_m_per_s,
             **so_far,
         ),

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from mec_llm_env._array import Array
-from mec_llm_env.files import read_arrays, write_arrays
 from mec_llm_env.mobile.config import MobileConfig
 from mec_llm_env.mobile.mobility import MobilityState, mobility_sampler
 from mec_llm_env.names import by_name
 from mec_llm_env.ranges import Limits, integer_argument, shorten
 from mec_llm_env.record import (
     ArrayRecord,
+    StoredRecord,
     as_floats,
     checked_numpy,
     first_index,
@@ -32,7 +31,7 @@ _OPTIONAL: dict[str, tuple[Limits, str, tuple[int, ...]]] = {
 
 @by_name
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Trajectory(ArrayRecord):
+class Trajectory(StoredRecord):
     """What is given in each of T slots, or a batch of such episodes.
 
     Shapes: `...` batch, T slots, N users, M servers. `trajectory[i]` is over the batch;
@@ -54,6 +53,8 @@ class Trajectory(ArrayRecord):
         ValueError: a field is unknown or missing, has a wrong shape or a value outside
             of its range; the text names field, index and value.
     """
+
+    _called = "trajectory"
 
     joined: Array = None
     scenario: Scenario
@@ -153,46 +154,21 @@ class Trajectory(ArrayRecord):
         cut = ArrayRecord.__getitem__(self, (*self._over_batch(), slice(first, stop)))
         joined = cut.joined.copy()
         joined[..., 0, :] = True
-        return self.unchecked(**cut.to_dict() | {"joined": joined})
+        return cut.changed(joined=joined)
 
     def _over_batch(self) -> tuple[slice, ...]:
         return (slice(None),) * len(self.batch_shape)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes all fields to an `.npz` file, whole or not at all.
-
-        Raises:
-            ValueError: they take more than 1 GiB.
-        """
+    def _to_fields(self) -> dict[str, Array]:
         fields = self.to_numpy().to_dict()
-        fields |= fields.pop("scenario").to_dict()
-        write_arrays(path, {k: v for k, v in fields.items() if v is not None})
+        return fields | fields.pop("scenario").to_dict()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Reads what `save` wrote. Nothing in the file is executed.
-
-        Raises:
-            ValueError: the file is not one that `save` wrote, or is damaged.
-            OSError: it cannot be opened.
-        """
-        if not isinstance(path, str | os.PathLike):
-            raise ValueError(f"`path` must be the path of a file; got {shorten(path)}.")
-        try:
-            fields: dict[str, Any] = dict(read_arrays(path))
-        except ValueError as error:
-            raise ValueError(
-                f"{os.fspath(path)!r} is not a trajectory file (.npz): {error}."
-            ) from error
+    def _of_fields(cls, fields: dict[str, Any]) -> Self:
         own = {k: fields.pop(k) for k in cls.field_names() if k in fields}
-        try:
-            if "joined" not in own:
-                raise ValueError("it misses `joined`.")
-            return cls(**own | {"scenario": Scenario(**fields)})
-        except ValueError as error:
-            raise ValueError(
-                f"There is no trajectory in {os.fspath(path)!r}: {error}"
-            ) from error
+        if "joined" not in own:
+            raise ValueError("it misses `joined`.")
+        return cls(**own | {"scenario": Scenario(**fields)})
 
 
 def sample_trajectory(

@@ -9,7 +9,6 @@ import numpy as np
 
 from mec_llm_env._array import Array, like, namespace
 from mec_llm_env.observations.columns import (
-    check_entries,
     raw_columns,
     read_scenario,
     refuse_scenario,
@@ -109,9 +108,4 @@ class ObservationCodec(TokenCodec):
             ValueError: the observation has another shape than `space`, or an entry that
                 no scenario has; the text names its index.
         """
-        users, servers = self.unpack(observation)
-        check_entries(users, servers)
-        centres, spreads = self._split(self._centres), self._split(self._spreads)
-        users = users * spreads[0] + centres[0]
-        servers = servers * spreads[1] + centres[1]
-        return read_scenario(users, servers, self.shared)
+        return read_scenario(*self._raw(observation), self.shared)

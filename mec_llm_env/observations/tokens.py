@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from mec_llm_env.observations.columns import LIMIT
+from mec_llm_env.observations.columns import LIMIT, check_entries
 from mec_llm_env.observations.shared import Shared
-from mec_llm_env.ranges import shorten
+from mec_llm_env.ranges import shorten, word_argument
 from mec_llm_env.record import as_numbers
 from mec_llm_env.scenario import Scenario
 
@@ -46,11 +46,7 @@ class TokenCodec:
         server: Any,
         shared: Shared,
     ) -> None:
-        if not isinstance(encoding, str) or encoding not in ENCODINGS:
-            raise ValueError(
-                f"`observation_encoding` must be one of {', '.join(ENCODINGS)}; got "
-                f"{shorten(encoding)}."
-            )
+        word_argument("observation_encoding", encoding, ENCODINGS)
         self.n_users, self.n_servers, self.encoding = n_users, n_servers, encoding
         self.shared = shared
         self.user_shape = (n_users, user.shape[-1])
@@ -111,6 +107,18 @@ class TokenCodec:
         flat = as_numbers(observation, "observation", "iuf")
         self._check_shape("flat", flat, (self._size,))
         return self._split(flat)
+
+    def _raw(self, observation: Any) -> tuple[Any, Any]:
+        """Returns the raw numbers of user and server tokens.
+
+        Raises:
+            ValueError: the observation has another shape than `space`, or an entry that
+                no scenario is encoded as; the text names its index.
+        """
+        users, servers = self.unpack(observation)
+        check_entries(users, servers)
+        centres, spreads = self._split(self._centres), self._split(self._spreads)
+        return users * spreads[0] + centres[0], servers * spreads[1] + centres[1]
 
     def _split(self, flat: Any) -> tuple[Any, Any]:
         """Returns views of the user and server tokens in a flat array."""

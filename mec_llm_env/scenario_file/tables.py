@@ -196,8 +196,9 @@ class Tables(Values):
             line, name = self.places[key]
             sizes = {name: (self._values[key], line), **sizes}
         for own, value in self._values.items():
-            rule = self._fields[own].metadata.get("rule")
-            if rule is None or not rule.always_each or own not in self.places:
+            rule = self._fields[own].metadata["rule"]
+            each = isinstance(rule, Rule) and rule.always_each
+            if not each or own not in self.places:
                 continue
             line, name = self.places[own]
             if rule.per == per:

@@ -164,14 +164,7 @@ def unusual(key: str, value: float) -> str | None:
     limits = USUAL.get(key)
     if limits is None or limits.hold(value):
         return None
-    return f"is usually from {limits}; got {show_number(value)}." + unit_remedy(
-        key, value
-    )
-
-
-def show_number(value: float) -> str:
-    """Returns a number for a message: short, and no -0."""
-    return show(value) if abs(value) < 1e6 and value == round(value) else f"{value:.6g}"
+    return f"is usually from {limits}; got {show(value)}." + unit_remedy(key, value)
 
 
 #: FLOP/s of a GPU, and FLOP/J at full speed. All of them: assumption.

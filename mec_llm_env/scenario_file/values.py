@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mec_llm_env.names import did_you_mean, nearest
-from mec_llm_env.ranges import Rule, cleaned_words, shorten, word_hint, word_rule
+from mec_llm_env.ranges import Rule, Words, shorten
 from mec_llm_env.scenario_file.documents import (
     ConfigFileError,
     LineOf,
@@ -27,14 +27,15 @@ COUNTS = {"user": "users", "server": "servers"}
 _GAINS = "radio.channel_gain_db"
 
 
-def parameters(kind: type[Any]) -> dict[str, Field]:
-    """Returns the field of each parameter of a class of configurations, by key."""
+def parameters(config: Any) -> dict[str, Field]:
+    """Returns the field of each parameter of a configuration, by dotted key."""
     found: dict[str, Field] = {}
-    for top in dataclasses.fields(kind):
-        if top.default_factory is dataclasses.MISSING:
+    for top in dataclasses.fields(config):
+        topic = getattr(config, top.name)
+        if not dataclasses.is_dataclass(topic):
             found[top.name] = top
             continue
-        for leaf in dataclasses.fields(top.default_factory()):
+        for leaf in dataclasses.fields(topic):
             found[f"{top.name}.{leaf.name}"] = leaf
     return found
 
@@ -54,7 +55,7 @@ class Values:
         self.problems: list[Problem] = []
         self.places: dict[str, tuple[int, str]] = {}
         self._source, self._line_of = source, line_of
-        self._fields = parameters(kind)
+        self._fields = parameters(kind())
         self._topics = {key.partition(".")[0] for key in self._fields if "." in key}
         self._values: dict[str, Any] = {}
         self._own = {per: self._names(per) for per in COUNTS}
@@ -65,8 +66,10 @@ class Values:
         for key, spec in self._fields.items():
             topic, _, leaf = key.rpartition(".")
             rule = spec.metadata.get("rule")
-            in_turn = rule and topic == per and rule.entries == "tuple"
-            if rule and (rule.per == per or in_turn):
+            if not isinstance(rule, Rule):
+                continue
+            in_turn = topic == per and rule.entries == "tuple"
+            if rule.per == per or in_turn:
                 names[leaf.removeprefix(f"{per}_")] = key
         return names
 
@@ -109,8 +112,8 @@ class Values:
             name: how the parameter is called there.
             one: it is of a single user or server.
         """
-        rule: Rule | None = self._fields[key].metadata.get("rule")
-        if rule is None:
+        rule = self._fields[key].metadata["rule"]
+        if not isinstance(rule, Rule):
             return self._cleaned_word(key, value, path, name)
         in_turn = one and not rule.per
         value = _fixed(rule, [value] if in_turn else value)
@@ -128,24 +131,17 @@ class Values:
 
     def _cleaned_word(self, key: str, value: Any, path: Path, name: str) -> Any:
         """Returns a value that is no number, or None."""
-        spec = self._fields[key]
-        if "choices" in spec.metadata:
-            try:
-                return cleaned_words(spec, value)
-            except ValueError:
-                text = f"must be {word_rule(spec)}; got {shorten(value)}."
-                text += word_hint(spec, value)
-        elif spec.metadata.get("flag"):
-            if isinstance(value, bool):
-                return value
-            text = f"must be true or false; got {shorten(value)}."
-        else:
-            if isinstance(value, str) and value.endswith(".json"):
-                value = os.path.join(os.path.dirname(self._source), value)
-            try:
-                return spec.metadata["convert"](value)
-            except ValueError as error:
-                text = str(error).removeprefix(f"`{key}` ")
+        rule = self._fields[key].metadata["rule"]
+        words = isinstance(rule, Words)
+        if not words and isinstance(value, str) and value.endswith(".json"):
+            value = os.path.join(os.path.dirname(self._source), value)
+        try:
+            return rule.clean(value)
+        except ValueError as error:
+            text = str(error).removeprefix(f"`{key}` ")
+        if not text:
+            hint = rule.hint(value) if words else ""
+            text = f"must be {rule}; got {shorten(value)}.{hint}"
         self._problem(path, name, text)
         return None
 

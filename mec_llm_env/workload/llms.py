@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mec_llm_env.names import by_name, did_you_mean
-from mec_llm_env.ranges import Checked, flag, integer, shorten
+from mec_llm_env.ranges import Checked, Flag, integer, parameter, shorten
 
 _MOST_BYTES = 10_000_000  # of a config.json, which has a few thousand
 _REQUIRED: Any = dataclasses.MISSING
@@ -43,9 +43,10 @@ class Decoder(Checked):
     kv_heads: int = integer(_REQUIRED, 1, 10**6)  # heads of keys and of values
     head_size: int = integer(_REQUIRED, 1, 10**6)  # of each head
     feed_forward_width: int = integer(_REQUIRED, 1, 10**7)  # between its matrices
-    gated: bool = flag(True)  # whether up and gate are multiplied: SwiGLU, GeGLU
+    # whether up and gate are multiplied: SwiGLU, GeGLU
+    gated: bool = parameter(True, Flag())
     vocabulary: int = integer(_REQUIRED, 1, 10**9)  # rows of the embedding
-    tied_head: bool = flag(False)  # whether the head is the embedding
+    tied_head: bool = parameter(False, Flag())  # whether the head is the embedding
 
     def __post_init__(self) -> None:
         Checked.__post_init__(self)

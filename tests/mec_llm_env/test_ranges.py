@@ -11,8 +11,10 @@ import pytest
 from mec_llm_env import MobileConfig, Scenario, ScenarioConfig
 from mec_llm_env.observations import OBSERVABLE
 from mec_llm_env.ranges import (
+    Converted,
     Limits,
     Rule,
+    Words,
     integer_argument,
     shorten,
     show,
@@ -37,16 +39,15 @@ def config_rows(config: ScenarioConfig) -> list[Row]:
         inner = dataclasses.is_dataclass(value)
         for spec in dataclasses.fields(value) if inner else [top]:
             key = f"`{top.name}.{spec.name}`" if inner else f"`{spec.name}`"
-            if choices := spec.metadata.get("choices"):
-                several = spec.metadata.get("several")
-                kind = f"some of {', '.join(map(repr, choices))}"
-                kind = kind if several else " or ".join(map(repr, choices))
-                rows.append((key, kind, "", ""))
-                continue
-            if kind := spec.metadata.get("kind"):
-                rows.append((key, kind, "", ""))
-                continue
             rule = spec.metadata["rule"]
+            if isinstance(rule, Words):
+                kind = f"some of {', '.join(map(repr, rule.choices))}"
+                kind = kind if rule.several else " or ".join(map(repr, rule.choices))
+                rows.append((key, kind, "", ""))
+                continue
+            if isinstance(rule, Converted):
+                rows.append((key, rule.kind, "", ""))
+                continue
             kind = "integer" if rule.integer else "number"
             kind += "" if rule.entries == "one" else f" {rule.entries}"
             kind += f" for each {rule.per}" if rule.always_each else ""
@@ -96,7 +97,7 @@ def test_every_number_of_the_configuration_has_a_range_around_its_default() -> N
         topic, _, name = key.rpartition(".")
         owner = getattr(MobileConfig(), topic) if topic else MobileConfig()
         spec = next(s for s in dataclasses.fields(owner) if s.name == name)
-        if "rule" not in spec.metadata:  # words, and the decoder
+        if not isinstance(spec.metadata["rule"], Rule):  # words, and the decoder
             continue
         limits = spec.metadata["rule"].limits
         for number in value if isinstance(value, list) else [value]:

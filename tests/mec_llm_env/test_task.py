@@ -32,7 +32,8 @@ def rules() -> dict[str, Rule | None]:
         topic, _, name = key.rpartition(".")
         owner = getattr(config, topic) if topic else config
         spec = next(s for s in dataclasses.fields(owner) if s.name == name)
-        found[key] = spec.metadata.get("rule")
+        rule = spec.metadata["rule"]
+        found[key] = rule if isinstance(rule, Rule) else None
     return found
 
 
