@@ -6,7 +6,6 @@ run is another continuation of the same one, not the same to the bit.
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 import zipfile
@@ -29,7 +28,6 @@ from agents.training.rllib_module import (
 )
 from agents.training.trainer import Trainer
 from agents.work.ray_tasks import connect
-from mec_llm_env.files import write_whole
 
 _ENV = "mec-llm-batched"
 _COUNT = "mec_llm_env.json"  # of decisions, beside RLlib's files
@@ -54,9 +52,7 @@ class RLlibTrainer(Trainer):
 
     def keep_best(self) -> None:
         """Saves the actor of the current model, without pickles, as the best one."""
-        buffer = io.BytesIO()
-        write_policy(buffer, self.model.policy)
-        write_whole(self.run / BEST_WEIGHTS, buffer.getvalue())
+        self._write(BEST_WEIGHTS, lambda file: write_policy(file, self.model.policy))
 
     def _build(
         self, algorithm_class: Any, policy: str, arguments: dict[str, Any]
