@@ -6,6 +6,7 @@ run is another continuation of the same one, not the same to the bit.
 
 from __future__ import annotations
 
+import inspect
 import json
 import tempfile
 import zipfile
@@ -16,6 +17,7 @@ import ray
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.tune.registry import register_env
+from stable_baselines3 import PPO
 
 from agents.run.config import TrainingConfig
 from agents.run.folder import BEST_WEIGHTS
@@ -42,6 +44,7 @@ NAMES = {
 }
 _OTHERS = {"n_steps", "batch_size", "learning_rate", "ent_coef"}
 _OTHERS |= {"max_grad_norm", "policy_kwargs"}
+_DEFAULTS = {k: p.default for k, p in inspect.signature(PPO).parameters.items()}
 _LOGGED = ("policy_loss", "vf_loss", "vf_explained_var", "entropy")
 
 
@@ -227,21 +230,6 @@ def _settings(
     )
     ppo.debugging(seed=seed, log_level="ERROR")
     return ppo
-
-
-#: Those of Stable-Baselines3's PPO.
-_DEFAULTS: dict[str, Any] = {
-    "n_steps": 2048,
-    "batch_size": 64,
-    "n_epochs": 10,
-    "learning_rate": 3e-4,
-    "gamma": 0.99,
-    "gae_lambda": 0.95,
-    "clip_range": 0.2,
-    "ent_coef": 0.0,
-    "vf_coef": 0.5,
-    "max_grad_norm": 0.5,
-}
 
 
 def _learning_rate(value: Any, timesteps: int) -> Any:

@@ -20,7 +20,6 @@ from experiments.comparison.tables import (
     improvement_rows,
     markdown_table,
     milestone_table,
-    reading,
     summary_rows,
 )
 
@@ -73,7 +72,6 @@ def write_outputs(
     fragments = {
         "how": _how(results, curves, command),
         "table": markdown_table(rows),
-        "reading": reading(results, pairs),
         "milestones": milestone_table(curves),
     }
     files: dict[str, str | bytes] = {
