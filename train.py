@@ -18,14 +18,11 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while libraries load
 
 
-from agents.console.command_line import OneLineParser, one_line_errors, positive_integer
+from agents.console.command_line import OneLineParser, one_line_errors
 from agents.console.terminal import loading, run_script, stop_with_parent
-from agents.problems.tasks import DEFAULT_ENV, MOBILE_ENV
 from agents.run.folder import load_config
 from agents.run.hyperparameters import describe_hyperparameters
-from agents.training.demonstrations import SCENARIOS
 from agents.training.settings import (
-    EVALUATIONS,
     add_training_options,
     config_from_options,
     connect_to_cluster,
@@ -33,7 +30,6 @@ from agents.training.settings import (
 )
 from agents.training.summary import compare_with_rules
 from agents.training.trust import can_sign
-from mec_llm_env.mobile.task import REWARDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,56 +99,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add_training_options(parser)
-    add("--env", metavar="ID", help=f"environment id ({DEFAULT_ENV})")
-    add(
-        "--reward",
-        metavar="R",
-        help=f"of {MOBILE_ENV}: {', '.join(REWARDS)} ({REWARDS[0]})",
-    )
-    add(
-        "--surplus-ratio",
-        type=float,
-        metavar="Y",
-        help="with --reward surplus: mean episode SCR of a policy",
-    )
-    add(
-        "--surplus-cost",
-        type=float,
-        metavar="C",
-        help="with --reward surplus: mean cost of a user in a slot",
-    )
-    add(
-        "--eval-freq",
-        type=positive_integer,
-        metavar="T",
-        help=f"decisions between evaluations (T/{EVALUATIONS})",
-    )
-    add(
-        "--checkpoint-freq",
-        type=positive_integer,
-        metavar="T",
-        help="decisions between checkpoints (as --eval-freq)",
-    )
-    add(
-        "--warm-start",
-        metavar="SOLVER",
-        help="first clone a solver: dual, or dashf; in episodes lookahead too",
-    )
-    add(
-        "--warm-start-scenarios",
-        type=positive_integer,
-        metavar="K",
-        help="that the solver demonstrates ("
-        + ", ".join(f"{name}: {count:,}" for name, count in SCENARIOS.items())
-        + "); kept in .cache/",
-    )
-    add("--engine", metavar="E", help="rllib: train ppo with RLlib, on many machines")
-    add(
-        "--num-env-runners",
-        type=positive_integer,
-        metavar="K",
-        help="with --engine rllib: processes that step environments (0)",
-    )
     add(
         "--ray-address", metavar="A", help="with --engine rllib: host:port of a cluster"
     )

@@ -184,15 +184,7 @@ def _stage(name: str, total: int) -> Display:
 def _entries(options: argparse.Namespace) -> list[Entry]:
     more = ["--preset", options.preset, *(QUICK if options.quick else ())]
     more += ["--timesteps", options.timesteps] if options.timesteps else []
-    count = len(options.agents or PLAN)
-    with _stage(f"Checking the settings of {count} entries", count) as display:
-        done = iter(range(1, count + 1))
-        return make_entries(
-            options.agents,
-            more,
-            options.jobs or _JOBS,
-            lambda: display.update(next(done)),
-        )
+    return make_entries(options.agents, more)
 
 
 if __name__ == "__main__":

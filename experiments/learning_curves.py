@@ -23,9 +23,10 @@ from agents.evaluation.style import looks_of
 from agents.problems.instances import figures_of, validation_instances
 from agents.problems.tasks import make_task
 from agents.registry import make_agent, run_config
+from agents.storage.folders import check_writable
 from experiments.figure.drawing import draw_band, panels, styled, write_figure
 from experiments.figure.options import figure_parser
-from experiments.figure.sweeps import check_output, program
+from experiments.figure.sweeps import program
 from experiments.figure.tables import Block
 from mec_llm_env.files import read_arrays
 
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if entry.is_trained
         ]
         steps, bound = _common(entries, archives)
-        check_output(options.output)
+        check_writable(options.output)
     samples = {
         entry.label: np.stack([share(a, steps) for a in own], axis=-1)
         for entry, own in zip(entries, archives, strict=False)

@@ -32,9 +32,10 @@ from agents.problems.episodes import decided_slots
 from agents.problems.instances import held_out_instances
 from agents.problems.tasks import ENVIRONMENTS, MOBILE_ENV, make_task, whole_arguments
 from agents.registry import make_agent
+from agents.storage.folders import check_writable
 from experiments.figure.drawing import draw_band, side_by_side, styled, write_figure
 from experiments.figure.options import figure_parser, system_name
-from experiments.figure.sweeps import check_output, program
+from experiments.figure.sweeps import program
 from experiments.figure.tables import Block, interval
 from mec_llm_env import MobileConfig, Trajectory
 from mec_llm_env.mobile.config import SPEED_CLASSES
@@ -136,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         values = _shown_slots(options.values, task.episode_length)
         curves = _curves(options.agents, options.labels, task)
         trajectory = held_out_instances(task.config, options.instances)
-        check_output(options.output)
+        check_writable(options.output)
     moved = {}
     with Display(NAME, len(curves)) as display:
         for curve in curves:

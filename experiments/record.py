@@ -10,7 +10,7 @@ local ones, which the variable MINARI_DATASETS_PATH changes. Needs the extra `of
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -18,10 +18,12 @@ import numpy as np
 
 from agents.console.command_line import (
     OneLineParser,
+    add_override_option,
     one_line_errors,
     parse_overrides,
     positive_integer,
 )
+from agents.console.display import Display
 from agents.console.terminal import run_script
 from agents.problems.instances import DEMONSTRATION_SEED
 from dashf import SOLVERS, SolverPolicy
@@ -29,7 +31,6 @@ from mec_llm_env.held_out import MOST_HELD_OUT
 
 ENV_ID = "MecLlm-v0"
 EPISODES = 1000
-_REPORT_EVERY = 10  # of how many parts of the work
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         env = _make(options.env, overrides)
         policy = SolverPolicy(env, options.solver)
     collector = minari.DataCollector(env, record_infos=True)
-    figures = record(collector, policy, options.episodes)
+    with Display("recording", options.episodes) as display:
+        figures = record(collector, policy, options.episodes, display.update)
     collector.create_dataset(
         options.output,
         algorithm_name=options.solver,
@@ -77,23 +79,23 @@ def build_parser() -> argparse.ArgumentParser:
     add("--episodes", type=positive_integer, default=EPISODES, help="(%(default)s)")
     add("--output", metavar="DATASET", required=True, help="id, such as cell/dual-v0")
     add("--env", metavar="ID", default=ENV_ID, help="of the environment (%(default)s)")
-    add(
-        "--override",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a parameter, such as radio.bandwidth_mhz=20; may be repeated",
-    )
+    add_override_option(parser)
     return parser
 
 
-def record(collector: Any, policy: SolverPolicy, episodes: int) -> dict[str, float]:
+def record(
+    collector: Any,
+    policy: SolverPolicy,
+    episodes: int,
+    advance: Callable[[int], None] = lambda done: None,
+) -> dict[str, float]:
     """Plays episodes; returns the mean return and largest `projection_distance`.
 
     Args:
         collector: a `minari.DataCollector` around an environment.
         policy: decides in that environment.
         episodes: how many.
+        advance: called with the number of them that are played.
     """
     returns, distance = np.zeros(episodes), 0.0
     for i in range(episodes):
@@ -105,8 +107,7 @@ def record(collector: Any, policy: SolverPolicy, episodes: int) -> dict[str, flo
             observation, reward, terminated, truncated, _ = collector.step(action)
             returns[i] += reward
             ended = terminated or truncated
-        if (i + 1) * _REPORT_EVERY // episodes > i * _REPORT_EVERY // episodes:
-            print(f"{i + 1:,} of {episodes:,} episodes", flush=True)
+        advance(i + 1)
     return {"return": float(returns.mean()), "projection_distance": distance}
 
 

@@ -141,6 +141,11 @@ def add_task_options(
         help="scenario configuration of your own, .toml or .json; `python -m "
         "mec_llm_env init my.toml` writes one to edit",
     )
+    add_override_option(parser)
+
+
+def add_override_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--override`, which `parse_overrides` reads."""
     parser.add_argument(
         "--override",
         action="append",

@@ -88,7 +88,7 @@ def compare(
         figures: dict[str, Any] = {
             k: np.concatenate([piece[k] for piece in own]) for k in own[0]
         }
-        times = decision_times(decider.agent(name, seed), instances)
+        times = decision_times(decider.agent(name, seed), task, instances)
         measurements.append(Measurement(**figures, **times))
         advance(0.5 + 0.5 * (i + 1) / len(names), name)
     return measurements

@@ -125,27 +125,33 @@ def _thresholds(scores: Sequence[Array], bounded: bool) -> Array:
     return shares(0.0, max(float(s.max()) for s in scores), 300)
 
 
-def draw_latency(results: Sequence[AgentResult], width: float = SCREEN_IN) -> Figure:
-    """Quality against decision time."""
+def draw_latency(
+    results: Sequence[AgentResult], width: float = SCREEN_IN, *, batched: bool = True
+) -> Figure:
+    """Quality against decision time, one at a time and, if `batched`, all at once."""
     figure, axes = with_legend(len(results), width)
     look = looks_of(results)
     bounded = results[0].bound is not None
-    qualities = []
+    kinds, qualities = ("median", "batched")[: 1 + batched], []
     for result in results:
         f, own = result.summary, look[result.label]
         if "decision_time_s_median" not in f:
             continue  # a plan, which is not made of decisions
         quality = f.get("optimality_mean", f["scr_mean"])
-        times_ms = [1e3 * f[f"decision_time_s_{k}"] for k in ("median", "batched")]
-        axes.plot(times_ms, [quality] * 2, color=own.colour, alpha=0.3)
-        axes.plot(times_ms[0], quality, ms=5.5, label=result.label, **own.markers)
-        axes.plot(times_ms[1], quality, ms=3, **own.markers)
+        times_ms = [1e3 * f[f"decision_time_s_{kind}"] for kind in kinds]
+        if batched:
+            axes.plot(times_ms, [quality] * 2, color=own.colour, alpha=0.3)
+        looks = (5.5, result.label), (3, None)  # size, and the name in the legend
+        for time_ms, (size, label) in zip(times_ms, looks, strict=False):
+            axes.plot(time_ms, quality, ms=size, label=label, **own.markers)
         qualities.append(quality)
     axes.set_xscale("log")
     axes.margins(x=0.08, y=0.08)
     if bounded and qualities:
         share_axis(axes.yaxis, min(qualities), max(qualities))
-    text = "decision time, ms; large: one at a time, small: batched"
+    text = "decision time, ms, median over cases"
+    if batched:
+        text = "decision time, ms; large: one at a time, small: batched"
     axes.set_xlabel(folded(text, figure))
     axes.set_ylabel("share of the certified bound" if bounded else "mean SCR")
     add_legend(figure)

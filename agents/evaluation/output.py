@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agents.evaluation.figure_options import SCREEN_IN
 from agents.evaluation.report import to_html
 from agents.evaluation.results import AgentResult, instance_rows, to_csv, to_json
-from agents.storage.folders import new_folder
-from mec_llm_env.files import write_whole
+from agents.storage.folders import new_folder, write_all
 
 REPORT = "report.html"
 IN_REPORT = ("png", SCREEN_IN)  # kind and width of the figures there
@@ -51,9 +51,4 @@ def write_results(
         "results.json": to_json(results, dict(about)),
         REPORT: to_html(results, figures, about),
     }
-
-    def fill(folder: Path) -> None:
-        for file, content in files.items():
-            write_whole(folder / file, content)
-
-    return new_folder(output, name, fill) / REPORT
+    return new_folder(output, name, partial(write_all, files=files)) / REPORT

@@ -13,6 +13,7 @@ from agents.base import Agent, Policy
 from agents.clairvoyant import Clairvoyant
 from agents.problems.episodes import decided_slots
 from agents.problems.instances import Instances
+from agents.problems.tasks import AnyTask
 from mec_llm_env import Scenario, Trajectory
 from mec_llm_env.mobile.task import MobileTask
 
@@ -20,7 +21,7 @@ from mec_llm_env.mobile.task import MobileTask
 TIMING_BUDGET_S = 10.0
 
 
-def decision_times(agent: Any, instances: Instances) -> dict[str, Any]:
+def decision_times(agent: Any, task: AnyTask, instances: Instances) -> dict[str, Any]:
     """Times decisions on one thread; returns what `Measurement` has of them.
 
     Single decisions are timed, then as many scenarios, or episodes, at once. A plan is
@@ -29,7 +30,9 @@ def decision_times(agent: Any, instances: Instances) -> dict[str, Any]:
     if isinstance(agent, Clairvoyant):
         return _times([], float("nan"))
     if isinstance(instances, Trajectory):
-        return _in_episodes(agent, instances)
+        own = getattr(agent, "task", task)  # in the encodings of the agent
+        assert isinstance(own, MobileTask)
+        return _in_episodes(agent, own, instances)
     return _on_scenarios(agent, instances)
 
 
@@ -53,34 +56,30 @@ def _on_scenarios(agent: Agent, scenario: Scenario) -> dict[str, Any]:
         return _times(times, min(_seconds(agent, batch) for _ in range(repeats)))
 
 
-def _in_episodes(agent: Policy, episodes: Trajectory) -> dict[str, Any]:
-    count, length = episodes.batch_shape[0], _task_of(agent).episode_length
+def _in_episodes(
+    agent: Policy, task: MobileTask, episodes: Trajectory
+) -> dict[str, Any]:
+    count = episodes.batch_shape[0]
+
+    def first_times(some: Trajectory, most: int) -> list[float]:
+        """Returns the seconds of some first slots of episodes, at least of one."""
+        times: list[float] = []
+        for slot in decided_slots(agent, task, some):
+            times.append(slot.seconds)
+            if len(times) >= most or sum(times) >= TIMING_BUDGET_S:
+                break
+        return times
+
     with one_thread():
         # The first decision compiles and warms up.
-        next(decided_slots(agent, _task_of(agent), episodes[:1]))
+        next(decided_slots(agent, task, episodes[:1]))
         single: list[float] = []
         for i in range(count):
-            single += _slot_times(agent, episodes[i : i + 1], count - len(single))
+            single += first_times(episodes[i : i + 1], count - len(single))
             if len(single) >= count or sum(single) >= TIMING_BUDGET_S:
                 break
-        several = _slot_times(agent, episodes[: len(single)], length)
+        several = first_times(episodes[: len(single)], task.episode_length)
     return _times(single, float(np.median(several)))
-
-
-def _slot_times(agent: Policy, episodes: Trajectory, most: int) -> list[float]:
-    """Returns the seconds of some first slots of episodes, at least of one."""
-    times: list[float] = []
-    for slot in decided_slots(agent, _task_of(agent), episodes):
-        times.append(slot.seconds)
-        if len(times) >= most or sum(times) >= TIMING_BUDGET_S:
-            break
-    return times
-
-
-def _task_of(agent: Any) -> MobileTask:
-    """Returns the task in the encodings of an agent."""
-    assert isinstance(agent.task, MobileTask)
-    return agent.task
 
 
 def one_thread() -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 from agents.algorithms import ALGORITHMS
-from agents.problems.tasks import MOBILE_ENV, environment, make_task
+from agents.problems.tasks import DEFAULT_ENV, MOBILE_ENV, environment, make_task
 from agents.run.plain import check_integer, check_plain
+from agents.run.setting import check_all, setting
 from agents.solvers import SEQUENTIAL
 from dashf.registry import check_solver
 from mec_llm_env.config import MOST_PAIRS
@@ -18,12 +19,19 @@ from mec_llm_env.names import did_you_mean
 _ENV_ID = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 # A configuration may hold a gain of each user to each server, and rows of them.
 _MOST_VALUES = 2 * MOST_PAIRS + 100_000
-_MOST_TIMESTEPS = 10**12 - 1  # what the names of checkpoints have room for
+_MANY = 10**12 - 1  # what the names of checkpoints have room for
+_TUNED = "as tuned"  # in `hyperparams/`
 
 # Seeds of random streams, which must not overlap: environment i of run s has the seed s
 # · ENVIRONMENTS_PER_RUN + i; seeds of validation and test scenarios are higher.
 ENVIRONMENTS_PER_RUN = 10_000
 RUNS = 1_000
+
+EVALUATIONS_PER_RUN = 20  # and checkpoints, unless it is told
+
+#: Demonstrations of a solver, unless it is told: a minute or two of it.
+DEMONSTRATED = {"dual": 8192, "hysteresis": 16_384, "lookahead": 16_384}
+OTHERS_DEMONSTRATED = 512
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,27 +42,40 @@ class WarmStart:
         ValueError: a number is out of range, or there is no such solver.
     """
 
-    solver: str  # one of `dashf.SOLVERS`, or of `agents.solvers.SEQUENTIAL`
-    scenarios: int  # demonstrations: decisions of it
-    steps: int = 3000  # gradient steps of the actor
-    critic_steps: int = 500  # gradient steps of the critic
-    batch_size: int = 512  # demonstrations per step
-    learning_rate: float = 1e-3  # peak; decays to 0 by a cosine
-    log_std: float = -3.5  # ln of the deviation of actions after cloning
+    solver: str = setting(
+        "first clone a solver: dual, or dashf; in episodes lookahead too",
+        option="--warm-start",
+        metavar="SOLVER",
+    )
+    scenarios: int = setting(
+        "that the solver demonstrates, decisions of it; kept in .cache/",
+        left_out=", ".join(f"{k}: {n:,}" for k, n in DEMONSTRATED.items())
+        + f", others: {OTHERS_DEMONSTRATED}",
+        option="--warm-start-scenarios",
+        metavar="K",
+        least=2,
+        most=_MANY,
+    )
+    steps: int = setting(
+        "gradient steps of the actor", default=3000, least=1, most=_MANY
+    )
+    critic_steps: int = setting(
+        "gradient steps of the critic", default=500, least=0, most=_MANY
+    )
+    batch_size: int = setting("demonstrations a step", default=512, least=1, most=_MANY)
+    learning_rate: float = setting(
+        "peak; decays to 0 by a cosine", default=1e-3, least=1e-12, most=1.0
+    )
+    log_std: float = setting(  # limits of Stable-Baselines3's own
+        "ln of the deviation of actions after cloning",
+        default=-3.5,
+        least=-20.0,
+        most=2.0,
+    )
 
     def __post_init__(self) -> None:
         check_demonstrator(self.solver, MOBILE_ENV)
-        lowest = {"scenarios": 2, "steps": 1, "critic_steps": 0, "batch_size": 1}
-        for name, least in lowest.items():
-            check_integer(f"warm_start.{name}", getattr(self, name), least)
-        # As Stable-Baselines3 limits its own log-deviations.
-        for name, low, high in (("learning_rate", 0, 1), ("log_std", -20, 2)):
-            value = getattr(self, name)
-            if not low <= value <= high or (name, value) == ("learning_rate", 0):
-                raise ValueError(
-                    f"`warm_start.{name}` must lie between {low} and {high}; got "
-                    f"{value!r}."
-                )
+        check_all(self, "warm_start.")
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
@@ -97,19 +118,73 @@ class TrainingConfig:
         ValueError: a number is out of range.
     """
 
-    agent: str  # name of the algorithm
-    env_id: str
-    env_kwargs: dict[str, Any] = field(default_factory=dict)  # of gymnasium.make
-    policy: str = "mlp"
-    timesteps: int  # decisions in all
-    n_envs: int
-    seed: int
-    eval_freq: int  # decisions between evaluations on the validation scenarios
-    checkpoint_freq: int  # decisions between checkpoints
-    hyperparameters: dict[str, Any] = field(default_factory=dict)  # resolved
-    warm_start: WarmStart | None = None  # before the first decision
-    engine: str | None = None  # of `Algorithm.engines`; None: the algorithm's own
-    num_env_runners: int = 0  # processes that step environments; 0: none of their own
+    agent: str = setting(f"algorithm: {', '.join(ALGORITHMS)}")
+    env_id: str = setting(
+        "environment id", left_out=DEFAULT_ENV, option="--env", metavar="ID"
+    )
+    env_kwargs: dict[str, Any] = setting(
+        "of the environment: its system, encodings, reward", default={}, option="-"
+    )
+    policy: str = setting(
+        "network: mlp, or set, which takes any number of users",
+        left_out=_TUNED,
+        default="mlp",
+    )
+    timesteps: int = setting(
+        "decisions in all", left_out=_TUNED, metavar="T", least=1, most=_MANY
+    )
+    n_envs: int = setting(
+        "parallel environments",
+        left_out=_TUNED,
+        metavar="B",
+        least=1,
+        most=ENVIRONMENTS_PER_RUN,
+        why=", so that the runs' random streams stay apart",
+    )
+    seed: int = setting(
+        f"0 … {RUNS - 1}; another seed is another run",
+        left_out="0",
+        metavar="S",
+        least=0,
+        most=RUNS - 1,
+        why=", so that training meets no validation or test scenario",
+    )
+    eval_freq: int = setting(
+        "decisions between evaluations on the validation scenarios",
+        left_out=f"T/{EVALUATIONS_PER_RUN}",
+        metavar="T",
+        least=1,
+        most=_MANY,
+    )
+    checkpoint_freq: int = setting(
+        "decisions between checkpoints",
+        left_out="as --eval-freq",
+        metavar="T",
+        least=1,
+        most=_MANY,
+    )
+    hyperparameters: dict[str, Any] = setting(
+        "of the algorithm, such as n_epochs=5; may be repeated",
+        left_out=_TUNED,
+        default={},
+        option="--hyperparameter",
+        metavar="KEY=VALUE",
+    )
+    warm_start: WarmStart | None = setting(
+        "before the first decision", default=None, option="-"
+    )
+    engine: str | None = setting(
+        "rllib: train ppo with RLlib, on many machines",
+        left_out="the algorithm's own",
+        default=None,
+    )
+    num_env_runners: int = setting(
+        "with --engine rllib: processes that step environments",
+        default=0,
+        metavar="K",
+        least=0,
+        most=ENVIRONMENTS_PER_RUN,
+    )
 
     def __post_init__(self) -> None:
         if not isinstance(self.agent, str) or self.agent not in ALGORITHMS:
@@ -128,19 +203,7 @@ class TrainingConfig:
                 "`env_id` must be the id of an environment, such as MecLlm-v0; got "
                 f"{self.env_id!r}."
             )
-        for name in ("timesteps", "n_envs", "eval_freq", "checkpoint_freq"):
-            check_integer(name, getattr(self, name), 1, _MOST_TIMESTEPS)
-        check_integer("seed", self.seed)
-        if self.n_envs > ENVIRONMENTS_PER_RUN:
-            raise ValueError(
-                f"`n_envs` must be at most {ENVIRONMENTS_PER_RUN}, so that the runs' "
-                f"random streams stay apart; got {self.n_envs}."
-            )
-        if not 0 <= self.seed < RUNS:
-            raise ValueError(
-                f"`seed` must lie in 0 … {RUNS - 1}, so that training meets no "
-                f"validation or test scenario; got {self.seed}."
-            )
+        check_all(self)
         for name in ("env_kwargs", "hyperparameters"):
             value = getattr(self, name)
             if not isinstance(value, dict):

@@ -6,10 +6,12 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from mec_llm_env.files import write_whole
 
 #: The file whose lock, held by the operating system, is the lock of its folder.
 LOCK = ".lock"
@@ -76,14 +78,22 @@ def free_path(parent: Path, names: Iterable[str]) -> Path:
 
 
 def check_writable(parent: Path) -> None:
-    """Checks, before long work begins, that `new_folder` will be able to write.
+    """Checks, before long work begins, that a folder can be written; leaves nothing.
 
     Raises:
-        OSError: it would not.
+        OSError: it cannot be.
     """
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=parent):
+    there = next(path for path in (parent, *parent.parents) if path.exists())
+    with tempfile.TemporaryFile(dir=there):
         pass
+
+
+def write_all(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Writes files, by their paths in a folder, each of them whole."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
 
 
 def remove_hidden(folder: Path) -> None:

@@ -42,10 +42,6 @@ CACHE = ALL_CACHES / "demonstrations"
 CHUNK = 256  # scenarios solved at once; each chunk is a file of the cache
 EPISODES = 16  # likewise, where decisions follow one another
 
-#: Default numbers of decisions: a minute or two of a solver.
-SCENARIOS = {"dual": 8192, "hysteresis": 16_384, "lookahead": 16_384}
-OTHERWISE = 512
-
 _TOTALS = ("score", "cost")
 
 

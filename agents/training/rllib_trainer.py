@@ -6,7 +6,7 @@ run is another continuation of the same one, not the same to the bit.
 
 from __future__ import annotations
 
-import io
+import inspect
 import json
 import tempfile
 import zipfile
@@ -17,6 +17,7 @@ import ray
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.tune.registry import register_env
+from stable_baselines3 import PPO
 
 from agents.run.config import TrainingConfig
 from agents.run.folder import BEST_WEIGHTS
@@ -29,7 +30,6 @@ from agents.training.rllib_module import (
 )
 from agents.training.trainer import Trainer
 from agents.work.ray_tasks import connect
-from mec_llm_env.files import write_whole
 
 _ENV = "mec-llm-batched"
 _COUNT = "mec_llm_env.json"  # of decisions, beside RLlib's files
@@ -44,6 +44,7 @@ NAMES = {
 }
 _OTHERS = {"n_steps", "batch_size", "learning_rate", "ent_coef"}
 _OTHERS |= {"max_grad_norm", "policy_kwargs"}
+_DEFAULTS = {k: p.default for k, p in inspect.signature(PPO).parameters.items()}
 _LOGGED = ("policy_loss", "vf_loss", "vf_explained_var", "entropy")
 
 
@@ -54,9 +55,7 @@ class RLlibTrainer(Trainer):
 
     def keep_best(self) -> None:
         """Saves the actor of the current model, without pickles, as the best one."""
-        buffer = io.BytesIO()
-        write_policy(buffer, self.model.policy)
-        write_whole(self.run / BEST_WEIGHTS, buffer.getvalue())
+        self._write(BEST_WEIGHTS, lambda file: write_policy(file, self.model.policy))
 
     def _build(
         self, algorithm_class: Any, policy: str, arguments: dict[str, Any]
@@ -231,21 +230,6 @@ def _settings(
     )
     ppo.debugging(seed=seed, log_level="ERROR")
     return ppo
-
-
-#: Those of Stable-Baselines3's PPO.
-_DEFAULTS: dict[str, Any] = {
-    "n_steps": 2048,
-    "batch_size": 64,
-    "n_epochs": 10,
-    "learning_rate": 3e-4,
-    "gamma": 0.99,
-    "gae_lambda": 0.95,
-    "clip_range": 0.2,
-    "ent_coef": 0.0,
-    "vf_coef": 0.5,
-    "max_grad_norm": 0.5,
-}
 
 
 def _learning_rate(value: Any, timesteps: int) -> Any:

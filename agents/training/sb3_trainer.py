@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from agents.training.sb3_envs import (
 )
 from agents.training.trainer import Trainer
 from agents.training.user_credit import UserCredit, with_user_credit
-from mec_llm_env.files import write_whole
 from mec_llm_env.sb3 import SB3VecEnv
 
 # LSTM states of unfinished episodes, which `save` leaves out.
@@ -41,9 +39,7 @@ class SB3Trainer(Trainer):
     def keep_best(self) -> None:
         """Saves the current model as the best one, and its actor without pickles."""
         super().keep_best()
-        buffer = io.BytesIO()
-        write_policy(buffer, self.model.policy)
-        write_whole(self.run / BEST_WEIGHTS, buffer.getvalue())
+        self._write(BEST_WEIGHTS, lambda file: write_policy(file, self.model.policy))
 
     def _build(
         self, algorithm_class: Any, policy: str, arguments: dict[str, Any]

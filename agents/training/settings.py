@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from agents.algorithms import ALGORITHMS, Algorithm
@@ -10,52 +12,72 @@ from agents.console.command_line import (
     add_task_options,
     check_memory,
     parse_overrides,
-    positive_integer,
-    seed_number,
     task_arguments,
+    whole_number,
 )
 from agents.problems.tasks import DEFAULT_ENV, MOBILE_ENV, make_task, whole_arguments
-from agents.run.config import TrainingConfig, WarmStart
+from agents.run.config import (
+    DEMONSTRATED,
+    EVALUATIONS_PER_RUN,
+    OTHERS_DEMONSTRATED,
+    TrainingConfig,
+    WarmStart,
+)
 from agents.run.hyperparameters import RUN_KEYS, load_hyperparameters
-from agents.training.demonstrations import OTHERWISE, SCENARIOS
+from agents.run.setting import settings_of
 from agents.training.validation import VALIDATION_EPISODES, VALIDATIONS
 from agents.work import RAY, Workers
+from mec_llm_env.mobile.task import REWARDS
 from mec_llm_env.names import did_you_mean
-
-#: Default number of evaluations, and of checkpoints, in a run.
-EVALUATIONS = 20
 
 # Options that `--resume` takes; all others are in the run's config.json.
 _WITH_RESUME = (
     *("resume", "timesteps", "progress", "trust", "stop_with_parent", "ray_address"),
 )
 
+#: Arguments of environments that have an option of their own.
+_OF_ENVIRONMENTS: dict[str, tuple[str, Any, str]] = {
+    "action_encoding": ("E", str, "box, multi_discrete, or association (box)"),
+    "reward": ("R", str, f"of {MOBILE_ENV}: {', '.join(REWARDS)} ({REWARDS[0]})"),
+    "surplus_ratio": (
+        *("Y", float, "with --reward surplus: mean episode SCR of a policy"),
+    ),
+    "surplus_cost": (
+        *("C", float, "with --reward surplus: mean cost of a user in a slot"),
+    ),
+}
 
-def add_training_options(parser: argparse.ArgumentParser, seed: int = 0) -> None:
-    """Adds the options of training; `seed` is the default that the help names."""
-    add = parser.add_argument
-    add("--agent", help=f"algorithm: {', '.join(ALGORITHMS)}")
-    add("--policy", help="network: mlp, or set, which takes any number of users")
+
+def add_training_options(
+    parser: argparse.ArgumentParser, leave_out: Collection[str] = (), **others: str
+) -> None:
+    """Adds the options of training, as the settings of a run are stated.
+
+    Args:
+        parser: of a command line.
+        leave_out: fields, and arguments of environments, that have no option there.
+        **others: what holds there where a field is not given, if it is something else.
+    """
+    stated = {**settings_of(TrainingConfig), **settings_of(WarmStart)}
+    several: dict[str, Any] = {"action": "append", "default": []}
+    own = {"solver", "scenarios", *settings_of(TrainingConfig)} - set(leave_out)
+    for name, about in stated.items():
+        if name not in own or about.option == "-":
+            continue
+        given = others.get(name, about.left_out)
+        kind = partial(whole_number, least=int(about.least or 0))
+        parser.add_argument(
+            about.option or f"--{name.replace('_', '-')}",
+            type=str if about.least is None else kind,
+            **several if name == "hyperparameters" else {},
+            metavar=about.metavar,
+            help=about.help + (f" ({given})" if given else ""),
+        )
     add_task_options(parser)
-    add(
-        "--action-encoding",
-        metavar="E",
-        help="box, multi_discrete, or association (box)",
-    )
-    add("--timesteps", type=positive_integer, metavar="T", help="decisions in all")
-    add("--n-envs", type=positive_integer, metavar="B", help="parallel environments")
-    add(
-        "--seed",
-        type=seed_number,
-        help=f"0 … 999 ({seed}); another seed is another run",
-    )
-    add(
-        "--hyperparameter",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="of the algorithm, such as n_epochs=5; may be repeated",
-    )
+    for name, (metavar, of, text) in _OF_ENVIRONMENTS.items():
+        if name not in leave_out:
+            option = f"--{name.replace('_', '-')}"
+            parser.add_argument(option, type=of, metavar=metavar, help=text)
 
 
 def config_from_options(options: argparse.Namespace) -> TrainingConfig:
@@ -64,21 +86,21 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
     Raises:
         ValueError: a name or value is not valid; the text names it and the remedy.
     """
+    given = vars(options).get  # None: left out, or no option of this script
     algorithm = _find_algorithm(options.agent)
-    env_id = options.env or DEFAULT_ENV
-    warm = options.warm_start is not None
+    env_id = given("env") or DEFAULT_ENV
+    warm = given("warm_start") is not None
     tuned = load_hyperparameters(
         options.agent, env_id, options.policy, options.action_encoding, warm=warm
     )
-    given = parse_overrides(options.hyperparameter, "--hyperparameter")
-    misplaced = next((name for name in RUN_KEYS if name in given), None)
+    changes = parse_overrides(options.hyperparameter, "--hyperparameter")
+    misplaced = next((name for name in RUN_KEYS if name in changes), None)
     if misplaced:
         option = {"n_timesteps": "timesteps"}.get(misplaced, misplaced)
         option = option.replace("_", "-")
         raise ValueError(f"`--hyperparameter` does not set {misplaced!r}: --{option}.")
-    hyperparameters = {k: v for k, v in tuned.items() if k not in RUN_KEYS} | given
     timesteps = options.timesteps or tuned["n_timesteps"]
-    eval_freq = options.eval_freq or max(timesteps // EVALUATIONS, 1)
+    eval_freq = given("eval_freq") or max(timesteps // EVALUATIONS_PER_RUN, 1)
     config = TrainingConfig(
         agent=options.agent,
         env_id=env_id,
@@ -88,11 +110,11 @@ def config_from_options(options: argparse.Namespace) -> TrainingConfig:
         n_envs=options.n_envs or int(tuned["n_envs"]),
         seed=options.seed or 0,
         eval_freq=eval_freq,
-        checkpoint_freq=options.checkpoint_freq or eval_freq,
-        hyperparameters=hyperparameters,
+        checkpoint_freq=given("checkpoint_freq") or eval_freq,
+        hyperparameters={k: v for k, v in tuned.items() if k not in RUN_KEYS} | changes,
         warm_start=_warm_start(options, tuned.get("warm_start", {})),
-        engine=options.engine,
-        num_env_runners=options.num_env_runners or 0,
+        engine=given("engine"),
+        num_env_runners=given("num_env_runners") or 0,
     )
     task = make_task(config.env_id, **config.env_kwargs)
     validated = VALIDATIONS
@@ -136,37 +158,26 @@ def refuse_with_resume(options: argparse.Namespace) -> None:
 
 def _warm_start(options: argparse.Namespace, tuned: dict[str, Any]) -> WarmStart | None:
     """Returns the settings of the warm start, if there is one."""
-    count = options.warm_start_scenarios
-    if options.warm_start is None:
+    given = vars(options).get
+    solver, count = given("warm_start"), given("warm_start_scenarios")
+    if solver is None:
         if count is not None:
             raise ValueError("--warm-start-scenarios needs --warm-start SOLVER.")
         return None
-    solver = options.warm_start
-    count = count or SCENARIOS.get(solver, OTHERWISE)
+    count = count or DEMONSTRATED.get(solver, OTHERS_DEMONSTRATED)
     return WarmStart.from_dict({"solver": solver, "scenarios": count, **tuned})
 
 
 def _env_kwargs(options: argparse.Namespace, env_id: str) -> dict[str, Any]:
     kwargs = whole_arguments(env_id, task_arguments(options))
-    if options.action_encoding:
-        kwargs["action_encoding"] = options.action_encoding
-    kwargs |= _reward(options, env_id)
+    given = {k: v for k in _OF_ENVIRONMENTS if (v := vars(options).get(k)) is not None}
+    for name in given:
+        if name != "action_encoding" and env_id != MOBILE_ENV:
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} is of {MOBILE_ENV}; got --env {env_id}.")
+    kwargs |= given
     make_task(env_id, **kwargs)  # raises ValueError if they are not valid
     return kwargs
-
-
-def _reward(options: argparse.Namespace, env_id: str) -> dict[str, Any]:
-    """Returns the environment arguments of the reward.
-
-    Raises:
-        ValueError: the environment has but one.
-    """
-    names = ("reward", "surplus_ratio", "surplus_cost")
-    given = {k: v for k in names if (v := getattr(options, k, None)) is not None}
-    if given and env_id != MOBILE_ENV:
-        name = next(iter(given)).replace("_", "-")
-        raise ValueError(f"--{name} is of {MOBILE_ENV}; got --env {env_id}.")
-    return given
 
 
 def _find_algorithm(name: str | None) -> Algorithm:

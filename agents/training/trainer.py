@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import gymnasium as gym
 from filelock import FileLock
@@ -232,9 +232,13 @@ class Trainer(ABC):
 
     def keep_best(self) -> None:
         """Saves the current model as the best one."""
+        self._write(f"best_{self.model_file}", self.model.save)
+
+    def _write(self, name: str, save: Callable[[BinaryIO], Any]) -> None:
+        """Writes what `save` writes as a file of the run, whole."""
         buffer = io.BytesIO()
-        self.model.save(buffer)
-        write_whole(self.run / f"best_{self.model_file}", buffer.getvalue())
+        save(buffer)
+        write_whole(self.run / name, buffer.getvalue())
 
     def _publish_last(self) -> None:
         """Copies the model of the last checkpoint to the run folder, at the end."""

@@ -13,7 +13,7 @@ PAGE = "results.md"
 FIGURES = "figures/comparison"  # in the documentation's folder
 
 #: Placeholders of the page, `<!-- begin NAME -->` … `<!-- end NAME -->`.
-FRAGMENTS = ("how", "table", "reading", "figures", "milestones")
+FRAGMENTS = ("how", "table", "figures", "milestones")
 
 
 def check_page(docs: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from agents.evaluation.figure_options import SCREEN_IN
 from agents.evaluation.results import AgentResult, instance_rows, to_csv
+from agents.storage.folders import write_all
 from agents.storage.provenance import provenance
 from experiments.comparison.curves import Curve, learning_curves
 from experiments.comparison.document import FIGURES, update_page
@@ -19,10 +20,8 @@ from experiments.comparison.tables import (
     improvement_rows,
     markdown_table,
     milestone_table,
-    reading,
     summary_rows,
 )
-from mec_llm_env.files import write_whole
 
 _CAPTIONS = {
     "iqm.png": "Interquartile mean of the share of the certified bound, with 95 % "
@@ -73,7 +72,6 @@ def write_outputs(
     fragments = {
         "how": _how(results, curves, command),
         "table": markdown_table(rows),
-        "reading": reading(results, pairs),
         "milestones": milestone_table(curves),
     }
     files: dict[str, str | bytes] = {
@@ -85,8 +83,7 @@ def write_outputs(
         "improvement.csv": _csv(improvement_rows(pairs)),
         "results.md": "\n\n".join([*fragments.values(), _figures("")]) + "\n",
     }
-    for name, content in files.items():
-        write_whole(output / name, content)
+    write_all(output, files)
     if docs is not None:
         linked = _figures(f"{FIGURES}/")
         update_page(docs, {**fragments, "figures": linked}, figures)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.console.command_line import OneLineParser
 from agents.run.config import TrainingConfig
+from agents.training import start
+from agents.training.settings import add_training_options, config_from_options
 from mec_llm_env.names import did_you_mean
 
 ROOT = Path(__file__).parents[2]
@@ -73,42 +72,29 @@ def check_labels(labels: Sequence[str]) -> None:
             raise ValueError(f"--agents names {label!r} twice; keep one.")
 
 
-def make_entries(
-    labels: Sequence[str],
-    more: Sequence[str],
-    jobs: int,
-    advance: Callable[[], None] = lambda: None,
-) -> list[Entry]:
-    """Gets the settings of each entry from `train.py --dry-run`.
+def make_entries(labels: Sequence[str], more: Sequence[str]) -> list[Entry]:
+    """Returns the entries with the settings that `train.py` makes of their arguments.
 
     Args:
         labels: of the plan; none: all.
         more: arguments that all of them are trained with.
-        jobs: processes at once.
-        advance: called after each entry.
 
     Raises:
         ValueError: train.py refuses the arguments: the algorithm is not there, or its
             extra is not installed.
     """
-
-    def make(label: str) -> Entry:
-        arguments = (*PLAN[label], *more)
-        config = _settings(arguments)
-        advance()
-        return Entry(label=label, arguments=arguments, config=config)
-
-    with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(make, labels or PLAN))
+    return [_entry(label, (*PLAN[label], *more)) for label in labels or PLAN]
 
 
-def _settings(arguments: Sequence[str]) -> TrainingConfig:
-    command = [sys.executable, str(ROOT / "train.py"), *arguments, "--dry-run"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1].removeprefix("train.py: error: ")
+def _entry(label: str, arguments: tuple[str, ...]) -> Entry:
+    parser = OneLineParser(prog="train.py")
+    add_training_options(parser)
+    try:
+        config = config_from_options(parser.parse_args(arguments))
+        start.load(config)
+    except ValueError as error:
         raise ValueError(
-            f"train.py {' '.join(arguments)} is not possible: {reason} Or leave the "
+            f"train.py {' '.join(arguments)} is not possible: {error} Or leave the "
             "entry out: name those to compare with --agents."
-        )
-    return TrainingConfig.from_dict(json.loads(done.stdout))
+        ) from None
+    return Entry(label=label, arguments=arguments, config=config)

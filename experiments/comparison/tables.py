@@ -1,15 +1,13 @@
-"""Tables of the comparison as CSV and Markdown, and their discussion."""
+"""Tables of the comparison as CSV and Markdown."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from agents.evaluation.results import AgentResult
-from agents.evaluation.statistics import Estimate
 from experiments.comparison.curves import Curve
 from experiments.comparison.pairs import Pair
 
@@ -123,73 +121,10 @@ def milestone_table(curves: Sequence[Curve]) -> str:
     return "\n".join([heading, _line(*["---"] * (1 + len(reached))), *lines])
 
 
-def reading(results: Sequence[AgentResult], pairs: Sequence[Pair]) -> str:
-    """Discusses the results in sentences."""
-    trained = [result for result in results if result.is_trained]
-    others = [result for result in results if not result.is_trained]
-    best, solver = trained[0], others[0]
-    known = {(pair.better, pair.worse): pair.probability for pair in pairs}
-    assert best.optimality is not None
-    assert solver.optimality is not None
-    sentences = [
-        f"The best learned agent is `{best.label}`, with an IQM of "
-        f"{_shown(best.iqm)} of the bound; the best solver, `{solver.label}`, has "
-        f"{_shown(solver.iqm)}, and the worst scenario of any run is "
-        f"{best.optimality.min():.4f} against {solver.optimality.min():.4f}."
-    ]
-    names = [result.label for result in trained]
-    unsure = [
-        f"`{one}` and `{other}` ({_shown(known[one, other], 2)})"
-        for one, other in itertools.pairwise(names)
-        if known[one, other].low <= 0.5 <= known[one, other].high
-    ]
-    if unsure:
-        sentences.append(
-            "Of neighbours among the learned agents these are not told apart, as the "
-            "interval of the probability of improvement holds one half: "
-            f"{', '.join(unsure)}."
-        )
-    reversed_ = [
-        f"`{one}` and `{other}` ({_shown(known[one, other], 2)})"
-        for one, other in itertools.pairwise(names)
-        if known[one, other].high < 0.5
-    ]
-    if reversed_:
-        sentences.append(
-            "Of these neighbours the first has the higher IQM, but is the worse one in "
-            f"most scenarios: {', '.join(reversed_)}."
-        )
-    variants = [
-        f"`{name}` over `{name.split()[0]}` {_shown(known[name, name.split()[0]], 2)}"
-        for name in names
-        if " " in name and name.split()[0] in names
-    ]
-    if variants:
-        sentences.append(
-            f"Probability of improvement of the variants: {'; '.join(variants)}."
-        )
-    below = [
-        f"`{result.label}`"
-        for result in trained
-        if (known[result.label, "gucro"]).high < 0.5
-    ]
-    if below:
-        sentences.append(
-            "More likely below than above the rule with the strongest channel and "
-            f"optimised resources (`gucro`): {', '.join(below)}."
-        )
-    return "\n\n".join(sentences)
-
-
 def _first(curve: Curve, milestone: float) -> int | None:
     """Returns the first evaluation whose IQM reaches a share."""
     values = [estimate.value for estimate in curve.iqm]
     return next((e for e, value in enumerate(values) if value >= milestone), None)
-
-
-def _shown(estimate: Estimate, digits: int = 4) -> str:
-    low, high = estimate.low, estimate.high
-    return f"{estimate.value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _line(*cells: Any) -> str:

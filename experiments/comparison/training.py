@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from agents.console.display import Display
-from agents.storage.folders import new_folder
+from agents.storage.folders import new_folder, write_all
 from agents.training.interrupt import InterruptFlag
 from agents.work import RAY, Workers
 from experiments.comparison.plan import ROOT
@@ -165,12 +165,12 @@ def _train_far(
         write_whole(_log_of(logs, run), text)
         if files:
             config = run.config
-            fill = partial(_write_all, files)
+            fill = partial(write_all, files=files)
             new_folder(run.parent / config.agent, config.env_id, fill)
         show([run], run)
 
 
-def _trained(words: Sequence[str]) -> tuple[str, dict[str, bytes]]:
+def _trained(words: Sequence[str]) -> tuple[str, dict[str, str | bytes]]:
     """Trains a run in a temporary folder; returns what it printed, and its files.
 
     There are no files if training failed.
@@ -189,18 +189,12 @@ def _trained(words: Sequence[str]) -> tuple[str, dict[str, bytes]]:
             return done.stdout, {}
         (config,) = Path(folder).glob("*/*_1/config.json")
         run = config.parent
-        files = {
+        files: dict[str, str | bytes] = {
             os.fspath(path.relative_to(run)): path.read_bytes()
             for path in run.rglob("*")
             if path.is_file() and path.relative_to(run).parts[0] not in _NOT_RETURNED
         }
         return done.stdout, files
-
-
-def _write_all(files: dict[str, bytes], folder: Path) -> None:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / name, content)
 
 
 def _outcome(run: Run) -> str:

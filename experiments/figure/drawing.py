@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from agents.evaluation.style import STYLE, Look, add_legend, folded, is_narrow, to_file
+from agents.storage.folders import write_all
 from experiments.figure.tables import KINDS, Block, interval, to_table
-from mec_llm_env.files import write_whole
 
 Array = Any
 
@@ -144,17 +144,14 @@ def write_files(
         ValueError: there is, and it may not be replaced.
         OSError: they cannot be written.
     """
-    paths = {folder / name: content for name, content in files.items()}
     if not overwrite:
-        for path, content in paths.items():
-            if path.exists() and path.read_bytes() != content:
+        for name, content in files.items():
+            if (path := folder / name).exists() and path.read_bytes() != content:
                 raise ValueError(
                     f"{str(path)!r} is there, and is another. Give another --output, "
                     "or --overwrite; what was computed is kept."
                 )
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, content in paths.items():
-        write_whole(path, content)
+    write_all(folder, files)
 
 
 def styled() -> Any:

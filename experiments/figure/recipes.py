@@ -34,6 +34,7 @@ _SWEEPS = (
         label="servers' GPU frequency, relative to their own",
         values=(0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5),
         overrides=_scaled_frequency,
+        logarithmic=True,
     ),
     Sweep(
         name="transmit_power",

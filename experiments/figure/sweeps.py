@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from agents.console.display import Display
 from agents.evaluation.selection import Entry
 from agents.evaluation.style import looks_of
+from agents.storage.folders import check_writable
 from experiments.figure.drawing import two_panels, write_figure
 from experiments.figure.drawn import check_sizes
 from experiments.figure.options import Asked
@@ -126,19 +125,8 @@ def checked_configs(
         except ValueError as error:
             raise ValueError(f"--values: at {value:g}: {error}") from None
     check_sizes(request.agents, configs)
-    check_output(request.output)
+    check_writable(request.output)
     return configs
-
-
-def check_output(folder: Path) -> None:
-    """Checks, before long work begins, that files can be written, and leaves nothing.
-
-    Raises:
-        OSError: they cannot.
-    """
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    with tempfile.TemporaryFile(dir=there):
-        pass
 
 
 def decided_points(

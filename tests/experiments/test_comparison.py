@@ -13,12 +13,11 @@ from agents.run.folder import create_run
 from experiments.comparison.curves import Curve
 from experiments.comparison.document import FRAGMENTS, check_page, update_page
 from experiments.comparison.pairs import all_pairs, shown_pairs
-from experiments.comparison.plan import Entry, make_entries
+from experiments.comparison.plan import Entry, check_labels, make_entries
 from experiments.comparison.runs import make_runs
 from experiments.comparison.tables import (
     markdown_table,
     milestone_table,
-    reading,
     summary_rows,
 )
 from tests.agents.run.test_folder import CONFIG as RUN_CONFIG
@@ -43,12 +42,12 @@ def evaluated(folder: Path, timesteps: list[int], seconds: list[float]) -> None:
 )
 def test_labels_that_are_not_in_the_plan(labels, text):
     with pytest.raises(ValueError, match=text):
-        make_entries(labels, [], 1)
+        check_labels(labels)
 
 
 def test_what_train_refuses_is_refused_with_its_remedy():
     with pytest.raises(ValueError, match=r"--preset papr is not possible: .*no preset"):
-        make_entries(["ppo"], ["--preset", "papr"], 1)
+        make_entries(["ppo"], ["--preset", "papr"])
 
 
 def test_runs_are_found_by_their_settings(tmp_path):
@@ -182,25 +181,6 @@ def test_milestones_by_hand():
         "| `ppo` | 12 s (100) | – |",
     ]
     assert "No entry reached" in milestone_table([curve("ppo", 0.1, 0.2, 0.3)])
-
-
-def test_sentences_by_hand():
-    text = reading(RESULTS, all_pairs(RESULTS))
-    assert "best learned agent is `ppo set`, with an IQM of 0.9000" in text
-    assert "the best solver, `dual`" in text
-    assert "0.9000 against 0.9900" in text
-    assert "`ppo set` over `ppo` 0.75 [0.75, 0.75]" in text
-    assert "not told apart" not in text  # 0.75, whatever runs are drawn
-    equal = [RESULTS[0], result("ppo", [8] * 4), result("a2c", [8] * 4), RESULTS[3]]
-    text = reading(equal, all_pairs(equal))
-    assert "not told apart" in text
-    assert "`ppo` and `a2c` (0.50 [0.50, 0.50])" in text
-    assert "worse one in most scenarios" not in text
-    # Ahead by 8.5 to 8.05, behind in three scenarios of four.
-    ppo, a2c = [5, 8, 9.5, 9], [5.1, 8.1, 8, 9.1]
-    rare = [result("ppo", ppo, ppo), result("a2c", a2c, a2c), RESULTS[0], RESULTS[3]]
-    text = reading(rare, all_pairs(rare))
-    assert "worse one in most scenarios: `ppo` and `a2c` (0.25 [0.25, 0.25])" in text
 
 
 def test_the_page_keeps_what_is_written_by_hand(tmp_path):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from agents.evaluation.figure_options import SCREEN_IN
-from agents.evaluation.figures import draw_all, with_legend
+from agents.evaluation.figures import Draw, draw_all, draw_latency
 from agents.evaluation.results import AgentResult
-from agents.evaluation.style import add_legend, folded, looks_of, new_figure, share_axis
+from agents.evaluation.style import folded, looks_of, new_figure, share_axis
 
 _MOST_WRITTEN = 1  # cases whose SCR is written beside the marker
 
@@ -19,7 +20,10 @@ def draw_cases(
     results: Sequence[AgentResult], kind: str = "png", width: float = SCREEN_IN
 ) -> dict[str, bytes]:
     """Returns the content of all figures by file name; arguments as of `draw_all`."""
-    draws = {"quality": _draw_quality, "time": _draw_times}
+    draws: dict[str, Draw] = {
+        "quality": _draw_quality,
+        "time": partial(draw_latency, batched=False),
+    }
     return draw_all(results, kind, width, draws)
 
 
@@ -27,7 +31,7 @@ def _draw_quality(results: list[AgentResult], width: float) -> Figure:
     """A row an agent, a marker a case: the share of the bound, or the SCR."""
     figure, axes = new_figure(height=0.8 + 0.26 * len(results), width=width)
     look = looks_of(results)
-    bounded = results[0].optimality is not None
+    bounded = results[0].bound is not None
     for row, result in enumerate(results):
         quality = result.scr if result.optimality is None else result.optimality
         own = look[result.label]
@@ -50,13 +54,9 @@ def _draw_quality(results: list[AgentResult], width: float) -> Figure:
     axes.set_yticks(range(len(results)), [result.label for result in results])
     axes.invert_yaxis()
     if bounded:
-        least = min(
-            float(r.optimality.min()) for r in results if r.optimality is not None
-        )
-        best = max(
-            float(r.optimality.max()) for r in results if r.optimality is not None
-        )
-        share_axis(axes.xaxis, least, best)
+        known = [r.optimality for r in results if r.optimality is not None]
+        shares = np.concatenate(known)
+        share_axis(axes.xaxis, shares.min(), shares.max())
         label = "share of the certified bound"
     else:
         axes.set_xlim(left=0)
@@ -64,29 +64,4 @@ def _draw_quality(results: list[AgentResult], width: float) -> Figure:
     written = results[0].scr.shape[1] <= _MOST_WRITTEN
     text = label + ("; number: SCR" if written and bounded else "")
     axes.set_xlabel(folded(text, figure))
-    return figure
-
-
-def _draw_times(results: list[AgentResult], width: float) -> Figure:
-    """Quality against the time of a decision."""
-    figure, axes = with_legend(len(results), width)
-    look = looks_of(results)
-    qualities = []
-    for result in results:
-        f, own = result.summary, look[result.label]
-        qualities.append(f.get("optimality_mean", f["scr_mean"]))
-        axes.plot(
-            *(1e3 * f["decision_time_s_median"], qualities[-1]),
-            markersize=5.5,
-            label=result.label,
-            **own.markers,
-        )
-    axes.set_xscale("log")
-    axes.margins(x=0.08, y=0.08)
-    bounded = results[0].bound is not None
-    if bounded:
-        share_axis(axes.yaxis, min(qualities), max(qualities))
-    axes.set_xlabel("decision time, ms, median over cases")
-    axes.set_ylabel("share of the certified bound" if bounded else "mean SCR")
-    add_legend(figure)
     return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,7 @@ from agents.evaluation.cases.report import MOST_SHOWN, report
 from agents.evaluation.figure_options import SCREEN_IN
 from agents.evaluation.output import IN_REPORT, REPORT
 from agents.evaluation.results import AgentResult, by_scr, to_csv
-from agents.storage.folders import new_folder
-from mec_llm_env.files import write_whole
+from agents.storage.folders import new_folder, write_all
 
 #: Decisions that are all drawn; of more, those that are best on their case.
 MOST_PICTURES = 300
@@ -105,14 +105,7 @@ def write_cases(
     files["results.json"] = _json(cases, bounds, results, about)
     shown = pictures[:MOST_SHOWN]
     files[REPORT] = report(cases, bounds, results, figures, shown, about)
-
-    def fill(folder: Path) -> None:
-        for file, content in files.items():
-            path = folder / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, content)
-
-    return new_folder(output, name, fill) / REPORT
+    return new_folder(output, name, partial(write_all, files=files)) / REPORT
 
 
 def _values(

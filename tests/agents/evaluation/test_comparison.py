@@ -9,6 +9,7 @@ from agents.evaluation import comparison, timing
 from agents.evaluation.comparison import compare
 from agents.learned import LearnedAgent
 from agents.problems.instances import held_out_instances
+from agents.problems.tasks import make_task
 from agents.registry import make_agent
 from agents.work import Workers
 from mec_llm_env import evaluate
@@ -48,6 +49,19 @@ def test_slow_agents_are_timed_on_fewer_instances(
     (measured,) = compare(["gucaa"], TASK, held_out_instances(TASK.config, 5))
     assert len(measured.single_time_s) == measured.batch_size == 1
     assert len(measured.scr) == 5
+
+
+def test_in_episodes_too() -> None:
+    task = make_task("MecLlmMobile-v0", overrides={"users": 3, "mobility.slots": 2})
+    episodes = held_out_instances(task.config, 3)
+    names = ["gucaa", "hysteresis", "clairvoyant"]
+    *decided, planned = compare(names, task, episodes)
+    for measured in decided:
+        assert len(measured.single_time_s) == measured.batch_size == 3
+        assert 0 < measured.batch_time_s < np.inf
+    assert len(planned.single_time_s) == planned.batch_size == 0
+    assert np.isnan(planned.batch_time_s)
+    assert (planned.scr > decided[0].scr).all()
 
 
 def test_a_trained_agent_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_not_a_run(tmp_path: Path) -> None:
     [
         ({"seed": 1000}, "`seed` must lie in 0 … 999"),
         ({"seed": -1}, "`seed` must lie in"),
-        ({"n_envs": 10_001}, "at most 10000"),
+        ({"n_envs": 10_001}, "`n_envs` must lie in 1 … 10000, so that the runs"),
         ({"timesteps": 0}, "`timesteps` must be an integer of at least 1; got 0"),
     ],
 )

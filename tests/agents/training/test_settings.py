@@ -3,12 +3,14 @@
 import dataclasses
 import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 
 import train
 from agents.evaluation.selection import run_label
-from agents.run.config import TrainingConfig
+from agents.run.config import TrainingConfig, WarmStart
+from agents.run.setting import settings_of
 
 PPO = TrainingConfig(
     agent="ppo",
@@ -20,6 +22,26 @@ PPO = TrainingConfig(
     eval_freq=5,
     checkpoint_freq=5,
 )
+
+
+def test_the_documentation_has_every_setting_as_it_is_stated():
+    text = (Path(train.__file__).parent / "docs" / "training.md").read_text()
+    stated = {**settings_of(TrainingConfig), **settings_of(WarmStart)}
+    options = train.build_parser()._option_string_actions
+    rows = []
+    for name, about in stated.items():
+        field = f"warm_start.{name}" if name in settings_of(WarmStart) else name
+        option = about.option or f"--{name.replace('_', '-')}"
+        option = f"`{option}`" if option in options else ""
+        rows.append(f"| `{field}` | {option} | {about.help} | {about.left_out} |")
+    table = text.partition("| in `config.json` | option")[2].partition("\n\n")[0]
+    assert table.splitlines()[2:] == rows
+    described = {row.split("`")[3] for row in rows if row.count("`") > 3}
+    more = ["--preset", "--config", "--override", "--action-encoding", "--reward"]
+    more += ["--surplus-ratio", "--surplus-cost", "--output", "--resume", "--trust"]
+    more += ["--dry-run", "--progress", "--no-progress", "--ray-address"]
+    hidden = {"-h", "--help", "--stop-with-parent"}
+    assert set(options) - hidden == described | set(more)
 
 
 def error_of(capsys, *words):

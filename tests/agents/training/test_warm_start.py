@@ -203,8 +203,8 @@ def test_interrupted_while_cloning_begins_anew(
     [
         (["--warm-start", "dualf"], "no solver 'dualf'. Did you mean 'dual'?"),
         (["--warm-start-scenarios", "9"], "needs --warm-start SOLVER"),
-        (["--warm-start", "dual", "--warm-start-scenarios", "0"], "at least 1"),
-        (["--warm-start", "dual", "--warm-start-scenarios", "1"], "at least 2; got 1"),
+        (["--warm-start", "dual", "--warm-start-scenarios", "0"], "2; got '0'"),
+        (["--warm-start", "dual", "--warm-start-scenarios", "1"], "2; got '1'"),
         (
             ["--warm-start", "dual", "--action-encoding", "dict"],
             "has no dictionary actions",
@@ -243,6 +243,6 @@ def test_settings_out_of_range() -> None:
     ):
         WarmStart(solver="dual", scenarios=8, steps=0)
     with pytest.raises(
-        ValueError, match=r"start\.learning_rate` must lie between 0 and 1"
+        ValueError, match=r"start\.learning_rate` must lie in 1e-12 … 1\.0; got 0.0"
     ):
         WarmStart(solver="dual", scenarios=8, learning_rate=0.0)
