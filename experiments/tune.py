@@ -44,6 +44,7 @@ from experiments.search_spaces import SPACES, as_parameters, suggest, with_chang
 
 TRIALS = 20
 SEED = 900  # not one of the first, on which settings are compared
+_MOST = 1_000_000  # trials
 _RANDOM = 5  # random trials, before the sampler has a model and before pruning
 # What Optuna makes of a journal that is damaged, or something else.
 _DAMAGED = (ValueError, LookupError, TypeError, AssertionError, AttributeError)
@@ -56,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with one_line_errors(parser.prog):
+        if options.trials > _MOST:
+            raise ValueError(
+                f"--trials must be at most {_MOST:,}; got {options.trials:,}."
+            )
         config = config_from_options(options)
         default = f"results/tuning/{config.agent}_{config.policy}.log"
         study = open_study(Path(options.study or default), config)
