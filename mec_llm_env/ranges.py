@@ -183,8 +183,8 @@ def word_hint(spec: dataclasses.Field[Any], value: Any) -> str:
     """Returns " Did you mean …?" of the first wrong word of a value, or nothing."""
     choices = spec.metadata["choices"]
     words = value if isinstance(value, list | tuple) else (value,)
-    wrong = (word for word in words if word not in choices)
-    return did_you_mean(str(next(wrong, "")), choices)
+    wrong = (str(word) for word in words)
+    return did_you_mean(next((w for w in wrong if w not in choices), ""), choices)
 
 
 def cleaned_words(spec: dataclasses.Field[Any], value: Any) -> Any:

@@ -122,6 +122,10 @@ def below(parent):
     return found
 
 
+def title(number):
+    return Path(f"/proc/{number}/cmdline").read_text()
+
+
 def alive(number):
     try:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2][1] != "Z"
@@ -137,14 +141,14 @@ def test_a_killed_run_goes_on_once(tmp_path):
     while not list((tmp_path / RUN).glob("checkpoints/step_*")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
-    workers = below(process.pid)
-    assert len(workers) > 2  # of Ray
+    # Ray's own agents of a node end a minute later.
+    workers = {n for n in below(process.pid) if "Agent" not in title(n)}
+    assert len(workers) > 2
     process.kill()
     process.communicate()
-    killed = time.monotonic()
-    while any(map(alive, workers)) and time.monotonic() < killed + 60:
+    until = time.monotonic() + 5
+    while any(map(alive, workers)) and time.monotonic() < until:
         time.sleep(0.1)
-    print(f"Ray's processes had ended {time.monotonic() - killed:.1f} s after the kill")
     assert not any(map(alive, workers))
     both = [start(tmp_path, ROOT / "train.py", "--resume", RUN) for _ in range(2)]
     ended = [(*each.communicate(timeout=600), each.returncode) for each in both]
