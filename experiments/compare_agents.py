@@ -33,6 +33,7 @@ from agents.console.command_line import (
 from agents.console.display import Display
 from agents.console.terminal import run_script
 from agents.evaluation.figure_options import add_figure_options
+from agents.run.config import RUNS
 from agents.storage.folders import remove_hidden
 from agents.training.validation import LARGEST_BOUNDED
 from experiments.comparison.document import check_page
@@ -128,14 +129,16 @@ def _prepare(options: argparse.Namespace) -> None:
     """Fills in the defaults, and refuses options that cannot work.
 
     Raises:
-        ValueError: an entry is not in the plan or named twice, the scenarios are too
-            large, or the page has no place for results.
+        ValueError: an entry is not in the plan or named twice, there are too many
+            seeds, the scenarios are too large, or the page has no place for results.
     """
     check_labels(options.agents)
     folder = "results/comparison_quick" if options.quick else "results/comparison"
     options.output = options.output or Path(folder)
     options.seeds = options.seeds or (_QUICK_SEEDS if options.quick else _SEEDS)
     options.instances = _QUICK_INSTANCES if options.quick else _INSTANCES
+    if options.seeds > RUNS:
+        raise ValueError(f"--seeds must be at most {RUNS}; got {options.seeds:,}.")
     size = Task(preset=options.preset).config
     if size.users * size.servers > LARGEST_BOUNDED:
         raise ValueError(

@@ -20,6 +20,7 @@ from matplotlib.transforms import ScaledTranslation
 from agents.clairvoyant import CLAIRVOYANT, Clairvoyant
 from agents.console.command_line import (
     add_task_options,
+    check_memory,
     one_line_errors,
     positive_integer,
     task_arguments,
@@ -136,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         values = _shown_slots(options.values, task.episode_length)
         curves = _curves(options.agents, options.labels, task)
+        slots = options.instances * task.episode_length
+        check_memory(task.config, slots, "situations of the instances")
         trajectory = held_out_instances(task.config, options.instances)
         check_writable(options.output)
     moved = {}

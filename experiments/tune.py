@@ -48,6 +48,7 @@ _NOT_SEARCHED = (  # settings that are as `train.py` has them
     *("env_id", "eval_freq", "checkpoint_freq", "solver", "scenarios", "engine"),
     *("num_env_runners", "reward", "surplus_ratio", "surplus_cost"),
 )
+_MOST = 1_000_000  # trials
 _RANDOM = 5  # random trials, before the sampler has a model and before pruning
 # What Optuna makes of a journal that is damaged, or something else.
 _DAMAGED = (ValueError, LookupError, TypeError, AssertionError, AttributeError)
@@ -60,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with one_line_errors(parser.prog):
+        if options.trials > _MOST:
+            raise ValueError(
+                f"--trials must be at most {_MOST:,}; got {options.trials:,}."
+            )
         config = config_from_options(options)
         default = f"results/tuning/{config.agent}_{config.policy}.log"
         study = open_study(Path(options.study or default), config)

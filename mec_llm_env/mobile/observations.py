@@ -100,7 +100,7 @@ class MobileObservationCodec(TokenCodec):
         # Velocities are parts of the radius a slot.
         self._velocity_unit = radius_m / config.mobility.slot_s
         self.velocity_max = self._velocity_unit * math.sinh(LIMIT)  # m/s
-        self.n_slots, self._radius_m = config.mobility.slots, radius_m
+        self.n_slots, self.place_max = config.mobility.slots, LIMIT * radius_m  # m
         place, unit = [radius_m] * 2, [1.0] * 2
         user, server = user_columns(m), server_columns()
         self._n_user, self._n_server = user.shape[-1], server.shape[-1]
@@ -197,8 +197,8 @@ class MobileObservationCodec(TokenCodec):
             ValueError: there are such; the text names the field and its range.
         """
         for name, entries, axes, limit, unit in (
-            ("user_position_m", of_users[..., :2], "N2", LIMIT * self._radius_m, "m"),
-            ("server_position_m", of_servers, "M2", LIMIT * self._radius_m, "m"),
+            ("user_position_m", of_users[..., :2], "N2", self.place_max, "m"),
+            ("server_position_m", of_servers, "M2", self.place_max, "m"),
             (
                 "user_velocity_m_per_s",
                 of_users[..., 2:],

@@ -106,6 +106,7 @@ class MobileTask(DecisionTask):
             presets = trajectory_bank_presets()
             self._bounds = certified_bounds(config, presets, load_trajectory_bank)
         self._check_speeds(config, codec.velocity_max)
+        self._check_servers(config, codec.place_max)
 
     def begin(self, source: Any) -> MobileSituation:
         """Returns the first slot of an episode."""
@@ -327,6 +328,21 @@ class MobileTask(DecisionTask):
                     f"{mobility.slot_s} and `layout.cell_radius_m` = "
                     f"{config.layout.cell_radius_m}."
                 )
+
+    def _check_servers(self, config: MobileConfig, highest: float) -> None:
+        """Refuses places of servers that an observation cannot hold."""
+        layout = config.layout
+        key, given = "server_position_m", layout.server_position_m
+        farthest = 0.0 if given is None else float(np.abs(given).max())
+        if given is None and config.servers > 1:
+            key = "server_ring_ratio"
+            farthest = layout.server_ring_ratio * layout.cell_radius_m
+        if farthest >= highest:
+            raise ValueError(
+                f"`layout.{key}` must have servers less than {highest:g} m from the "
+                f"middle along both axes, to be observed; got {farthest:g} m, with "
+                f"`layout.cell_radius_m` = {layout.cell_radius_m}."
+            )
 
 
 def _situation(

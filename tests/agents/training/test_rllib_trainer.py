@@ -3,6 +3,7 @@
 It needs RLlib, and runs in an environment of its own: `make test-frameworks`.
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -108,6 +109,86 @@ def test_an_interrupted_run_goes_on(tmp_path):
     assert steps.max() <= 2 * 4096  # it began where it had stopped
     means = after["results"].mean(axis=1)
     assert means[count] > 0.9 * means[count - 1]  # with the weights that it had
+
+
+def below(parent):
+    """Returns the processes that a process has begun, with all that these have."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, number = path.read_text().rpartition(")")[2].split()[:2]
+            if int(number) == parent and state != "Z":
+                found |= {int(path.parent.name), *below(int(path.parent.name))}
+    return found
+
+
+def title(number):
+    return Path(f"/proc/{number}/cmdline").read_text()
+
+
+def alive(number):
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2][1] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_killed_run_goes_on_once(tmp_path):
+    """Ray's processes end, and of two that resume the run one is refused."""
+    words = (*WORDS, *SMALL, "--timesteps", "24576")
+    process = start(tmp_path, ROOT / "train.py", *words, "--num-env-runners", "2")
+    while not list((tmp_path / RUN).glob("checkpoints/step_*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    # Ray's own agents of a node end a minute later.
+    workers = {n for n in below(process.pid) if "Agent" not in title(n)}
+    assert len(workers) > 2
+    process.kill()
+    process.communicate()
+    until = time.monotonic() + 5
+    while any(map(alive, workers)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not any(map(alive, workers))
+    both = [start(tmp_path, ROOT / "train.py", "--resume", RUN) for _ in range(2)]
+    ended = [(*each.communicate(timeout=600), each.returncode) for each in both]
+    (refused,) = [errors for _, errors, status in ended if status == 2]
+    assert [status for *_, status in ended].count(0) == 1, ended
+    (line,) = refused.splitlines()
+    assert "is in use by another process" in line
+    assert (tmp_path / RUN / "model.zip").is_file()
+    assert history(tmp_path)["timesteps"][-1] >= 24576
+    hidden = [path.name for path in (tmp_path / RUN).rglob(".*")]
+    assert hidden == [".lock"]
+
+
+def test_damage_and_strangers_are_one_line(tmp_path):
+    words = (*WORDS, *SMALL, "--timesteps", "8192", "--checkpoint-freq", "4096")
+    train(tmp_path, *words)
+    (tmp_path / RUN / "model.zip").unlink()
+    last = max((tmp_path / RUN).glob("checkpoints/step_*"))
+    model, whole = last / "model.zip", (last / "model.zip").read_bytes()
+    for content, text in (
+        (whole[: len(whole) // 2], "model.zip"),
+        (b"", "model.zip"),
+        (whole, "--trust"),
+    ):
+        model.write_bytes(content)
+        if text == "--trust":  # as written by somebody else
+            config = os.environ | {"XDG_CONFIG_HOME": os.fspath(tmp_path / "config")}
+        else:
+            config = dict(os.environ)
+        done = subprocess.run(
+            [sys.executable, ROOT / "train.py", "--resume", RUN],
+            cwd=tmp_path,
+            env=config | {"PYTHONPATH": os.fspath(ROOT), "RAY_ADDRESS": "local"},
+            capture_output=True,
+            text=True,
+        )
+        (line,) = done.stderr.splitlines()
+        assert (done.returncode, done.stdout) == (2, ""), line
+        assert line.startswith("train.py: error: ")
+        assert text in line
 
 
 def test_runners_do_not_share_streams():

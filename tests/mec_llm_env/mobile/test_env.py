@@ -336,6 +336,18 @@ def test_results_do_not_change_later() -> None:
             {"overrides": {"mobility.slot_s": 1e5}},
             "`mobility.vehicular_speed_m_per_s` must be at most .* m/s to be observed",
         ),
+        (
+            {"overrides": {"layout.server_ring_ratio": 10}},
+            "`layout.server_ring_ratio` must have servers less than 6000 m from",
+        ),
+        (
+            {"overrides": {"servers": 1, "layout.server_position_m": [[0, -6001]]}},
+            "`layout.server_position_m` must have servers less than .* got 6001 m",
+        ),
+        (
+            {"overrides": {"workload.split": np.zeros(3)}},
+            r"`workload.split` must be one of .*; got array\(\[0., 0., 0.\]\)",
+        ),
     ],
 )
 def test_bad_arguments_are_named(kwargs: dict[str, Any], text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import Any
 
@@ -9,97 +10,80 @@ import numpy as np
 import pytest
 
 from mec_llm_env import MobileConfig
+from mec_llm_env.mobile.config import MigrationConfig, MobilityConfig
 from mec_llm_env.mobile.env import MecLlmMobileEnv
 from mec_llm_env.mobile.vector_env import MecLlmMobileVectorEnv
+from tests.mec_llm_env.test_task import JUNK, random_entry
+from tests.mec_llm_env.test_task import random_overrides as any_overrides
 
-# Lowest and highest of what is drawn; on a logarithmic scale where both are positive.
-RANGES: dict[str, tuple[float, float]] = {
-    "layout.cell_radius_m": (1, 1e5),
-    "layout.server_ring_ratio": (0, 2),
-    "layout.distance_min_m": (1e-3, 1e3),
-    "radio.path_loss_intercept_db": (0, 300),
-    "radio.path_loss_slope_db": (0, 100),
-    "radio.shadowing_std_db": (0, 40),
-    "radio.bandwidth_mhz": (0.1, 1e3),
-    "radio.noise_figure_db": (0, 20),
-    "device.power_reference_ghz": (1, 2),
-    "objective.delay_reference_s": (1e-3, 1e6),
-    "objective.energy_reference_j": (1e-3, 1e6),
-    "mobility.slot_s": (1e-2, 1e4),
-    "mobility.job_end_probability": (0, 1),
-    "mobility.velocity_memory": (0, 1),
-    "mobility.shadowing_distance_m": (1e-2, 1e6),
-    "migration.backhaul_mbit_per_s": (1e-2, 1e6),
-    "migration.energy_nj_per_bit": (0, 1e6),
+DEFAULTS = MobileConfig().to_dict()
+#: The rules of what a `ScenarioConfig` has not.
+OWN = {
+    f"{name}.{field.name}": field.metadata["rule"]
+    for name, topic in (("mobility", MobilityConfig), ("migration", MigrationConfig))
+    for field in dataclasses.fields(topic)
 }
-EDGES: dict[str, list[Any]] = {
-    "radio.fading": ["rayleigh", "none"],
-    "mobility.job_end_probability": [0, 1],
-    "mobility.velocity_memory": [0, 1],
-    "mobility.pedestrian_speed_m_per_s": [[0, 0], [0, 1000], [1e-9, 1e-9]],
-    "mobility.vehicular_speed_m_per_s": [[0, 0], [3, 3], [0, 200]],
-    "migration.optimizer_bit": [0, 10_000],
-    "radio.shadowing_std_db": [0],
-    "workload.sequences": [[1, 1], [1, 1000]],
-    "workload.layers": [2, 48],
-    "workload.split": ["whole_layers"],
-    "workload.adapter": ["lora"],
-}
+SHARES = [key for key in OWN if key.endswith("_share")]
+SLOTS = "mobility.slots"
 
 
 def random_overrides(rng: np.random.Generator) -> dict[str, Any]:
-    users, servers = int(rng.integers(1, 13)), int(rng.integers(1, 6))
-    slots = int(rng.choice([1, 2, 7, 50, 300]))
-    changes: dict[str, Any] = {
-        **{"users": users, "servers": servers, "mobility.slots": slots}
-    }
-    if rng.random() < 0.3:
-        changes["server.max_users"] = -(-users // servers) + int(rng.integers(2))
-    for name, (low, high) in RANGES.items():
-        if rng.random() < 0.25:
-            value = rng.uniform(low, high)
-            if low > 0:
-                value = low * (high / low) ** rng.random()
-            changes[name] = float(value)
-    for name, values in EDGES.items():
-        if rng.random() < 0.2:
-            changes[name] = values[rng.integers(len(values))]
-    if rng.random() < 0.5:
-        shares = rng.dirichlet([0.5] * 3)
-        names = ("still_share", "pedestrian_share", "vehicular_share")
-        changes |= {
-            f"mobility.{k}": float(v) for k, v in zip(names, shares, strict=True)
-        }
-    return changes
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_accepted_configurations_run_a_thousand_steps(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    for _ in range(40):
-        overrides = random_overrides(rng)
-        try:
-            envs = MecLlmMobileVectorEnv(20, overrides=overrides)
-        except ValueError as error:
-            assert "to be observed" in str(error), overrides  # noqa: PT017
-            continue
-        break
-    envs.reset(seed=seed)
-    envs.action_space.seed(seed)
-    slots = overrides["mobility.slots"]
-    total, slot = np.zeros(20), 0
-    for _ in range(50):
-        observations, rewards, terminated, _, infos = envs.step(
-            envs.action_space.sample()
+    """Some of all parameters at random; the size and mostly the length small."""
+    changes = any_overrides(rng)
+    for key in rng.choice([*OWN], rng.choice([0, 1, 1, 2, 4]), replace=False):
+        entry = random_entry(rng, OWN[key], DEFAULTS[key])
+        changes[str(key)] = (
+            JUNK[rng.integers(len(JUNK))] if rng.random() < 0.03 else entry
         )
-        assert np.isfinite(rewards).all(), overrides
+    if rng.random() < 0.8 and set(changes) & set(SHARES):
+        shares = (
+            rng.dirichlet([0.3] * 3) if rng.random() < 0.7 else rng.permutation(3) // 2
+        )
+        changes |= {
+            key: float(share) for key, share in zip(SHARES, shares, strict=True)
+        }
+    return changes | (
+        {SLOTS: int(rng.choice([1, 2, 7, 300]))} if rng.random() < 0.5 else {}
+    )
+
+
+def run_for_ever(overrides: dict[str, Any], rng: np.random.Generator, n: int) -> bool:
+    """Whether the overrides are accepted; if so, `n` decisions are tried."""
+    batch = min(n, 1_000)
+    slots = overrides.get(SLOTS)
+    if isinstance(slots, int) and slots > 1_000:
+        batch = 1  # a trajectory is drawn whole
+    try:
+        envs = MecLlmMobileVectorEnv(batch, overrides=overrides)
+    except ValueError as error:
+        text = str(error)
+        assert "`" in text or "There is no" in text, overrides
+        assert any(key.rpartition(".")[2] in text for key in overrides), text
+        return False
+    envs.reset(seed=int(rng.integers(1_000)))
+    shape = envs.action_space.shape
+    total, slot = np.zeros(batch), 0
+    for _ in range(n // batch):
+        actions = rng.uniform(-1.5, 1.5, shape).clip(-1, 1).astype(np.float32)
+        observations, rewards, terminated, _, infos = envs.step(actions)
+        assert np.isfinite(rewards.astype(np.float32)).all(), overrides
         assert envs.observation_space.contains(observations), overrides
         total, slot = total + rewards, slot + 1
-        assert (terminated == (slot == slots)).all()
-        if slot == slots:
+        if terminated.any():
+            assert terminated.all()
             scr = infos["final_info"]["episode_scr"]
             np.testing.assert_allclose(total, scr, rtol=1e-9)
-            total, slot = np.zeros(20), 0
+            total, slot = np.zeros(batch), 0
+    return True
+
+
+@pytest.mark.parametrize(
+    ("count", "n"), [(150, 200), pytest.param(2_000, 100_000, marks=pytest.mark.slow)]
+)
+def test_random_overrides_are_refused_or_run(count: int, n: int) -> None:
+    rngs = [np.random.default_rng([k, n]) for k in range(count)]
+    ran = [run_for_ever(random_overrides(rng), rng, n) for rng in rngs]
+    assert 0.3 * count < sum(ran) < 0.9 * count
 
 
 def episode(seed: int) -> tuple[float, ...]:
@@ -145,10 +129,3 @@ def test_an_episode_goes_on_from_any_slot_after_a_snapshot() -> None:
             one, two = env.step(action), other.step(action)
             for a, b in zip(one[:4], two[:4], strict=True):
                 np.testing.assert_array_equal(a, b)
-
-
-def test_configurations_of_the_fuzz_are_mostly_other_ones() -> None:
-    """The fuzz reaches what it is meant to: not the default under another name."""
-    rng = np.random.default_rng(0)
-    configs = {MobileConfig().with_overrides(random_overrides(rng)) for _ in range(50)}
-    assert len(configs) == 50
