@@ -67,7 +67,8 @@ def snr_at_full_band(snr: Array, delay_cost: float, power_cost: Array) -> Array:
     """
     out = np.empty(snr.shape)
     table = np.stack([snr.reshape(-1), power_cost.reshape(-1)], axis=-1)
-    compiled(full_band_loop)(table, delay_cost, out.reshape(-1))
+    loop = compiled(full_band_loop, nogil=len(table) > _MANY)
+    loop(table, delay_cost, out.reshape(-1))
     return out
 
 

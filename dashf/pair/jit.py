@@ -26,23 +26,28 @@ _COMPILING = threading.Lock()
 _REGISTERED: set[Callable[..., Any]] = set()
 
 
-def compiled(function: Function) -> Function:
+def compiled(function: Function, *, nogil: bool = True) -> Function:
     """Returns a function compiled, with the kernels that it calls.
 
     Threads that ask for the first time wait for one another: numba is told once.
+
+    Args:
+        function: of arrays and tuples of them.
+        nogil: whether it lets go of the GIL. To come by it again where other threads
+            want it takes some 100 µs, so what takes a few had better keep it.
     """
     with _COMPILING:
-        return _compiled(function)
+        return _compiled(function, nogil)
 
 
 @functools.cache
-def _compiled(function: Callable[..., Any]) -> Any:
+def _compiled(function: Callable[..., Any], nogil: bool) -> Any:
     _register_callees(function)
     # numba keeps what it compiled on disk by the name and the file of a function. The
     # name tells it of the kernels' files too, so that a change there is not overlooked.
-    name = f"{function.__name__}_{_sources()}"
-    function.__qualname__ = name
-    return compile_function(function, nogil=True, error_model="numpy")
+    kind = "" if nogil else "_gil"
+    function.__qualname__ = f"{function.__name__}{kind}_{_sources()}"
+    return compile_function(function, nogil=nogil, error_model="numpy")
 
 
 def _register_callees(function: Callable[..., Any]) -> None:

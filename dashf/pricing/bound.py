@@ -82,7 +82,7 @@ class Problem:
         for i, value in enumerate(pairs.arrays()):
             table[..., 2 + i] = value[..., None]
         server = np.empty((S, N, M * PARTS), dtype=np.int64)
-        server[:] = np.arange(M * PARTS) // PARTS
+        server.reshape(S, N, M, PARTS)[:] = np.arange(M)[:, None]
         options = Options(
             table=table.reshape(S, N, M * PARTS, 12),
             server=server,
@@ -179,7 +179,10 @@ class Problem:
 
     def scenarios(self, rows: Indices) -> Scenario:
         """Returns scenarios [C] of the batch, for as many candidates."""
-        return self.scenario.map(lambda value: rows_of(value, rows))
+        count = len(rows)
+        if len(self.user_frequency_hz) == 1:  # as in `rows_of`, for 20 arrays
+            return self.scenario.map(lambda value: value.repeat(count, 0))
+        return self.scenario[rows]
 
     def shaped(self, array: Array) -> Array:
         """Returns values [S, …] with the batch shape of the scenario."""
@@ -194,47 +197,40 @@ class Problem:
         """
         options = options or self.options
         price, floor = np.maximum(prices.price, 0), options.cost_floor()
-        ratio, cost = self._root(options, price, prices.ratio, 1e-3 * tolerance)
+        rent = (options.capacity * price).sum(axis=(1, 2))
+        ratio, cost = self._root(options, price, rent, prices.ratio, 1e-3 * tolerance)
         best, best_ratio = np.full(len(ratio), np.inf), ratio
         for _ in range(_CERTIFICATES):
+            # U from above, by at most `slack`.
             slack = 0.5 * tolerance * ratio * cost
-            surplus = self._surplus(options, price, ratio, slack)
-            value = ratio + np.maximum(surplus, 0) / floor
+            benefit = self.highest(options, price, ratio, slack).max(axis=-1)
+            size = rent + np.abs(benefit).sum(axis=1)
+            surplus = np.maximum(rent + benefit.sum(axis=1) + 1e-12 * size, 0)
+            value = ratio + surplus / floor
             better = value < best
             best = np.where(better, value, best)
             best_ratio = np.where(better, ratio, best_ratio)
             if ((value - ratio) <= 0.1 * tolerance * ratio).all():
                 break
-            ratio = ratio + np.maximum(surplus, 0) / cost
+            ratio = ratio + surplus / cost
         return best * (1 + 1e-12), best_ratio
 
     def _root(
-        self, options: Options, price: Array, ratio: Array, close: float
+        self, options: Options, price: Array, rent: Array, ratio: Array, close: float
     ) -> tuple[Array, Array]:
         """Returns y with U(y, price) near 0, and the cost of what users choose, [S].
 
         U is convex and falls with y, its slope being minus that cost: Newton's method
         comes from the left after its first step, and never turns back.
         """
-        rent = (options.capacity * price).sum(axis=(1, 2))
         for _ in range(_ROOT_STEPS):
             benefit, cost = options.best(ratio, price, self.constants)
             cost = cost.sum(axis=-1)
-            step = (rent + benefit.sum(axis=-1)) / cost
-            step = np.maximum(step, -0.9 * ratio)
+            step = np.maximum((rent + benefit.sum(axis=-1)) / cost, -0.9 * ratio)
             ratio = ratio + step
             if (np.abs(step) <= close * ratio).all():
                 break
         return ratio, cost
-
-    def _surplus(
-        self, options: Options, price: Array, ratio: Array, slack: Array
-    ) -> Array:
-        """Returns U from above, [S], by at most `slack`."""
-        benefit = self.highest(options, price, ratio, slack).max(axis=-1)
-        rent = (options.capacity * price).sum(axis=(1, 2))
-        size = rent + np.abs(benefit).sum(axis=1)
-        return rent + benefit.sum(axis=1) + 1e-12 * size
 
     def highest(
         self,
@@ -258,6 +254,6 @@ class Problem:
                 use; 0 if None.
         """
         S, N, _ = options.allowed.shape
-        reach = np.zeros((S, N)) if reach is None else reach
-        per_user = np.repeat(slack / N, N)
-        return options.certify(ratio, price, self.constants, per_user, reach.ravel())
+        reach = np.zeros(S * N) if reach is None else reach.ravel()
+        per_user = (slack / N).repeat(N)
+        return options.certify(ratio, price, self.constants, per_user, reach)

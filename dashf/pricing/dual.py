@@ -143,11 +143,9 @@ def upper_bound(
     Raises:
         ValueError: an option is out of range.
     """
-    clock = Clock.limited(time_limit_s)
+    s, clock = check_scenario(scenario), Clock.limited(time_limit_s)
     _check_effort(0, 1, nodes)
-    search = PricedSearch(
-        scenario, check_objective(objective), clock, tolerance=tolerance
-    )
+    search = PricedSearch(s, check_objective(objective), clock, tolerance=tolerance)
     if nodes != 0:
         search.improve(clock)
         search.branch(nodes, _NODES_FOR_BOUND)
@@ -209,15 +207,16 @@ class PricedSearch:
         tolerance: float,
     ) -> None:
         self.tolerance, self.clock = check_tolerance(tolerance), clock
-        self.problem = Problem.of(check_scenario(scenario), objective, clock)
+        self.problem = Problem.of(scenario, objective, clock)
         self.best = Best(self.problem)
         self.bound, self.prices = self.problem.bound(self.tolerance, self.best.scr)
         self.history: list[Iteration] = []  # of the first scenario
+        self._ratio = float(np.ravel(self.bound.ratio)[0])
         self.limited = np.zeros(len(self.best.scr), dtype=bool)  # by `rounds`
         self._record("start")
 
     def _record(self, block: str, moves: int = 0) -> None:
-        scr, ratio = float(self.best.scr[0]), float(np.reshape(self.bound.ratio, -1)[0])
+        scr, ratio = float(self.best.scr[0]), self._ratio
         self.history.append(
             Iteration(
                 block=block,

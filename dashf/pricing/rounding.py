@@ -240,15 +240,16 @@ def best_moves(
     answer = options.respond(at.ratio, at.price, problem.constants)
     rows: list[int] = []
     found: list[Indices] = []
-    for row, benefit in zip(open_rows, answer.benefit, strict=True):
+    for row, benefit in zip(open_rows.tolist(), answer.benefit, strict=True):
         current, n_options = best.option[row], benefit.shape[1]
         kinds = problem.options.kinds(row)
+        alike = bool((kinds[1:] <= kinds[:-1]).any())
         own = np.arange(0, benefit.size, n_options) + current
         loss = benefit.take(own)[:, None] - benefit
         loss.put(own, np.inf)
         taken = 0
         order = np.argsort(loss, axis=None, kind="stable")[: 8 * count]
-        for user, option in zip(*divmod(order, n_options), strict=True):
+        for user, option in (divmod(i, n_options) for i in order.tolist()):
             if not math.isfinite(loss[user, option]):
                 break
             moved = current.copy()
@@ -263,7 +264,10 @@ def best_moves(
                 moved[inside[swaps.argmin()]] = current[user]
                 if not _fits(problem.options, row, moved):
                     continue
-            key = int(row), np.sort(kinds * n_options + moved).tobytes()
+            who = kinds * n_options + moved
+            if alike:
+                who.sort()
+            key = row, who.tobytes()
             if key in tried:
                 continue
             tried.add(key)
