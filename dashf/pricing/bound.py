@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dashf.common.arrays import Array, Indices, rows_of
+from dashf.common.arrays import Array, Indices
 from dashf.common.clock import ENDLESS, Clock, OutOfTime
 from dashf.pair.coefficients import (
     layer_parts,
