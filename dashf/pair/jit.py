@@ -54,10 +54,12 @@ def _register_callees(function: Callable[..., Any]) -> None:
     """Tells numba of the functions that a function names, and of those they name."""
     from numba.extending import register_jitable
 
+    # Nobody calls them from Python or C, so that nothing is made for that.
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     for name in function.__code__.co_names:
         callee = function.__globals__.get(name)
         if isinstance(callee, FunctionType) and callee not in _REGISTERED:
-            _REGISTERED.add(register_jitable(callee))
+            _REGISTERED.add(register_jitable(**options)(callee))
             _register_callees(callee)
 
 
@@ -74,7 +76,7 @@ def compile_function(function: Callable[..., Any], **options: Any) -> Any:
     import numba
 
     try:
-        dispatcher = numba.njit(cache=True, **options)(function)
+        dispatcher = numba.njit(cache=True, no_cfunc_wrapper=True, **options)(function)
     except RuntimeError:  # "no locator available": there is no place for a cache
         return numba.njit(**options)(function)
     dispatcher._cache = _ForgivingCache(dispatcher._cache)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from dashf.common.arrays import Array, Indices, Mask, rows_of
 from dashf.common.clock import ENDLESS, Clock
 from dashf.pair.backend import in_parallel, response_of
 from dashf.pair.jit import compiled
-from dashf.pair.loops import MOST_HALVED, certify_row, priced, respond_row
+from dashf.pair.loops import Asked, best_loop, certify_loop, respond_loop
 from dashf.pair.terms import Response, Score
 
 
@@ -95,85 +95,6 @@ class Options:
         out = out.reshape(rows, *out.shape[2:])
         what = asked, k, out, *map(np.ascontiguousarray, more)
         in_parallel(compiled(loop), rows, *what, clock=self.clock, each=J)
-
-
-class Asked(NamedTuple):
-    """Options of S scenarios, and what they are asked for."""
-
-    table: Array  # [S, N, J, 12]
-    server: Indices  # [S, N, J]
-    allowed: Mask  # [S, N, J]
-    ratio: Array  # [S]
-    price: Array  # [S, M, D]
-    nearby: bool  # whether the answers hold those to prices nearby
-
-
-def respond_user(
-    table: Array,  # [J, 12]
-    server: Indices,  # [J]
-    allowed: Mask,  # [J]
-    y: float,
-    price: Array,  # [M, D]
-    k: Score,
-    nearby: bool,
-    out: Array,  # [J, 11]
-) -> None:
-    """The responses of a user to prices; `nearby`: from those in `out` before."""
-    for j in range(len(table)):
-        if allowed[j]:
-            own = price[server[j]]
-            respond_row(table[j], y, own, k, nearby, out[j])
-            if len(own) == 3:
-                out[j, 0] -= own[2]
-        else:
-            out[j, 0] = -np.inf
-
-
-def respond_in(o: Asked, k: Score, i: int, answers: Array) -> tuple[int, int]:
-    """`respond_user` of the i-th user of all into `answers` [J, 11]: which that is."""
-    s, n = i // o.table.shape[1], i % o.table.shape[1]
-    own, y = (o.table[s, n], o.server[s, n], o.allowed[s, n]), o.ratio[s]
-    respond_user(own[0], own[1], own[2], y, o.price[s], k, o.nearby, answers)
-    return s, n
-
-
-def respond_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
-    """Responses of users into `out` [S N, J, 11]."""
-    for i in range(first, last):
-        respond_in(o, k, i, out[i])
-
-
-def best_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
-    """Best benefit of users, and its cost, into `out` [S N, 2]."""
-    answers = np.zeros((o.table.shape[2], 11))
-    for i in range(first, last):
-        respond_in(o, k, i, answers)
-        out[i, 0] = -np.inf
-        for answer in answers:
-            if answer[0] > out[i, 0]:
-                out[i, 0], out[i, 1] = answer[0], answer[1]
-
-
-def certify_loop(
-    first: int, last: int, o: Asked, k: Score, out: Array, slack: Array, reach: Array
-) -> None:
-    """Benefits of users' options from above into `out` [S N, J]."""
-    answers = np.zeros((o.table.shape[2], 11))
-    boxes = np.empty((MOST_HALVED + 1, 6))
-    for i in range(first, last):
-        s, n = respond_in(o, k, i, answers)
-        enough = -np.inf
-        for answer in answers:
-            enough = max(enough, answer[0] + slack[i] - reach[i])
-        for j in range(o.table.shape[2]):
-            out[i, j] = -np.inf
-            if o.allowed[s, n, j]:
-                price = o.price[s, o.server[s, n, j]]
-                slot = price[2] if len(price) == 3 else 0.0
-                row, goal = o.table[s, n, j], enough + slot
-                pair = priced(row, o.ratio[s], price, k)
-                out[i, j] = certify_row(row, pair, goal, slack[i], answers[j], boxes)
-                out[i, j] -= slot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
