@@ -115,15 +115,23 @@ class Problem:
         Half of the time that is left is the search's, so that the rest is enough to
         certify what it found. If it is not, bounds that need no search remain.
         """
+        prices: PriceSolution | None
         clock = self.options.clock
         try:
             limited = self.until(clock.part(0.5)).options
             prices = search_prices(limited, self.constants, ratio)
             value, ratio = self.certify(prices, tolerance)
+            price, residual = np.maximum(prices.price, 0), prices.residual
+            mixture = np.maximum(prices.mixture, 1e-300)
+            looseness = np.maximum(value / mixture - 1, 0)
+            late = limited.clock.left_s < 0
         except OutOfTime:
-            return self._coarse_bound(tolerance), None
-        mixture = np.maximum(prices.mixture, 1e-300)
-        price = np.maximum(prices.price, 0)
+            # Highest score of all users over their least cost: valid, and loose.
+            prices, late = None, True
+            score = 100.0 * self.scenario.n_users
+            value = ratio = score / self.options.cost_floor() * (1 + 1e-9)
+            price = np.zeros(self.options.capacity.shape)
+            residual = looseness = np.full(len(value), np.inf)
         slot = price[..., 2] if price.shape[-1] == 3 else 0 * price[..., 0]
         bound = Bound(
             value=self.shaped(value),
@@ -132,32 +140,13 @@ class Problem:
             compute_price=self.shaped(price[..., 1]),
             slot_price=self.shaped(slot),
             gap=self.shaped(np.full(len(value), np.inf)),
-            residual=self.shaped(prices.residual),
-            looseness=self.shaped(np.maximum(value / mixture - 1, 0)),
+            residual=self.shaped(residual),
+            looseness=self.shaped(looseness),
             tolerance=tolerance,
             time_s=clock.passed_s,
-            out_of_time=limited.clock.left_s < 0,
+            out_of_time=late,
         )
         return bound, prices
-
-    def _coarse_bound(self, tolerance: float) -> Bound:
-        """Highest score of all users over their least cost: valid, and loose."""
-        N, M = self.scenario.n_users, self.scenario.n_servers
-        value = 100.0 * N / self.options.cost_floor() * (1 + 1e-9)
-        unknown, none = np.full(len(value), np.inf), np.zeros((len(value), M))
-        return Bound(
-            value=self.shaped(value),
-            ratio=self.shaped(value),
-            bandwidth_price=self.shaped(none),
-            compute_price=self.shaped(none),
-            slot_price=self.shaped(none),
-            gap=self.shaped(unknown),
-            residual=self.shaped(unknown),
-            looseness=self.shaped(unknown),
-            tolerance=tolerance,
-            time_s=self.options.clock.passed_s,
-            out_of_time=True,
-        )
 
     def until(self, clock: Clock) -> Problem:
         """Returns the problem with another clock."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -160,7 +159,7 @@ class Search:
 
     def _expand(self, nodes: list[Node]) -> list[Node]:
         """Bounds nodes, tries their allocations; returns what they are split into."""
-        options, count = _join([node.options for node in nodes]), len(nodes)
+        options, count = Options.joined([node.options for node in nodes]), len(nodes)
         rows = np.zeros(count, dtype=int)
         many = dataclasses.replace(
             self.problem,
@@ -214,17 +213,3 @@ class Search:
         best = int(scr.argmax())
         if scr[best] > self.scr:
             self.scr, self.allocation = float(scr[best]), allocation[best]
-
-
-def _join(options: list[Options]) -> Options:
-    def joined(name: str) -> Any:
-        return np.concatenate([getattr(o, name) for o in options])
-
-    return Options(
-        table=joined("table"),
-        server=joined("server"),
-        allowed=joined("allowed"),
-        least_cost=joined("least_cost"),
-        capacity=joined("capacity"),
-        clock=options[0].clock,
-    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class Options:
     capacity: Array  # [S, M, D] of bandwidth, compute (1) and slots where D = 3
     clock: Clock = ENDLESS  # `OutOfTime` is raised when its time is over
 
+    ARRAYS: ClassVar = ("table", "server", "allowed", "least_cost", "capacity")
+
     @property
     def low(self) -> Array:
         """[S, N, J] from where φ may be."""
@@ -39,14 +42,15 @@ class Options:
 
     def take(self, index: Indices | Mask | slice) -> Options:
         """Returns some of the scenarios."""
-        return Options(
-            table=self.table[index],
-            server=self.server[index],
-            allowed=self.allowed[index],
-            least_cost=self.least_cost[index],
-            capacity=self.capacity[index],
-            clock=self.clock,
-        )
+        arrays = {name: getattr(self, name)[index] for name in Options.ARRAYS}
+        return Options(**arrays, clock=self.clock)
+
+    @classmethod
+    def joined(cls, options: Sequence[Options]) -> Options:
+        """Returns the scenarios of several, one after another."""
+        columns = {n: [getattr(o, n) for o in options] for n in cls.ARRAYS}
+        arrays = {name: np.concatenate(column) for name, column in columns.items()}
+        return cls(**arrays, clock=options[0].clock)
 
     def cost_floor(self) -> Array:
         """Returns a lower bound of the total cost of every allocation, [S]."""
