@@ -47,7 +47,8 @@ def _compiled(function: Callable[..., Any], nogil: bool) -> Any:
     # name tells it of the kernels' files too, so that a change there is not overlooked.
     kind = "" if nogil else "_gil"
     function.__qualname__ = f"{function.__name__}{kind}_{_sources()}"
-    return compile_function(function, nogil=nogil, error_model="numpy")
+    options = {"nogil": nogil, "error_model": "numpy", "no_cfunc_wrapper": True}
+    return compile_function(function, **options)
 
 
 def _register_callees(function: Callable[..., Any]) -> None:
@@ -76,7 +77,7 @@ def compile_function(function: Callable[..., Any], **options: Any) -> Any:
     import numba
 
     try:
-        dispatcher = numba.njit(cache=True, no_cfunc_wrapper=True, **options)(function)
+        dispatcher = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "no locator available": there is no place for a cache
         return numba.njit(**options)(function)
     dispatcher._cache = _ForgivingCache(dispatcher._cache)

@@ -131,15 +131,18 @@ def respond_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
         respond_in(o, k, i, out[i])
 
 
-def best_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
-    """Best benefit of users, and its cost, into `out` [S N, 2]."""
+def benefits_loop(
+    first: int, last: int, o: Asked, k: Score, out: Array, cost: Array
+) -> None:
+    """Benefits of users' options into `out` [S N, J], the best one's `cost` [S N]."""
     answers = np.zeros((o.table.shape[2], 11))
     for i in range(first, last):
         respond_in(o, k, i, answers)
-        out[i, 0] = -np.inf
-        for answer in answers:
-            if answer[0] > out[i, 0]:
-                out[i, 0], out[i, 1] = answer[0], answer[1]
+        best = -np.inf
+        for j in range(len(answers)):
+            out[i, j] = answers[j, 0]
+            if answers[j, 0] > best:
+                best, cost[i] = answers[j, 0], answers[j, 1]
 
 
 def certify_loop(

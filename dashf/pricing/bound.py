@@ -107,27 +107,30 @@ class Problem:
 
     def bound(
         self, tolerance: float, ratio: Array
-    ) -> tuple[Bound, PriceSolution | None]:
-        """Returns certified bounds in the batch's shape, and the prices they are of.
+    ) -> tuple[Bound, tuple[PriceSolution, Array] | None]:
+        """Returns certified bounds in the batch's shape, and what they are of.
+
+        That is the prices, and the benefits [S, N, J] of the options at them.
 
         `ratio` [S] is a first y, such as the SCR of an allocation.
 
         Half of the time that is left is the search's, so that the rest is enough to
         certify what it found. If it is not, bounds that need no search remain.
         """
-        prices: PriceSolution | None
+        found: tuple[PriceSolution, Array] | None
         clock = self.options.clock
         try:
             limited = self.until(clock.part(0.5)).options
             prices = search_prices(limited, self.constants, ratio)
-            value, ratio = self.certify(prices, tolerance)
+            value, ratio, benefit = self._certified(prices, tolerance, self.options)
+            found = prices, benefit
             price, residual = np.maximum(prices.price, 0), prices.residual
             mixture = np.maximum(prices.mixture, 1e-300)
             looseness = np.maximum(value / mixture - 1, 0)
             late = limited.clock.left_s < 0
         except OutOfTime:
             # Highest score of all users over their least cost: valid, and loose.
-            prices, late = None, True
+            found, late = None, True
             score = 100.0 * self.scenario.n_users
             value = ratio = score / self.options.cost_floor() * (1 + 1e-9)
             price = np.zeros(self.options.capacity.shape)
@@ -146,7 +149,7 @@ class Problem:
             time_s=clock.passed_s,
             out_of_time=late,
         )
-        return bound, prices
+        return bound, found
 
     def until(self, clock: Clock) -> Problem:
         """Returns the problem with another clock."""
@@ -184,10 +187,16 @@ class Problem:
 
         `options` restricts the users' choice: then of allocations that respect it.
         """
-        options = options or self.options
+        return self._certified(prices, tolerance, options or self.options)[:2]
+
+    def _certified(
+        self, prices: Prices, tolerance: float, options: Options
+    ) -> tuple[Array, Array, Array]:
+        """`certify`, and the benefits of all options at the prices, [S, N, J]."""
         price, floor = np.maximum(prices.price, 0), options.cost_floor()
         rent = (options.capacity * price).sum(axis=(1, 2))
-        ratio, cost = self._root(options, price, rent, prices.ratio, 1e-3 * tolerance)
+        close, ratio = 1e-3 * tolerance, prices.ratio
+        ratio, cost, at_prices = self._root(options, price, rent, ratio, close)
         best, best_ratio = np.full(len(ratio), np.inf), ratio
         for _ in range(_CERTIFICATES):
             # U from above, by at most `slack`.
@@ -202,24 +211,28 @@ class Problem:
             if ((value - ratio) <= 0.1 * tolerance * ratio).all():
                 break
             ratio = ratio + surplus / cost
-        return best * (1 + 1e-12), best_ratio
+        return best * (1 + 1e-12), best_ratio, at_prices
 
     def _root(
         self, options: Options, price: Array, rent: Array, ratio: Array, close: float
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Array, Array, Array]:
         """Returns y with U(y, price) near 0, and the cost of what users choose, [S].
 
-        U is convex and falls with y, its slope being minus that cost: Newton's method
-        comes from the left after its first step, and never turns back.
+        The benefits of all options at the first y, [S, N, J], come with it. U is convex
+        and falls with y, its slope being minus that cost: Newton's method comes from
+        the left after its first step, and never turns back.
         """
+        first = None
         for _ in range(_ROOT_STEPS):
-            benefit, cost = options.best(ratio, price, self.constants)
-            cost = cost.sum(axis=-1)
-            step = np.maximum((rent + benefit.sum(axis=-1)) / cost, -0.9 * ratio)
+            benefit, cost = options.benefits(ratio, price, self.constants)
+            first = benefit if first is None else first
+            cost, surplus = cost.sum(axis=-1), rent + benefit.max(axis=-1).sum(axis=-1)
+            step = np.maximum(surplus / cost, -0.9 * ratio)
             ratio = ratio + step
             if (np.abs(step) <= close * ratio).all():
                 break
-        return ratio, cost
+        assert first is not None
+        return ratio, cost, first
 
     def highest(
         self,

@@ -18,6 +18,7 @@ from dashf.common.checks import check_tolerance
 from dashf.common.clock import Clock, OutOfTime
 from dashf.pricing.bound import Problem
 from dashf.pricing.branch_and_bound import Search
+from dashf.pricing.options import PriceSolution
 from dashf.pricing.rounding import Best, best_moves, likely_choices
 from dashf.pricing.whole_layers import with_whole_layers
 from dashf.result import NEAR, Iteration, Status
@@ -42,7 +43,10 @@ class PricedSearch:
         self.tolerance, self.clock = check_tolerance(tolerance), clock
         self.problem = Problem.of(scenario, objective, clock)
         self.best = Best(self.problem)
-        self.bound, self.prices = self.problem.bound(self.tolerance, self.best.scr)
+        self.bound, found = self.problem.bound(self.tolerance, self.best.scr)
+        self.prices: PriceSolution | None = None
+        if found is not None:
+            self.prices, self.benefit = found  # [S, N, J] of options at the prices
         self.history: list[Iteration] = []  # of the first scenario
         self._ratio = float(np.ravel(self.bound.ratio)[0])
         self.limited = np.zeros(len(self.best.scr), dtype=bool)  # by `rounds`
@@ -87,8 +91,9 @@ class PricedSearch:
             if not len(open_rows):
                 break
             before = best.scr.copy()
+            problem.options.clock.check()
             rows, option = best_moves(
-                problem, prices, best, open_rows, candidates, tried
+                problem.options, self.benefit, best, open_rows, candidates, tried
             )
             if not len(rows):
                 open_rows = rows
