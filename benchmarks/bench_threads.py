@@ -60,7 +60,12 @@ class Recorder:
 def recorded(work: Callable[[], Any]) -> list[tuple[float, float]]:
     """Returns the parts of some work that is done now."""
     plain, recorder = jit._compiled, Recorder()
-    with patch.object(jit, "_compiled", lambda loop: recorder.timed(plain(loop))):
+
+    def compiled(loop: Callable[..., Any], nogil: bool) -> Callable[..., Any]:
+        kernel: Callable[..., Any] = plain(loop, nogil)
+        return recorder.timed(kernel) if nogil else kernel
+
+    with patch.object(jit, "_compiled", compiled):
         work()
     recorder.stop()
     return recorder.parts

@@ -12,7 +12,7 @@ import numpy as np
 from dashf.common.arrays import Array
 from dashf.common.clock import ENDLESS, Clock
 from dashf.pair.jit import compiled
-from dashf.pair.loops import full_band_loop, respond_loop
+from dashf.pair.loops import Asked, full_band_loop, respond_loop
 from dashf.pair.terms import Response, Score
 
 _MANY = 500  # options: from here two threads are worth their start
@@ -45,9 +45,17 @@ def respond(
         `Response` of arrays.
     """
     table = np.stack(np.broadcast_arrays(low, high, *c, y, price_b, price_f), axis=-1)
-    rows = table.reshape(-1, table.shape[-1])
-    out = np.empty((len(rows), len(Response._fields)))
-    in_parallel(compiled(respond_loop), len(rows), rows, k, out, clock=clock)
+    rows = table.reshape(-1, 1, 1, table.shape[-1])  # each of a scenario of its own
+    asked = Asked(
+        table=np.ascontiguousarray(rows[..., :12]),
+        server=np.zeros(rows.shape[:3], np.int64),
+        allowed=np.ones(rows.shape[:3], np.bool_),
+        ratio=np.ascontiguousarray(rows[:, 0, 0, 12]),
+        price=np.ascontiguousarray(rows[:, 0, :, 13:]),
+        nearby=False,
+    )
+    out = np.empty((len(rows), 1, len(Response._fields)))
+    in_parallel(compiled(respond_loop), len(rows), asked, k, out, clock=clock)
     return response_of(out.reshape(*table.shape[:-1], -1))
 
 
@@ -67,7 +75,8 @@ def snr_at_full_band(snr: Array, delay_cost: float, power_cost: Array) -> Array:
     """
     out = np.empty(snr.shape)
     table = np.stack([snr.reshape(-1), power_cost.reshape(-1)], axis=-1)
-    compiled(full_band_loop)(table, delay_cost, out.reshape(-1))
+    loop = compiled(full_band_loop, nogil=len(table) > _MANY)
+    loop(table, delay_cost, out.reshape(-1))
     return out
 
 

@@ -142,7 +142,7 @@ def make_pairs(scenario: Scenario, objective: ObjectiveConfig) -> Pairs:
     delay, energy = objective.delay_cost_per_s, objective.energy_cost_per_j
 
     def by_user(value: Array) -> Array:
-        return np.repeat(value[..., None], s.n_servers, axis=-1)
+        return value[..., None].repeat(s.n_servers, -1)
 
     frequency = local_frequency(s, objective)
     cycles = s.workload_flop / s.user_flop_per_cycle
@@ -223,6 +223,6 @@ def part_edges(low: Array, high: Array, parts: int) -> Array:
     """Cuts ranges of φ [..., 1] evenly in sqrt(1 − φ), [..., parts + 1]."""
     first, last = np.sqrt(1 - low), np.sqrt(1 - high)
     root = first + (last - first) * (np.arange(parts + 1) / parts)
-    edges = np.clip(1 - root * root, low, high)
+    edges = np.minimum(np.maximum(1 - root * root, low), high)
     edges[..., :1], edges[..., -1:] = low, high
     return edges

@@ -26,33 +26,41 @@ _COMPILING = threading.Lock()
 _REGISTERED: set[Callable[..., Any]] = set()
 
 
-def compiled(function: Function) -> Function:
+def compiled(function: Function, *, nogil: bool = True) -> Function:
     """Returns a function compiled, with the kernels that it calls.
 
     Threads that ask for the first time wait for one another: numba is told once.
+
+    Args:
+        function: of arrays and tuples of them.
+        nogil: whether it lets go of the GIL. To come by it again where other threads
+            want it takes some 100 µs, so what takes a few had better keep it.
     """
     with _COMPILING:
-        return _compiled(function)
+        return _compiled(function, nogil)
 
 
 @functools.cache
-def _compiled(function: Callable[..., Any]) -> Any:
+def _compiled(function: Callable[..., Any], nogil: bool) -> Any:
     _register_callees(function)
     # numba keeps what it compiled on disk by the name and the file of a function. The
     # name tells it of the kernels' files too, so that a change there is not overlooked.
-    name = f"{function.__name__}_{_sources()}"
-    function.__qualname__ = name
-    return compile_function(function, nogil=True, error_model="numpy")
+    kind = "" if nogil else "_gil"
+    function.__qualname__ = f"{function.__name__}{kind}_{_sources()}"
+    options = {"nogil": nogil, "error_model": "numpy", "no_cfunc_wrapper": True}
+    return compile_function(function, **options)
 
 
 def _register_callees(function: Callable[..., Any]) -> None:
     """Tells numba of the functions that a function names, and of those they name."""
     from numba.extending import register_jitable
 
+    # Nobody calls them from Python or C, so that nothing is made for that.
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     for name in function.__code__.co_names:
         callee = function.__globals__.get(name)
         if isinstance(callee, FunctionType) and callee not in _REGISTERED:
-            _REGISTERED.add(register_jitable(callee))
+            _REGISTERED.add(register_jitable(**options)(callee))
             _register_callees(callee)
 
 

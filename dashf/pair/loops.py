@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from dashf.common.arrays import Array
+from dashf.common.arrays import Array, Indices, Mask
 from dashf.pair.kernels import interval_bound, respond_to
 from dashf.pair.shares import x_of_band
 from dashf.pair.terms import Near, Priced, Score
@@ -36,27 +38,10 @@ def respond_row(
         out[i] = answer[i]
 
 
-def respond_loop(first: int, last: int, rows: Array, k: Score, out: Array) -> None:
-    """Responses of options [options, 15]: as in a table, then y, λ and μ."""
-    for i in range(first, last):
-        respond_row(rows[i], rows[i, 12], rows[i, 13:], k, False, out[i])
-
-
 def full_band_loop(table: Array, wt: float, out: Array) -> None:
     """`kernels.x_of_band` of every row of `table` [pairs, 2] into `out`."""
     for i in range(len(table)):
         out[i] = x_of_band(table[i, 0], wt, table[i, 1], 0.0, 1.0)
-
-
-def bound_box(box: Array, o: Priced, near: Near) -> float:
-    """Bounds an interval: φ from and to, p from and to, then bound and slack by p.
-
-    Returns:
-        the benefit that it attains.
-    """
-    answer = interval_bound(box[0], box[1], box[2], box[3], o, near)
-    box[4], box[5], attained = answer
-    return attained
 
 
 def certify_row(
@@ -67,7 +52,8 @@ def certify_row(
     Branch and bound over φ and p: the interval with the highest bound is halved until
     that bound is at most the target, or its slack above the best benefit attained in
     any interval. Then, or after `MOST_HALVED`, the highest bound is the answer. `near`
-    [11] is its response, where to start; `boxes` is room for the intervals.
+    [11] is its response, where to start; `boxes` is room for the intervals: φ from and
+    to, p from and to, bound, slack by p.
     """
     start, narrow, reached, count = near_of(o, near), -np.inf, -np.inf, 1
     boxes[0, 0], boxes[0, 1], boxes[0, 2], boxes[0, 3] = row[0], row[1], 0.0, 1.0
@@ -77,7 +63,10 @@ def certify_row(
         for i in range(count):
             top = i if boxes[i, 4] > boxes[top, 4] else top
         if boxes[top, 5] == _UNKNOWN:  # at one place: numba would compile it at each
-            reached = max(reached, bound_box(boxes[top], o, start))
+            box = boxes[top]
+            answer = interval_bound(box[0], box[1], box[2], box[3], o, start)
+            box[4], box[5], attained = answer
+            reached = max(reached, attained)
             continue
         value, enough = boxes[top, 4], max(target, reached + slack)
         if value <= max(enough, narrow) or count > MOST_HALVED:
@@ -94,3 +83,85 @@ def certify_row(
             boxes[count, i] = boxes[top, i]
         boxes[top, axis + 1] = boxes[count, axis] = (low + high) / 2
         count += 1
+
+
+class Asked(NamedTuple):
+    """Options of S scenarios, and what they are asked for."""
+
+    table: Array  # [S, N, J, 12]
+    server: Indices  # [S, N, J]
+    allowed: Mask  # [S, N, J]
+    ratio: Array  # [S]
+    price: Array  # [S, M, D]
+    nearby: bool  # whether the answers hold those to prices nearby
+
+
+def respond_user(
+    table: Array,  # [J, 12]
+    server: Indices,  # [J]
+    allowed: Mask,  # [J]
+    y: float,
+    price: Array,  # [M, D]
+    k: Score,
+    nearby: bool,
+    out: Array,  # [J, 11]
+) -> None:
+    """The responses of a user to prices; `nearby`: from those in `out` before."""
+    for j in range(len(table)):
+        if allowed[j]:
+            own = price[server[j]]
+            respond_row(table[j], y, own, k, nearby, out[j])
+            if len(own) == 3:
+                out[j, 0] -= own[2]
+        else:
+            out[j, 0] = -np.inf
+
+
+def respond_in(o: Asked, k: Score, i: int, answers: Array) -> tuple[int, int]:
+    """`respond_user` of the i-th user of all into `answers` [J, 11]: which that is."""
+    s, n = i // o.table.shape[1], i % o.table.shape[1]
+    own, y = (o.table[s, n], o.server[s, n], o.allowed[s, n]), o.ratio[s]
+    respond_user(own[0], own[1], own[2], y, o.price[s], k, o.nearby, answers)
+    return s, n
+
+
+def respond_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
+    """Responses of users into `out` [S N, J, 11]."""
+    for i in range(first, last):
+        respond_in(o, k, i, out[i])
+
+
+def benefits_loop(
+    first: int, last: int, o: Asked, k: Score, out: Array, cost: Array
+) -> None:
+    """Benefits of users' options into `out` [S N, J], the best one's `cost` [S N]."""
+    answers = np.zeros((o.table.shape[2], 11))
+    for i in range(first, last):
+        respond_in(o, k, i, answers)
+        best = -np.inf
+        for j in range(len(answers)):
+            out[i, j] = answers[j, 0]
+            if answers[j, 0] > best:
+                best, cost[i] = answers[j, 0], answers[j, 1]
+
+
+def certify_loop(
+    first: int, last: int, o: Asked, k: Score, out: Array, slack: Array, reach: Array
+) -> None:
+    """Benefits of users' options from above into `out` [S N, J]."""
+    answers = np.zeros((o.table.shape[2], 11))
+    boxes = np.empty((MOST_HALVED + 1, 6))
+    for i in range(first, last):
+        s, n = respond_in(o, k, i, answers)
+        enough = -np.inf
+        for answer in answers:
+            enough = max(enough, answer[0] + slack[i] - reach[i])
+        for j in range(o.table.shape[2]):
+            out[i, j] = -np.inf
+            if o.allowed[s, n, j]:
+                price = o.price[s, o.server[s, n, j]]
+                slot = price[2] if len(price) == 3 else 0.0
+                row, goal = o.table[s, n, j], enough + slot
+                pair = priced(row, o.ratio[s], price, k)
+                out[i, j] = certify_row(row, pair, goal, slack[i], answers[j], boxes)
+                out[i, j] -= slot

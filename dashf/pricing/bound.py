@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dashf.common.arrays import Array, Indices, rows_of
+from dashf.common.arrays import Array, Indices
 from dashf.common.clock import ENDLESS, Clock, OutOfTime
 from dashf.pair.coefficients import (
     layer_parts,
@@ -82,7 +82,7 @@ class Problem:
         for i, value in enumerate(pairs.arrays()):
             table[..., 2 + i] = value[..., None]
         server = np.empty((S, N, M * PARTS), dtype=np.int64)
-        server[:] = np.arange(M * PARTS) // PARTS
+        server.reshape(S, N, M, PARTS)[:] = np.arange(M)[:, None]
         options = Options(
             table=table.reshape(S, N, M * PARTS, 12),
             server=server,
@@ -107,23 +107,34 @@ class Problem:
 
     def bound(
         self, tolerance: float, ratio: Array
-    ) -> tuple[Bound, PriceSolution | None]:
-        """Returns certified bounds in the batch's shape, and the prices they are of.
+    ) -> tuple[Bound, tuple[PriceSolution, Array] | None]:
+        """Returns certified bounds in the batch's shape, and what they are of.
+
+        That is the prices, and the benefits [S, N, J] of the options at them.
 
         `ratio` [S] is a first y, such as the SCR of an allocation.
 
         Half of the time that is left is the search's, so that the rest is enough to
         certify what it found. If it is not, bounds that need no search remain.
         """
+        found: tuple[PriceSolution, Array] | None
         clock = self.options.clock
         try:
             limited = self.until(clock.part(0.5)).options
             prices = search_prices(limited, self.constants, ratio)
-            value, ratio = self.certify(prices, tolerance)
+            value, ratio, benefit = self._certified(prices, tolerance, self.options)
+            found = prices, benefit
+            price, residual = np.maximum(prices.price, 0), prices.residual
+            mixture = np.maximum(prices.mixture, 1e-300)
+            looseness = np.maximum(value / mixture - 1, 0)
+            late = limited.clock.left_s < 0
         except OutOfTime:
-            return self._coarse_bound(tolerance), None
-        mixture = np.maximum(prices.mixture, 1e-300)
-        price = np.maximum(prices.price, 0)
+            # Highest score of all users over their least cost: valid, and loose.
+            found, late = None, True
+            score = 100.0 * self.scenario.n_users
+            value = ratio = score / self.options.cost_floor() * (1 + 1e-9)
+            price = np.zeros(self.options.capacity.shape)
+            residual = looseness = np.full(len(value), np.inf)
         slot = price[..., 2] if price.shape[-1] == 3 else 0 * price[..., 0]
         bound = Bound(
             value=self.shaped(value),
@@ -132,32 +143,13 @@ class Problem:
             compute_price=self.shaped(price[..., 1]),
             slot_price=self.shaped(slot),
             gap=self.shaped(np.full(len(value), np.inf)),
-            residual=self.shaped(prices.residual),
-            looseness=self.shaped(np.maximum(value / mixture - 1, 0)),
+            residual=self.shaped(residual),
+            looseness=self.shaped(looseness),
             tolerance=tolerance,
             time_s=clock.passed_s,
-            out_of_time=limited.clock.left_s < 0,
+            out_of_time=late,
         )
-        return bound, prices
-
-    def _coarse_bound(self, tolerance: float) -> Bound:
-        """Highest score of all users over their least cost: valid, and loose."""
-        N, M = self.scenario.n_users, self.scenario.n_servers
-        value = 100.0 * N / self.options.cost_floor() * (1 + 1e-9)
-        unknown, none = np.full(len(value), np.inf), np.zeros((len(value), M))
-        return Bound(
-            value=self.shaped(value),
-            ratio=self.shaped(value),
-            bandwidth_price=self.shaped(none),
-            compute_price=self.shaped(none),
-            slot_price=self.shaped(none),
-            gap=self.shaped(unknown),
-            residual=self.shaped(unknown),
-            looseness=self.shaped(unknown),
-            tolerance=tolerance,
-            time_s=self.options.clock.passed_s,
-            out_of_time=True,
-        )
+        return bound, found
 
     def until(self, clock: Clock) -> Problem:
         """Returns the problem with another clock."""
@@ -179,7 +171,10 @@ class Problem:
 
     def scenarios(self, rows: Indices) -> Scenario:
         """Returns scenarios [C] of the batch, for as many candidates."""
-        return self.scenario.map(lambda value: rows_of(value, rows))
+        count = len(rows)
+        if len(self.user_frequency_hz) == 1:  # as in `rows_of`, for 20 arrays
+            return self.scenario.map(lambda value: value.repeat(count, 0))
+        return self.scenario[rows]
 
     def shaped(self, array: Array) -> Array:
         """Returns values [S, …] with the batch shape of the scenario."""
@@ -192,49 +187,52 @@ class Problem:
 
         `options` restricts the users' choice: then of allocations that respect it.
         """
-        options = options or self.options
+        return self._certified(prices, tolerance, options or self.options)[:2]
+
+    def _certified(
+        self, prices: Prices, tolerance: float, options: Options
+    ) -> tuple[Array, Array, Array]:
+        """`certify`, and the benefits of all options at the prices, [S, N, J]."""
         price, floor = np.maximum(prices.price, 0), options.cost_floor()
-        ratio, cost = self._root(options, price, prices.ratio, 1e-3 * tolerance)
+        rent = (options.capacity * price).sum(axis=(1, 2))
+        close, ratio = 1e-3 * tolerance, prices.ratio
+        ratio, cost, at_prices = self._root(options, price, rent, ratio, close)
         best, best_ratio = np.full(len(ratio), np.inf), ratio
         for _ in range(_CERTIFICATES):
+            # U from above, by at most `slack`.
             slack = 0.5 * tolerance * ratio * cost
-            surplus = self._surplus(options, price, ratio, slack)
-            value = ratio + np.maximum(surplus, 0) / floor
+            benefit = self.highest(options, price, ratio, slack).max(axis=-1)
+            size = rent + np.abs(benefit).sum(axis=1)
+            surplus = np.maximum(rent + benefit.sum(axis=1) + 1e-12 * size, 0)
+            value = ratio + surplus / floor
             better = value < best
             best = np.where(better, value, best)
             best_ratio = np.where(better, ratio, best_ratio)
             if ((value - ratio) <= 0.1 * tolerance * ratio).all():
                 break
-            ratio = ratio + np.maximum(surplus, 0) / cost
-        return best * (1 + 1e-12), best_ratio
+            ratio = ratio + surplus / cost
+        return best * (1 + 1e-12), best_ratio, at_prices
 
     def _root(
-        self, options: Options, price: Array, ratio: Array, close: float
-    ) -> tuple[Array, Array]:
+        self, options: Options, price: Array, rent: Array, ratio: Array, close: float
+    ) -> tuple[Array, Array, Array]:
         """Returns y with U(y, price) near 0, and the cost of what users choose, [S].
 
-        U is convex and falls with y, its slope being minus that cost: Newton's method
-        comes from the left after its first step, and never turns back.
+        The benefits of all options at the first y, [S, N, J], come with it. U is convex
+        and falls with y, its slope being minus that cost: Newton's method comes from
+        the left after its first step, and never turns back.
         """
-        rent = (options.capacity * price).sum(axis=(1, 2))
+        first = None
         for _ in range(_ROOT_STEPS):
-            benefit, cost = options.best(ratio, price, self.constants)
-            cost = cost.sum(axis=-1)
-            step = (rent + benefit.sum(axis=-1)) / cost
-            step = np.maximum(step, -0.9 * ratio)
+            benefit, cost = options.benefits(ratio, price, self.constants)
+            first = benefit if first is None else first
+            cost, surplus = cost.sum(axis=-1), rent + benefit.max(axis=-1).sum(axis=-1)
+            step = np.maximum(surplus / cost, -0.9 * ratio)
             ratio = ratio + step
             if (np.abs(step) <= close * ratio).all():
                 break
-        return ratio, cost
-
-    def _surplus(
-        self, options: Options, price: Array, ratio: Array, slack: Array
-    ) -> Array:
-        """Returns U from above, [S], by at most `slack`."""
-        benefit = self.highest(options, price, ratio, slack).max(axis=-1)
-        rent = (options.capacity * price).sum(axis=(1, 2))
-        size = rent + np.abs(benefit).sum(axis=1)
-        return rent + benefit.sum(axis=1) + 1e-12 * size
+        assert first is not None
+        return ratio, cost, first
 
     def highest(
         self,
@@ -258,6 +256,6 @@ class Problem:
                 use; 0 if None.
         """
         S, N, _ = options.allowed.shape
-        reach = np.zeros((S, N)) if reach is None else reach
-        per_user = np.repeat(slack / N, N)
-        return options.certify(ratio, price, self.constants, per_user, reach.ravel())
+        reach = np.zeros(S * N) if reach is None else reach.ravel()
+        per_user = (slack / N).repeat(N)
+        return options.certify(ratio, price, self.constants, per_user, reach)

@@ -9,7 +9,7 @@ import numpy as np
 from dashf.common.checks import check_number, check_objective, check_single
 from dashf.common.clock import Clock
 from dashf.pricing.branch_and_bound import Search
-from dashf.pricing.dual import PricedSearch
+from dashf.pricing.priced_search import PricedSearch
 from dashf.result import Iteration, SolveResult, Status
 from mec_llm_env import ObjectiveConfig, Scenario, evaluate
 

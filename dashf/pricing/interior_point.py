@@ -23,6 +23,7 @@ from dashf.common.arrays import Array
 from dashf.common.clock import Clock, OutOfTime
 from dashf.pair.backend import in_parallel
 from dashf.pair.jit import compiled
+from dashf.pair.loops import Asked, respond_loop, respond_user
 from dashf.pair.terms import Response, Score
 from dashf.pricing.interior_step import judge, newton, set_slacks
 from dashf.pricing.iterates import (
@@ -34,13 +35,7 @@ from dashf.pricing.iterates import (
     scenario_of,
     surplus,
 )
-from dashf.pricing.options import (
-    Asked,
-    Options,
-    PriceSolution,
-    respond_loop,
-    respond_user,
-)
+from dashf.pricing.options import Options, PriceSolution
 
 _MAX_ITERATIONS = 100
 _A_LOOK = 2_000  # options between two looks at the clock, some 2 ms

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from dashf.common.arrays import Array, Indices, Mask, rows_of
 from dashf.common.clock import ENDLESS, Clock
 from dashf.pair.backend import in_parallel, response_of
 from dashf.pair.jit import compiled
-from dashf.pair.loops import MOST_HALVED, certify_row, priced, respond_row
+from dashf.pair.loops import Asked, benefits_loop, certify_loop, respond_loop
 from dashf.pair.terms import Response, Score
 
 
@@ -27,6 +28,8 @@ class Options:
     capacity: Array  # [S, M, D] of bandwidth, compute (1) and slots where D = 3
     clock: Clock = ENDLESS  # `OutOfTime` is raised when its time is over
 
+    ARRAYS: ClassVar = ("table", "server", "allowed", "least_cost", "capacity")
+
     @property
     def low(self) -> Array:
         """[S, N, J] from where φ may be."""
@@ -39,14 +42,15 @@ class Options:
 
     def take(self, index: Indices | Mask | slice) -> Options:
         """Returns some of the scenarios."""
-        return Options(
-            table=self.table[index],
-            server=self.server[index],
-            allowed=self.allowed[index],
-            least_cost=self.least_cost[index],
-            capacity=self.capacity[index],
-            clock=self.clock,
-        )
+        arrays = {name: getattr(self, name)[index] for name in Options.ARRAYS}
+        return Options(**arrays, clock=self.clock)
+
+    @classmethod
+    def joined(cls, options: Sequence[Options]) -> Options:
+        """Returns the scenarios of several, one after another."""
+        columns = {n: [getattr(o, n) for o in options] for n in cls.ARRAYS}
+        arrays = {name: np.concatenate(column) for name, column in columns.items()}
+        return cls(**arrays, clock=options[0].clock)
 
     def cost_floor(self) -> Array:
         """Returns a lower bound of the total cost of every allocation, [S]."""
@@ -54,6 +58,8 @@ class Options:
 
     def kinds(self, row: int) -> Indices:
         """Returns a number [N] for each user of a scenario, equal for users alike."""
+        if len(set(self.table[row, :, 0, 2].tolist())) == self.table.shape[1]:
+            return np.arange(self.table.shape[1])  # not even their costs are alike
         found: dict[bytes, int] = {}
         users = zip(self.table[row], self.allowed[row], strict=True)
         keys = (table.tobytes() + allowed.tobytes() for table, allowed in users)
@@ -65,11 +71,11 @@ class Options:
         self._ask(respond_loop, ratio, price, k, out)
         return response_of(out)
 
-    def best(self, ratio: Array, price: Array, k: Score) -> tuple[Array, Array]:
-        """Returns the best benefit of every user and its cost, each [S, N]."""
-        out = np.empty((*self.allowed.shape[:2], 2))
-        self._ask(best_loop, ratio, price, k, out)
-        return out[..., 0], out[..., 1]
+    def benefits(self, ratio: Array, price: Array, k: Score) -> tuple[Array, Array]:
+        """Returns benefits of all options [S, N, J], and what the best one costs."""
+        out, cost = np.empty(self.allowed.shape), np.empty(self.allowed.shape[:2])
+        self._ask(benefits_loop, ratio, price, k, out, cost.ravel())
+        return out, cost
 
     def certify(
         self, ratio: Array, price: Array, k: Score, slack: Array, reach: Array
@@ -93,85 +99,6 @@ class Options:
         out = out.reshape(rows, *out.shape[2:])
         what = asked, k, out, *map(np.ascontiguousarray, more)
         in_parallel(compiled(loop), rows, *what, clock=self.clock, each=J)
-
-
-class Asked(NamedTuple):
-    """Options of S scenarios, and what they are asked for."""
-
-    table: Array  # [S, N, J, 12]
-    server: Indices  # [S, N, J]
-    allowed: Mask  # [S, N, J]
-    ratio: Array  # [S]
-    price: Array  # [S, M, D]
-    nearby: bool  # whether the answers hold those to prices nearby
-
-
-def respond_user(
-    table: Array,  # [J, 12]
-    server: Indices,  # [J]
-    allowed: Mask,  # [J]
-    y: float,
-    price: Array,  # [M, D]
-    k: Score,
-    nearby: bool,
-    out: Array,  # [J, 11]
-) -> None:
-    """The responses of a user to prices; `nearby`: from those in `out` before."""
-    for j in range(len(table)):
-        if allowed[j]:
-            own = price[server[j]]
-            respond_row(table[j], y, own, k, nearby, out[j])
-            if len(own) == 3:
-                out[j, 0] -= own[2]
-        else:
-            out[j, 0] = -np.inf
-
-
-def respond_in(o: Asked, k: Score, i: int, answers: Array) -> tuple[int, int]:
-    """`respond_user` of the i-th user of all into `answers` [J, 11]: which that is."""
-    s, n = i // o.table.shape[1], i % o.table.shape[1]
-    own, y = (o.table[s, n], o.server[s, n], o.allowed[s, n]), o.ratio[s]
-    respond_user(own[0], own[1], own[2], y, o.price[s], k, o.nearby, answers)
-    return s, n
-
-
-def respond_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
-    """Responses of users into `out` [S N, J, 11]."""
-    for i in range(first, last):
-        respond_in(o, k, i, out[i])
-
-
-def best_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
-    """Best benefit of users, and its cost, into `out` [S N, 2]."""
-    answers = np.zeros((o.table.shape[2], 11))
-    for i in range(first, last):
-        respond_in(o, k, i, answers)
-        out[i, 0] = -np.inf
-        for answer in answers:
-            if answer[0] > out[i, 0]:
-                out[i, 0], out[i, 1] = answer[0], answer[1]
-
-
-def certify_loop(
-    first: int, last: int, o: Asked, k: Score, out: Array, slack: Array, reach: Array
-) -> None:
-    """Benefits of users' options from above into `out` [S N, J]."""
-    answers = np.zeros((o.table.shape[2], 11))
-    boxes = np.empty((MOST_HALVED + 1, 6))
-    for i in range(first, last):
-        s, n = respond_in(o, k, i, answers)
-        enough = -np.inf
-        for answer in answers:
-            enough = max(enough, answer[0] + slack[i] - reach[i])
-        for j in range(o.table.shape[2]):
-            out[i, j] = -np.inf
-            if o.allowed[s, n, j]:
-                price = o.price[s, o.server[s, n, j]]
-                slot = price[2] if len(price) == 3 else 0.0
-                row, goal = o.table[s, n, j], enough + slot
-                pair = priced(row, o.ratio[s], price, k)
-                out[i, j] = certify_row(row, pair, goal, slack[i], answers[j], boxes)
-                out[i, j] -= slot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

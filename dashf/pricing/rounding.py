@@ -223,47 +223,56 @@ def _fits(options: Options, row: int, option: Indices) -> bool:
 
 
 def best_moves(
-    problem: Problem,
-    prices: Prices,
+    options: Options,
+    benefit: Array,
     best: Best,
     open_rows: Indices,
     count: int,
     tried: set[tuple[int, bytes]],
 ) -> tuple[Indices, Indices]:
-    """Returns the single moves that lose least at the prices, not tried before.
+    """Returns the single moves that lose least, not tried before.
 
     With finite `max_users` a move into a full server takes a user of it along: a swap.
+
+    Args:
+        options: of scenarios.
+        benefit: [S, N, J] of the options at the prices.
+        best: the allocations to move from.
+        open_rows: the scenarios that are asked about.
+        count: of moves of each, at most.
+        tried: what has been, to which the moves are added.
+
+    Returns:
+        rows [C] of the scenarios, options [C, N].
     """
-    options, at = problem.options, prices.take(open_rows)
-    if len(open_rows) < len(best.scr):
-        options = options.take(open_rows)
-    answer = options.respond(at.ratio, at.price, problem.constants)
+    n_options = benefit.shape[2]
     rows: list[int] = []
     found: list[Indices] = []
-    for row, benefit in zip(open_rows, answer.benefit, strict=True):
-        current, n_options = best.option[row], benefit.shape[1]
-        kinds = problem.options.kinds(row)
-        own = np.arange(0, benefit.size, n_options) + current
-        loss = benefit.take(own)[:, None] - benefit
+    for row in open_rows.tolist():
+        current, kinds = best.option[row], options.kinds(row)
+        alike = bool((kinds[1:] <= kinds[:-1]).any())
+        own = np.arange(0, benefit[row].size, n_options) + current
+        loss = benefit[row].take(own)[:, None] - benefit[row]
         loss.put(own, np.inf)
         taken = 0
         order = np.argsort(loss, axis=None, kind="stable")[: 8 * count]
-        for user, option in zip(*divmod(order, n_options), strict=True):
+        for user, option in (divmod(i, n_options) for i in order.tolist()):
             if not math.isfinite(loss[user, option]):
                 break
             moved = current.copy()
             moved[user] = option
-            if options.capacity.shape[-1] == 3 and not _fits(
-                problem.options, row, moved
-            ):
+            if options.capacity.shape[-1] == 3 and not _fits(options, row, moved):
                 inside = np.flatnonzero(current // PARTS == option // PARTS)
                 swaps = loss[inside][:, current[user]]
                 if not len(inside):
                     continue
                 moved[inside[swaps.argmin()]] = current[user]
-                if not _fits(problem.options, row, moved):
+                if not _fits(options, row, moved):
                     continue
-            key = int(row), np.sort(kinds * n_options + moved).tobytes()
+            who = kinds * n_options + moved
+            if alike:
+                who.sort()
+            key = row, who.tobytes()
             if key in tried:
                 continue
             tried.add(key)

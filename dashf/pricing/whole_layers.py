@@ -9,6 +9,7 @@ concave.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -18,7 +19,7 @@ from dashf.common.clock import ENDLESS, Clock, OutOfTime
 from dashf.pair.split import adjacent_splits, whole_split
 from dashf.pricing.bound import PARTS, Problem
 from dashf.pricing.fast_sharing import share_fast
-from dashf.pricing.options import Prices
+from dashf.pricing.options import Options, Prices
 from dashf.pricing.rounding import Best, best_moves, share_options
 from dashf.result import Iteration, SolveResult, Status
 from mec_llm_env import Allocation, ObjectiveConfig, Scenario, evaluate
@@ -55,11 +56,8 @@ def with_whole_layers(
     """
     problem = Problem.of(scenario, objective, clock)
     best = _first(problem, allocation)
-    try:
-        prices, layered = _layered(problem, allocation, best, move)
-        _move(layered, prices, best)
-    except OutOfTime:
-        pass
+    with contextlib.suppress(OutOfTime):
+        _move(*_layered(problem, allocation, best, move), best)
     return best.allocation(), best.scr
 
 
@@ -82,8 +80,8 @@ def _nearest(s: Scenario, z: Allocation) -> Array:
 
 def _layered(
     problem: Problem, z: Allocation, best: Best, move: bool
-) -> tuple[Prices, Problem]:
-    """Offers first roundings; returns the prices and the problem of whole layers."""
+) -> tuple[Options, Prices, Array]:
+    """Offers first roundings; returns options of whole layers, prices, benefits."""
     s, options = problem.scenario, problem.options
     rows, own = np.arange(len(best.scr)), z.server * PARTS
     _, _, prices = share_options(problem, rows, own, phi=z.local_fraction)
@@ -102,15 +100,14 @@ def _layered(
         for side in (layered.options.low, layered.options.low[..., 1:])
     )
     nearest = own + (np.abs(high - _nearest(s, z)) < np.abs(low - _nearest(s, z)))
-    benefit = layered.options.respond(
-        prices.ratio, prices.price, problem.constants
-    ).benefit.reshape(shape)
+    at = prices.ratio, prices.price, problem.constants
+    benefit, _ = layered.options.benefits(*at)
     preferred = np.take_along_axis(
-        benefit.argmax(axis=-1), z.server[..., None], axis=-1
+        benefit.reshape(shape).argmax(axis=-1), z.server[..., None], axis=-1
     )[..., 0]
     for option in (nearest, own + preferred):
         best.offer(rows, option, prices)
-    return prices, layered
+    return layered.options, prices, benefit
 
 
 def _with_two_options(problem: Problem, phi: Array, allowed: Array | None) -> Problem:
@@ -131,14 +128,14 @@ def _with_two_options(problem: Problem, phi: Array, allowed: Array | None) -> Pr
     return dataclasses.replace(problem, options=changed)
 
 
-def _move(problem: Problem, prices: Prices, best: Best) -> None:
+def _move(options: Options, prices: Prices, benefit: Array, best: Best) -> None:
     """Makes single moves, of a layer or to another server, while that helps."""
     tried: set[tuple[int, bytes]] = set()
     rows = np.arange(len(best.scr))
     for _ in range(_ROUNDS):
-        problem.options.clock.check()
+        options.clock.check()
         before = best.scr.copy()
-        which, option = best_moves(problem, prices, best, rows, _CANDIDATES, tried)
+        which, option = best_moves(options, benefit, best, rows, _CANDIDATES, tried)
         if not len(which):
             return
         best.offer(which, option, prices)

@@ -132,3 +132,20 @@ def improve_resources(s, z, objective, ratio=None, tolerance=1e-9, passes=100):
         if found is None or gained <= tolerance * float(outcome.score.sum()):
             break
     return Improved(z, y, values)
+
+
+def all_alike(users, servers):
+    """A scenario in which all users are alike, and all servers."""
+    s = sample_scenario(ScenarioConfig(users=1, servers=1), np.random.default_rng(0))
+    fields = s.to_dict() | {"user_position_m": None, "server_position_m": None}
+    for name, value in fields.items():
+        if value is not None and value.shape == (1,):
+            count = servers if "server" in name or "max" in name[:13] else users
+            fields[name] = np.repeat(value, count)
+    for name in ("bandwidth_max_hz", "downlink_power_w"):
+        fields[name] = np.repeat(s.to_dict()[name], servers)
+    for name in ("user_frequency_max_hz", "transmit_power_max_w"):
+        fields[name] = np.repeat(s.to_dict()[name], users)
+    fields["max_users"] = np.full(servers, users)
+    fields["channel_gain"] = np.full((users, servers), s.channel_gain[0, 0])
+    return Scenario(**fields)

@@ -201,8 +201,8 @@ def test_prices_of_certificates_are_differences_of_bounds(number: int) -> None:
     o = dataclasses.replace(o, **_without_power(o))
     problem = Problem.of(s, o)
     ratio = problem.first_ratio()
-    bound, prices = problem.bound(1e-6, ratio)
-    assert prices is not None
+    bound, found = problem.bound(1e-6, ratio)
+    assert found is not None
     server = int(rng.integers(s.n_servers))
     cost = _cost(problem, bound)
     for i, price in enumerate((bound.bandwidth_price, bound.compute_price)):
@@ -229,7 +229,7 @@ def _cost(problem: Problem, bound: dashf.Bound) -> float:
     if problem.options.capacity.shape[-1] == 3:
         price = np.concatenate([price, bound.slot_price[None, :, None]], axis=-1)
     ratio = np.reshape(bound.ratio, 1)
-    _, cost = problem.options.best(ratio, price, problem.constants)
+    _, cost = problem.options.benefits(ratio, price, problem.constants)
     return float(cost.sum())
 
 

@@ -106,7 +106,19 @@ def loop(first: int, last: int, out: Any) -> None:
         out[i] = twice_that(i)
 
 
-def test_what_a_loop_calls_is_compiled_with_it() -> None:
+@pytest.mark.parametrize("nogil", [True, False])
+def test_what_a_loop_calls_is_compiled_with_it(nogil: bool) -> None:
     out = np.zeros(4)
-    with_kernels(loop)(1, 4, out)
+    with_kernels(loop, nogil=nogil)(1, 4, out)
     assert out.tolist() == [0, 4, 6, 8]
+
+
+def test_what_keeps_the_gil_is_another_function() -> None:
+    """Also on the disk, where numba tells them apart by name."""
+    free, held = (with_kernels(loop, nogil=nogil) for nogil in (True, False))
+    assert free is with_kernels(loop)
+    assert free.targetoptions["nogil"]
+    assert not held.targetoptions["nogil"]
+    assert free._cache.cache_path == held._cache.cache_path
+    names = {one._cache._impl.filename_base for one in (free, held)}
+    assert len(names) == 2

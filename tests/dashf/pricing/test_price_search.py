@@ -109,14 +109,14 @@ def test_a_target_ends_column_generation_early():
     assert far.ratio[0] <= 1e3
 
 
-def test_the_best_option_of_every_user():
+def test_benefits_and_the_cost_of_the_best_option():
     p = problem_of(0)
     at = p.first_ratio(), np.ones_like(p.options.capacity), p.constants
     a = p.options.respond(*at)
-    benefit, cost = p.options.best(*at)
+    benefit, cost = p.options.benefits(*at)
     best = a.benefit[0].argmax(axis=-1)
     users = np.arange(len(best))
-    np.testing.assert_array_equal(benefit[0], a.benefit[0][users, best])
+    np.testing.assert_array_equal(benefit, a.benefit)
     np.testing.assert_array_equal(cost[0], a.cost[0][users, best])
 
 

@@ -4,7 +4,8 @@ import pytest
 from dashf.common.clock import ENDLESS
 from dashf.pricing.bound import Problem
 from dashf.pricing.branch_and_bound import Search
-from dashf.pricing.dual import PricedSearch, solve_dual, upper_bound
+from dashf.pricing.dual import solve_dual, upper_bound
+from dashf.pricing.priced_search import PricedSearch
 from dashf.pricing.sharing import share_resources
 from dashf.pricing.user_sets import UserSets
 from mec_llm_env import (
