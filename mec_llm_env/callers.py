@@ -1,7 +1,7 @@
 """Refuses callers that miscount episodes in the autoreset mode SAME_STEP.
 
 They take it for NEXT_STEP and skip the step after the end of an episode, in which a
-SAME_STEP environment has decided: their figures would be wrong without a word. An
+SAME_STEP environment has decided: their figures would be silently wrong. An
 environment is not told who wraps it, so we look at who calls:
 
 - Gymnasium before 1.4: `RecordEpisodeStatistics` and `NormalizeReward` for vectors.

@@ -28,7 +28,7 @@ class HeldOutBlock(ArrayRecord):
 
 
 def check_split(split: Any, stride: Any) -> None:
-    """Refuses a split that there is not, and a stride that is none or has no use.
+    """Refuses an unknown split, and a stride that is invalid or has no use.
 
     Raises:
         ValueError: it is one.

@@ -1,4 +1,4 @@
-"""Hints for whoever mistypes a name, of a thing or of a field."""
+"""Suggestions where a name, or a field, is mistyped."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _check_fields(
         shown = ", ".join(map(repr, unknown[:3]))
         parts.append(f"has no field {shown}{', …' if len(unknown) > 3 else ''}")
     if missing:
-        parts.append(f"misses {', '.join(f'`{name}`' for name in missing)}")
+        parts.append(f"lacks {', '.join(f'`{name}`' for name in missing)}")
     hint = did_you_mean(unknown[0], missing or known) if unknown else ""
     if unknown and not hint and not missing:
         hint = f" Choose from {', '.join(known)}."

@@ -39,7 +39,7 @@ class Limits(NamedTuple):
 
 
 def show(value: float) -> str:
-    """Returns a number as people write it: 1000, 1e+12, 0.001."""
+    """Returns a number as text, such as 1000, 1e+12 or 0.001."""
     whole = abs(value) < 1e6 and value == round(value)
     return f"{value:.0f}" if whole else f"{value:g}"
 
@@ -102,7 +102,7 @@ class Rule:
         return cleaned
 
     def clean_one(self, value: Any) -> Any:
-        """Returns the value of all, or of a single user or server, likewise.
+        """Returns a value for all, or for a single user or server, as `clean` does.
 
         Raises:
             ValueError: it breaks the rule; without a text.
@@ -181,7 +181,11 @@ class Flag:
         return "true or false"
 
     def clean(self, value: Any) -> bool:
-        """Returns the value, likewise."""
+        """Returns the value as a bool.
+
+        Raises:
+            ValueError: it is something else; without a text.
+        """
         if not isinstance(value, bool | np.bool_):
             raise ValueError
         return bool(value)
@@ -253,7 +257,7 @@ class Checked:
 
 
 def shorten(value: Any, length: int = 60) -> str:
-    """Returns how a value is shown in an error, at most so long."""
+    """Returns a value as errors show it, in at most `length` characters."""
     try:
         text = repr(value)
     except ValueError:  # an integer of more digits than Python prints

@@ -416,7 +416,7 @@ def certified_bounds(
 
 
 def reset_options(options: Any, option: str) -> Mapping[str, Any]:
-    """Returns the options of a reset, none for None; `option` is one that there is.
+    """Returns the options of a reset, none for None; `option` names a valid one.
 
     Raises:
         ValueError: they are not a mapping.

@@ -333,7 +333,7 @@ class MecLlmVectorEnv(DecisionVectorEnv):
     vector_kwargs={"autoreset_mode": …})`, in all autoreset modes. The default is
     SAME_STEP: a finished sub-environment returns its next scenario at once and the
     figures of the decision lie in `infos["final_info"]`. Callers that are known to
-    miscount episodes in it, without a word, are refused with the remedy.
+    silently miscount episodes in it are refused, with the remedy.
 
     Args:
         num_envs: B, the number of sub-environments.

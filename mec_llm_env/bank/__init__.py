@@ -50,7 +50,7 @@ class Bounded:
 
     @property
     def gap(self) -> Array:
-        """[I] bound over the best SCR known, less one: at most so loose is it."""
+        """[I] bound over the best SCR known, less one: the optimum lies within."""
         return self.bound / self.scr - 1
 
     def __len__(self) -> int:

@@ -24,7 +24,7 @@ _OF_DRAWN_GAINS = (
 
 
 def describe(config: ScenarioConfig) -> list[str]:
-    """Returns lines that describe a configuration, for whoever wrote it.
+    """Returns lines that describe a configuration to its author.
 
     Raises:
         ValueError: the parameters do not fit together.

@@ -98,7 +98,7 @@ class MobilitySampler:
         )
         joined = end < mobility.job_end_probability
 
-        # Whoever stays moves on; whoever joins is somewhere.
+        # Users who stay move on; those who join are placed at random.
         velocity = state.user_velocity_m_per_s
         place, velocity, path_m = move(
             old.user_position_m,
@@ -120,7 +120,7 @@ class MobilitySampler:
                 fields[name] = fields[name].copy()
                 fields[name][new] = values
 
-        # Gauss-Markov [Liang and Haas 1999], with a memory of 0 for whoever joins.
+        # Gauss-Markov [Liang and Haas 1999], with a memory of 0 for users who join.
         memory = np.where(joined, 0.0, mobility.velocity_memory)
         spread = np.sqrt(1 - memory**2) * _component(speed_m_per_s)
         velocity = memory[..., None] * velocity + spread[..., None] * normal
@@ -155,7 +155,7 @@ class MobilitySampler:
     ) -> Array:
         """Returns shadowing [..., N, M] after paths [..., N] [Gudmundson 1991].
 
-        `fresh_db` is independent one; whoever has joined, [..., N], has that.
+        Users who have joined, [..., N], take `fresh_db`, which is independent.
         """
         distance_m = self.config.mobility.shadowing_distance_m
         return _onward(old_db, fresh_db, path_m / distance_m, joined)

@@ -53,10 +53,9 @@ class MobileTask(DecisionTask):
     Args:
         preset: name of a configuration, see `MOBILE_PRESETS`; None: "mobile-10x2".
         overrides: parameters that differ from it, `{"mobility.slots": 20}`.
-        config: in place of a preset a `MobileConfig`, a file, or a dictionary; see
-            `Task`.
-        action_encoding: "box", "multi_discrete", "dict" or one that is registered.
-        observation_encoding: "flat" or "tokens".
+        config: in place of a preset a `MobileConfig`, a file, or a dictionary.
+        action_encoding: as `Task` has it.
+        observation_encoding: likewise.
         reward: of a slot. "scr_difference": by how much it changes the SCR of the
             episode so far, from 0 on; the sum of an episode is its SCR. "slot": the
             slot's own SCR. "surplus": score less `surplus_ratio` times cost, over

@@ -74,7 +74,7 @@ def read_traces(
     `y_m` are metres from the middle of the cell; `gain_db_0`, `gain_db_1`, … are gains
     of power to each server, -300 to 0 dB. Positions, gains or both must be there. Two
     more are optional: `velocity_x_m_per_s` and `velocity_y_m_per_s` (else velocities
-    are those since the slot before, 0 for whoever is new: nothing looks ahead), and
+    are those since the slot before, 0 for users who are new: nothing looks ahead), and
     `job`, a whole number that changes when another user takes the row.
 
     Args:
@@ -220,8 +220,8 @@ def _read(path: str, n_users: int, n_servers: int) -> _Table:
             key = int(row[names.index("slot")]), int(row[names.index("user")])
             if key in lines:
                 raise ValueError(
-                    f"{path!r}, line {line}: user {key[1]} in slot {key[0]} stands in "
-                    f"line {lines[key]} already. Leave one of the two out."
+                    f"{path!r}, line {line}: user {key[1]} in slot {key[0]} is already "
+                    f"in line {lines[key]}. Leave one of the two out."
                 )
             lines[key] = line
             numbers.append(row)
@@ -264,7 +264,7 @@ def _rows(path: str, file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise ValueError(
-                f"{path!r}, line {reader.line_num}: is no CSV: {error}."
+                f"{path!r}, line {reader.line_num}: is not valid CSV: {error}."
             ) from error
         cells = [cell.strip() for cell in cells]
         if any(cells):
@@ -300,7 +300,7 @@ def _checked_columns(
     for name, beside in needed.items():
         if name not in names:
             raise ValueError(
-                f"{where}: misses column `{name}` beside `{beside[0]}`. Add it."
+                f"{where}: lacks column `{name}` beside `{beside[0]}`. Add it."
             )
     if not set(names) & {*_POSITION, *gains}:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""`Trajectory`: the slots of an episode, which nobody's decisions change."""
+"""`Trajectory`: the slots of an episode, which no decision changes."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class Trajectory(StoredRecord):
     def _of_fields(cls, fields: dict[str, Any]) -> Self:
         own = {k: fields.pop(k) for k in cls.field_names() if k in fields}
         if "joined" not in own:
-            raise ValueError("it misses `joined`.")
+            raise ValueError("it lacks `joined`.")
         return cls(**own | {"scenario": Scenario(**fields)})
 
 

@@ -124,7 +124,9 @@ def _read_toml(source: str, text: str) -> tuple[dict[str, Any], LineOf]:
         if place.startswith("end"):
             line = text.rstrip("\n").count("\n") + 1
         statement = "".join(text.splitlines()[line - 1 : line])
-        told = f"is no TOML: {words.rstrip('.')}. {_toml_remedy(words, statement)}"
+        told = (
+            f"is not valid TOML: {words.rstrip('.')}. {_toml_remedy(words, statement)}"
+        )
         twice = _twice(source, line, words, statement)
         raise ConfigFileError([twice or Problem(source, line, "", told)]) from None
     return document, _line_of(text, toml_lines.key_lines)
@@ -158,7 +160,7 @@ def _toml_remedy(words: str, statement: str) -> str:
     if re.search(r"=\s*(None|null|nil)\b", statement):
         return "Nothing stands for none in TOML: leave the key out."
     if re.search("overwrite|declare|twice|Duplicate", words):
-        return "A key or a table stands there twice; keep one."
+        return "A key or a table appears twice; keep one."
     if "nvalid value" in words or "after a statement" in words:
         return "Texts need quotes, numbers a decimal point and no unit."
     if "statement" in words or "'='" in words:
@@ -183,7 +185,7 @@ def _read_json(source: str, text: str) -> tuple[dict[str, Any], LineOf]:
         words = str(error).partition(":")[0]
         words = "too many levels" if isinstance(error, RecursionError) else words
         raise ConfigFileError(
-            [Problem(source, line, "", f"is no JSON: {words}.")]
+            [Problem(source, line, "", f"is not valid JSON: {words}.")]
         ) from None
     if not isinstance(document, dict):
         text = f"must hold a JSON object, one key a parameter; got {shorten(document)}."
@@ -221,7 +223,7 @@ def _nested(source: str, document: dict[str, Any], line_of: LineOf) -> dict[str,
 
 
 _EXAMPLE = "`python -m mec_llm_env init my.toml` writes an example."
-_TWICE = "stands there twice. Keep one."
+_TWICE = "appears twice. Keep one."
 _SCENARIO = (
     "is a field of a scenario, in SI units, and this is to be a configuration. "
     "`Scenario.from_json` reads scenarios."

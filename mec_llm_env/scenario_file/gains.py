@@ -60,10 +60,12 @@ def parse_gains(text: str, limits: Limits) -> Rows:
                 raise GainsError(line, "", hint.format(width=width, got=len(cells)))
             rows.append(_row(cells[named:], line, limits, wrong))
     except csv.Error as error:
-        raise GainsError(reader.line_num, "", f"is no CSV: {error}. {_FORM}") from None
+        raise GainsError(
+            reader.line_num, "", f"is not valid CSV: {error}. {_FORM}"
+        ) from None
     if wrong:
         first, others = wrong[0], len(wrong) - 1
-        more = f" So with {others} other entries." if others else ""
+        more = f" The same goes for {others} other entries." if others else ""
         raise GainsError(first.line, first.key, f"{first.text}{more}")
     if not rows or width == named:
         raise GainsError(0, "", f"holds no gains. {_FORM}")

@@ -144,13 +144,13 @@ class Tables(Values):
             elif rule.optional and not rule.always_each:
                 given[i] = None
             else:
-                text = f"misses `{name}`, which [[{per}]] {min(given)} has. Add it."
+                text = f"lacks `{name}`, which [[{per}]] {min(given)} has. Add it."
                 self._problem((per, i), f"[[{per}]] {i}", text)
                 self._missed.add(key)
                 return None
         if rule.always_each and key in self.places:
             line, other = self.places[key]
-            text = f"stands in line {line} already, as {other}. Keep one."
+            text = f"is already set in line {line}, as {other}. Keep one."
             return self._problem((per, min(given), name), f"[[{per}]], `{name}`", text)
         values = tuple(given[i] for i in rows)
         alike = rule.per and not rule.always_each and len(set(values)) == 1
@@ -170,7 +170,7 @@ class Tables(Values):
         if given and missing:
             line, called = self.places[given[0]]
             text = (
-                f"misses {', '.join(f'`{name}`' for name in missing)} beside "
+                f"lacks {', '.join(f'`{name}`' for name in missing)} beside "
                 f"`{names[given[0]]}`. Describe the GPU in full."
             )
             where = called.partition(",")[0]
@@ -207,7 +207,7 @@ class Tables(Values):
                 sizes.setdefault(name, (len(value[0]), line))
         if not sizes:
             if key in self._document:
-                text = f"misses `count`, the number of {key}. Add it."
+                text = f"lacks `count`, the number of {key}. Add it."
                 self._problem((key,), f"[{key}]", text)
             return
         (first, (count, _)), *others = sizes.items()

@@ -140,7 +140,7 @@ def renamed(name: str, value: Any, known: list[str]) -> str:
     Args:
         name: the key that is not known, such as "bandwidth_hz".
         value: its value.
-        known: names that there are.
+        known: the valid names.
     """
     stem, _, unit = name.rpartition("_")
     for key in known:

@@ -92,7 +92,7 @@ class Values:
     def _set(self, key: str, value: Any, path: Path, name: str) -> None:
         if key in self.places:
             line, other = self.places[key]
-            text = f"stands in line {line} already, as {other}. Keep one."
+            text = f"is already set in line {line}, as {other}. Keep one."
             return self._problem(path, name, text)
         self.places[key] = self._line_of(path), name
         self._values[key] = self._cleaned(key, value, path, name)
@@ -169,7 +169,7 @@ class Values:
             self._problem(path, name, text)
         else:
             if _GAINS in self.places:
-                self._problem(path, name, f"stands beside `{_GAINS}`. Keep one.")
+                self._problem(path, name, f"is given beside `{_GAINS}`. Keep one.")
             self.places[_GAINS] = self._line_of(path), f"{name} = {given!r}"
             try:
                 self._values[_GAINS] = rule.clean(rows)
@@ -186,7 +186,7 @@ class Values:
         where: str = "",
         known: list[str] | None = None,
     ) -> None:
-        """Notes a key that there is not, and what was probably meant."""
+        """Notes an unknown key, and what was probably meant."""
         several = isinstance(value, list) and value and isinstance(value[0], dict)
         table = not where and (several or isinstance(value, dict))
         shown = f"[[{name}]]" if several else f"[{name}]" if table else f"`{name}`"
@@ -278,7 +278,11 @@ def _kind(rule: Rule) -> str:
 def _odd(key: str, value: Any) -> str | None:
     """Returns what is odd about the first unusual number of a value, or None."""
     found = [text for number in _numbers(value) if (text := unusual(key, number))]
-    more = f" So with {len(found) - 1} other numbers." if len(set(found)) > 1 else ""
+    more = (
+        f" The same goes for {len(found) - 1} other numbers."
+        if len(set(found)) > 1
+        else ""
+    )
     return f"{found[0]}{more}" if found else None
 
 

@@ -107,11 +107,11 @@ def test_bad_fields_are_named(
 
 def test_a_missing_field_is_named(toy_fields: dict[str, Any]) -> None:
     del toy_fields["data_bit"]
-    with pytest.raises(ValueError, match="`Scenario` misses `data_bit`"):
+    with pytest.raises(ValueError, match="`Scenario` lacks `data_bit`"):
         Scenario(**toy_fields)
     with pytest.raises(
         ValueError,
-        match=r"no field 'data_bits' and misses `data_bit`. Did you mean 'data_bit'",
+        match=r"no field 'data_bits' and lacks `data_bit`. Did you mean 'data_bit'",
     ):
         Scenario(**toy_fields, data_bits=[1.0, 1.0])
     with pytest.raises(
@@ -151,7 +151,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         Scenario.load(tmp_path / "a.npz")
     np.savez(tmp_path / "b.npz", gain=np.ones(2))
     with pytest.raises(
-        ValueError, match="no field 'gain' and misses `channel_gain`, `w"
+        ValueError, match="no field 'gain' and lacks `channel_gain`, `w"
     ):
         Scenario.load(tmp_path / "b.npz")
     with pytest.raises(FileNotFoundError):

@@ -82,6 +82,11 @@ def test_derived_objective_values() -> None:
         ({"server.noise_rise_db": [3, 41]}, "from 0 to 40; got 41 for server 1"),
         ({"server.noise_rise_db": []}, r"`server.noise_rise_db` .*; got \[\]"),
         ({"radio.path_loss": "rma"}, "one of 'log-distance', 'uma', 'umi', 'sub-thz'"),
+        ({"radio.path_loss": ["uma"]}, r"one of 'log-distance', .*; got \['uma'\]"),
+        ({"radio.path_loss": np.array([])}, r"'sub-thz'; got array\(\["),
+        ({"workload.lora_targets": ["q", "q"]}, r"most once; got \['q', 'q'\]"),
+        ({"workload.lora_targets": "q"}, "a tuple of some of 'q', .*; got 'q'"),
+        ({"workload.lora_targets": []}, r"a tuple of some of 'q', .*; got \[\]"),
         (
             {"radio.carrier_ghz": 3.5},
             "`radio.carrier_ghz` has no effect with .*'log-distance', which takes .*; "

@@ -219,7 +219,7 @@ GOOD = "slot,user,x_m,y_m,gain_db_0,gain_db_1\n" + "".join(
         ("0,1,0", "0,1.5,0", "line 3, column `user`: must be a whole number from 0 to"),
         ("0,1,0", "0,3,0", "line 3, column `user`: .* 0 to 2; got '3'. `rest` has 3 u"),
         ("0,1,0", "-1,1,0", "line 3, column `slot`: .* got '-1'. Slots are numbered"),
-        ("0,1,0", "0,0,0", "line 3: user 0 in slot 0 stands in line 2 already"),
+        ("0,1,0", "0,0,0", "line 3: user 0 in slot 0 is already in line 2"),
         (
             "0,1,0",
             "1000000,1,0",
@@ -234,12 +234,12 @@ GOOD = "slot,user,x_m,y_m,gain_db_0,gain_db_1\n" + "".join(
         ("slot,", "slots,", "line 1: there is no column 'slots'. Did you mean 'slot'"),
         (",x_m", ",user", "line 1: column `user` is there twice"),
         ("gain_db_1", "gain_db_2", "no column 'gain_db_2'. `rest` has 2 servers"),
-        ("gain_db_0,gain_db_1", "gain_db_0,job", "misses column `gain_db_1` beside"),
-        ("x_m,y_m", "x_m,job", "line 1: misses column `y_m` beside `x_m`"),
-        ("slot,user", "job,user", "line 1: misses column `slot` beside `job`"),
+        ("gain_db_0,gain_db_1", "gain_db_0,job", "lacks column `gain_db_1` beside"),
+        ("x_m,y_m", "x_m,job", "line 1: lacks column `y_m` beside `x_m`"),
+        ("slot,user", "job,user", "line 1: lacks column `slot` beside `job`"),
         (",", ";", "there is no column 'slot;user;.*separated by commas"),
-        ("0,1,0", '0,1,"0', "line .*: is no CSV|line 3"),
-        ("0,1,0", "0,1," + "1" * 200_000, "line 3: is no CSV: field larger"),
+        ("0,1,0", '0,1,"0', "line .*: is not valid CSV|line 3"),
+        ("0,1,0", "0,1," + "1" * 200_000, "line 3: is not valid CSV: field larger"),
     ],
 )
 def test_mistakes(old: str, new: str, text: str, tmp_path: Path) -> None:

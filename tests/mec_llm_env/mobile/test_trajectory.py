@@ -139,7 +139,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     assert len(texts) > 150
     assert all(re.search(wanted, text) for text in texts)
     trajectory.scenario.save(path)
-    with pytest.raises(ValueError, match=r"no trajectory in .*misses `joined`"):
+    with pytest.raises(ValueError, match=r"no trajectory in .*lacks `joined`"):
         Trajectory.load(path)
 
 

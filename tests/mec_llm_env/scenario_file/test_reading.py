@@ -154,10 +154,10 @@ def test_json_has_dotted_keys_or_tables(folder: Path) -> None:
     (folder / "b.json").write_text('{"users": 4, "server": {"max_users": 3}}')
     assert ScenarioConfig.from_file("b.json") == config
     for text, says in {
-        "{": r"'c.json', line 1: is no JSON",
+        "{": r"'c.json', line 1: is not valid JSON",
         "[1]": "must hold a JSON object",
         "{}": "sets nothing",
-        '{\n"users": 1,\n"users": 2}': r"line 2, `users`: stands there twice",
+        '{\n"users": 1,\n"users": 2}': r"line 2, `users`: appears twice",
         '{"a.b": 1, "a": {"b": 2}}': "twice",
         '{"radio.bandwith_mhz": 3}': r"line 1, \[radio\], `bandwith_mhz`.*Did you mean",
         '{"users": 4,\n "radio.bandwidth_mhz": -3}': "line 2, `radio.bandwidth_mhz`: m",
@@ -187,17 +187,23 @@ def test_json_problems_are_told_with_their_line(folder: Path) -> None:
     ]
     text = '{"server": {"cores": 1,\n"power_w": 1,\n"cores": 2}}'
     (folder / "c.json").write_text(text)
-    with pytest.raises(ConfigFileError, match="line 1, `cores`: stands there twice"):
+    with pytest.raises(ConfigFileError, match="line 1, `cores`: appears twice"):
         ScenarioConfig.from_file("c.json")
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("users = 1\nusers = 2\n", r"line 2, `users`: stands there twice\. Keep one"),
-        ("[radio]\n[users]\n[radio]\n", r"line 3, \[radio\]: stands there twice"),
-        ("user = [{ tokens = 1, tokens = 2 }]\n", r"line 1: is no TOML: Du.*keep one"),
-        ("[server]\nmax_users = None\n", r"line 2: is no TOML: .*leave the key out"),
+        ("users = 1\nusers = 2\n", r"line 2, `users`: appears twice\. Keep one"),
+        ("[radio]\n[users]\n[radio]\n", r"line 3, \[radio\]: appears twice"),
+        (
+            "user = [{ tokens = 1, tokens = 2 }]\n",
+            r"line 1: is not valid TOML: Du.*keep one",
+        ),
+        (
+            "[server]\nmax_users = None\n",
+            r"line 2: is not valid TOML: .*leave the key out",
+        ),
         ('workload.adapter = "LoRA"\n', "got 'LoRA'. Did you mean 'lora'"),
         ('radio.path_loss = "UMi"\n', "got 'UMi'. Did you mean 'umi'"),
         ('workload.lora_targets = ["q", "V_proj"]\n', "Did you mean 'v'"),

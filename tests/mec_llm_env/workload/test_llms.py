@@ -162,7 +162,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         (["gpt2-xl"], r"got \['gpt2-xl'\]"),
         ("no/config.json", "'no/config.json' cannot be read: .*No such file"),
         ("{", "`workload.model` is not JSON"),
-        ("{}", "no decoder in `workload.model`: `Decoder` misses `layers`"),
+        ("{}", "no decoder in `workload.model`: `Decoder` lacks `layers`"),
         (changed(model_type="mixtral"), "'mixtral' is not known, only llama, mistral"),
         (changed(model_type=None), "`model_type` = None is not known"),
         (changed(hidden_size="missing"), "it has no `hidden_size`, which 'llama'"),

@@ -175,7 +175,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     ),
     "a missing field": (
         *("a.json", json.dumps({"channel_gain": [[1e-9]]}).encode()),
-        "misses `workload_flop`",
+        "lacks `workload_flop`",
     ),
     "not a number": (
         *("a.json", json.dumps(valid() | {"data_bit": float("nan")}).encode()),
