@@ -26,14 +26,16 @@ class Setting:
     why: str = ""  # there is a limit
 
     def check(self, name: str, value: Any) -> None:
-        """Raises a ValueError if a number is out of range; None is no number."""
-        if self.least is None or self.most is None or value is None:
+        """Raises a ValueError if a number is none, or out of range."""
+        if self.least is None or self.most is None:
             return
-        if isinstance(self.least, int) and not self.why:
-            check_integer(name, value, self.least, int(self.most))
-        elif isinstance(self.least, int):
-            check_integer(name, value)
-        if not self.least <= value <= self.most:
+        whole = isinstance(self.least, int)
+        if whole and not self.why:
+            check_integer(name, value, int(self.least), int(self.most))
+            return
+        is_one = isinstance(value, int if whole else int | float)
+        is_one = is_one and not isinstance(value, bool)
+        if not is_one or not self.least <= value <= self.most:
             raise ValueError(
                 f"`{name}` must lie in {self.least} … {self.most}{self.why}; got "
                 f"{value!r}."

@@ -6,7 +6,6 @@ rl-zoo3's files.
 
 from __future__ import annotations
 
-import copy
 import os
 import time
 from pathlib import Path
@@ -19,8 +18,8 @@ from mec_llm_env.sb3 import SB3VecEnv
 
 MONITOR = "monitor.csv"
 
-# The state of a `VecNormalize` of rewards.
-_STATE = ("ret_rms", "returns")
+#: The state of a `VecNormalize` of rewards.
+NORMALIZATION = ("ret_rms", "returns")
 
 
 class ResumableMonitor(VecMonitor):
@@ -83,16 +82,3 @@ def with_normalization(venv: VecEnv, arguments: dict[str, Any]) -> VecEnv:
             f"observations are scaled already; got {asked!r}."
         )
     return VecNormalize(venv, gamma=arguments.get("gamma", 0.99), **asked)
-
-
-def get_normalization(venv: VecNormalize | None) -> dict[str, Any]:
-    """Returns the state for `set_normalization`; empty without normalisation."""
-    if venv is None:
-        return {}
-    return {name: copy.deepcopy(getattr(venv, name)) for name in _STATE}
-
-
-def set_normalization(venv: VecNormalize | None, state: dict[str, Any]) -> None:
-    """Inverse of `get_normalization`."""
-    for name, value in state.items():
-        setattr(venv, name, value)

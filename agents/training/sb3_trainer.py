@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,8 @@ from agents.run.sb3_policy import policy_arguments, write_policy
 from agents.training.checkpoint import load_replay_buffer
 from agents.training.sb3_envs import (
     MONITOR,
+    NORMALIZATION,
     ResumableMonitor,
-    get_normalization,
-    set_normalization,
     with_normalization,
 )
 from agents.training.trainer import Trainer
@@ -95,19 +95,24 @@ class SB3Trainer(Trainer):
             self._monitor.close()
 
     def _own_state(self) -> dict[str, Any]:
+        scaled = self.model.get_vec_normalize_env()
         return {
             "monitor": self._monitor.get_state(),
             "action_space": self.model.action_space.np_random.bit_generator.state,
             "memory": getattr(self.model, _MEMORY, None),
             "action_noise": getattr(self.model, "action_noise", None),
-            "normalization": get_normalization(self.model.get_vec_normalize_env()),
+            "normalization": {
+                name: copy.deepcopy(getattr(scaled, name))
+                for name in (() if scaled is None else NORMALIZATION)
+            },
             "credit": self._credit.get_state() if self._credit else None,
         }
 
     def _set_own_state(self, state: dict[str, Any]) -> None:
         random = self.model.action_space.np_random
         random.bit_generator.state = state["action_space"]
-        set_normalization(self.model.get_vec_normalize_env(), state["normalization"])
+        for name, value in state["normalization"].items():
+            setattr(self.model.get_vec_normalize_env(), name, value)
         if self._credit:
             self._credit.set_state(state["credit"])
         if state["memory"] is not None:

@@ -27,7 +27,7 @@ from agents.run.folder import read_content, write_config
 from agents.training import checkpoint, start
 from mec_llm_env import Scenario
 from mec_llm_env.task import Task
-from tests.agents.training.test_trainer import config
+from tests.agents.training.small_runs import config
 
 # Each takes the path of a folder that it makes, should anybody evaluate it.
 TEXTS = {

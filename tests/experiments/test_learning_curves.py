@@ -12,7 +12,7 @@ import pytest
 from agents.training import start
 from experiments import learning_curves
 from mec_llm_env.files import read_arrays, write_arrays
-from tests.agents.training.test_trainer import config
+from tests.agents.training.small_runs import config
 
 
 @pytest.fixture(scope="module")

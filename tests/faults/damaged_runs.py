@@ -24,7 +24,7 @@ from agents.training import start
 from experiments.comparison.plan import Entry
 from experiments.comparison.runs import Run
 from experiments.learning_curves import evaluations
-from tests.agents.training.test_trainer import config
+from tests.agents.training.small_runs import config
 from tests.faults.kinds import Kind, digest
 
 Made = tuple[Path, Callable[[], Any]]

@@ -23,7 +23,7 @@ from agents.training.imitation import imitation_loss, permuted, values
 from agents.training.surplus import UNIT
 from agents.training.warm_start import _returns, _split, clone
 from mec_llm_env.mobile.task import MobileTask
-from tests.agents.training.test_trainer import (
+from tests.agents.training.small_runs import (
     assert_same_weights,
     at_decision,
     config,

@@ -18,7 +18,7 @@ from agents.run import hyperparameters
 from agents.run.folder import CONFIG, _check_sum
 from agents.training import start
 from agents.training.trainer import Trainer
-from tests.agents.training.test_trainer import config
+from tests.agents.training.small_runs import config
 
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 3, 64, 10**6, 10**18, 10**30, 0.5, -0.0, 1e-320),

@@ -44,6 +44,16 @@ def test_the_documentation_has_every_setting_as_it_is_stated():
     assert set(options) - hidden == described | set(more)
 
 
+@pytest.mark.parametrize("kind", [TrainingConfig, WarmStart])
+@pytest.mark.parametrize("value", [None, "3", True, [1], float("nan"), -30, 10**13])
+def test_every_number_is_checked(kind, value):
+    own = {"solver": "dual", "scenarios": 8} if kind is WarmStart else PPO.to_dict()
+    for name, about in settings_of(kind).items():
+        if about.least is not None:
+            with pytest.raises(ValueError, match=rf"`(warm_start\.)?{name}` must"):
+                kind(**{**own, name: value})
+
+
 def error_of(capsys, *words):
     with pytest.raises(SystemExit) as caught:
         train.main([*words, "--dry-run"])

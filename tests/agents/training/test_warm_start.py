@@ -22,7 +22,7 @@ from agents.training.imitation import Batch, imitation_loss, permuted, values
 from agents.training.validation import Validation
 from agents.training.warm_start import _split
 from mec_llm_env.task import Task
-from tests.agents.training.test_trainer import (
+from tests.agents.training.small_runs import (
     FAMILIES,
     SMALL,
     assert_same_weights,

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
-import re
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +11,14 @@ import numpy as np
 import pytest
 
 import dashf
-from dashf import Status, solve
-from experiments import convergence, migrations, sweep, tradeoff
+from dashf import solve
+from experiments import sweep
 from experiments.figure import points
 from experiments.figure.drawing import write_files
 from experiments.figure.recipes import RECIPES
-from experiments.figure.sweeps import Sweep
 from mec_llm_env import ScenarioConfig, sample_scenario
-
-TINY = ["--preset", "tiny-4x2", "--instances", "2"]
-FAST = ["--agents", "gucaa", "rucaa", "random"]
-
-
-@pytest.fixture(autouse=True)
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Nothing is in the folder that figures are written to, nor in the cache."""
-    monkeypatch.setattr(points, "CACHE", tmp_path / "cache")
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return Path("results/figures")
-
-
-def drawn(script: Any, *words: str) -> int:
-    """Returns the exit status of a figure's command line, or of a sweep by its name."""
-    try:
-        if isinstance(script, str):
-            return sweep.main([script, *words])
-        return script.main(words)
-    except SystemExit as ended:
-        return int(ended.code or 0)
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(path.read_text())))
+from tests.agents.evaluation.test_selection import untrained
+from tests.experiments.figure.drawing import FAST, TINY, check_pdf, drawn, rows
 
 
 def test_a_sweep_writes_a_table_and_a_picture(folder: Path, capsys: Any) -> None:
@@ -109,23 +80,6 @@ def test_figures_are_redrawn_from_the_cache_in_every_format(
     table = (folder / "bandwidth.tex").read_text()
     assert table.count("\\begin{tabular}") == table.count("\\end{tabular}") == 1
     assert "difference to GUCAA, \\%" in table
-
-
-def check_pdf(content: bytes, width_pt: float) -> None:
-    """It has the width, fonts of TrueType alone, embedded, and no title."""
-    (box,) = re.findall(rb"/MediaBox \[ ?([\d. ]+) ?\]", content)
-    assert float(box.split()[2]) == pytest.approx(width_pt, abs=0.01)
-    assert b"/FontFile2" in content
-    assert not re.search(rb"/Subtype /Type3|/Type /Font /Subtype /Type1", content)
-    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", content, re.DOTALL)
-    assert any(b" Tj" in _inflated(s) or b" TJ" in _inflated(s) for s in streams)
-
-
-def _inflated(stream: bytes) -> bytes:
-    try:
-        return zlib.decompress(stream)
-    except zlib.error:
-        return b""
 
 
 def test_equal_figures_are_equal_files(tmp_path: Path) -> None:
@@ -251,11 +205,13 @@ def test_mistakes_are_one_line(words: list[str], text: str, capsys: Any) -> None
     assert not points.CACHE.exists()
 
 
-def test_a_policy_of_another_size_is_refused_before_any_work(capsys: Any) -> None:
-    words = ["--agents", "dual", "ppo:pretrained", "--values", "4"]
-    if drawn("users", *words, "--instances", "2") == 0:
-        pytest.skip("it takes any size")
-    assert "users" in capsys.readouterr().err
+def test_a_policy_of_another_size_is_refused_before_any_work(
+    tmp_path: Path, capsys: Any
+) -> None:
+    run = untrained(tmp_path)  # of four users, which its network is tied to
+    words = [*TINY, "--agents", "dual", run, "--values", "4", "6"]
+    assert drawn("users", *words) == 2
+    assert "was trained for 4 users and 2 servers" in capsys.readouterr().err
     assert not points.CACHE.exists()
 
 
@@ -285,150 +241,3 @@ def test_any_parameter_can_be_swept(folder: Path, capsys: Any) -> None:
         assert text in capsys.readouterr().err
     assert drawn("workload.tokens", *TINY) == 2
     assert "--values must say where" in capsys.readouterr().err
-
-
-def test_a_second_run_takes_everything_from_the_disk(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    config = ScenarioConfig.preset("tiny-4x2")
-    first = points.solved_point(config, 0, "gucro")
-
-    def refuse(*arguments: Any, **options: Any) -> Any:
-        raise AssertionError("solved again")
-
-    monkeypatch.setattr(dashf, "solve", refuse)
-    assert points.solved_point(config, 0, "gucro") == first
-    changed = config.with_overrides({"users": 5})
-    for another in ((config, 1, "gucro"), (config, 0, "local"), (changed, 0, "gucro")):
-        with pytest.raises(AssertionError, match="solved again"):
-            points.solved_point(*another)
-
-
-def test_an_interrupted_point_leaves_nothing_behind(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def interrupt(*arguments: Any, **options: Any) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(dashf, "solve", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        points.solved_point(ScenarioConfig.preset("tiny-4x2"), 0, "gucro")
-    assert not list(points.CACHE.glob("*"))
-
-
-def test_points_hold_what_the_solvers_found() -> None:
-    config = ScenarioConfig.preset("tiny-4x2")
-    point = points.solved_point(config, 3, "dashf")
-    scenario = sample_scenario(config, np.random.default_rng(20_000_003))
-    result = solve(scenario, config.objective, solver="dashf")
-    assert result.status == Status.CONVERGED
-    assert point["scr"] == pytest.approx(result.scr, rel=1e-12)
-    scr, programs, time_s = point["history"][-1]
-    assert scr == pytest.approx(point["scr"], rel=1e-12)
-    assert programs == result.history[-1].programs
-    assert time_s > 0
-    learned = points.solved_point(config, 3, "apg:pretrained")
-    ((scr, programs, time_s),) = learned["history"]
-    assert scr == learned["scr"] <= 1.001 * result.scr
-    assert programs == 0 < time_s
-
-
-def test_an_agent_s_decisions_do_not_depend_on_the_others(folder: Path) -> None:
-    assert drawn("bandwidth", *TINY, "--values", "5", "--agents", "random") == 0
-    alone = rows(folder / "bandwidth.csv")[0]["mean"]
-    words = [*TINY, "--values", "5", "--agents", "rucaa", "random", "--overwrite"]
-    assert drawn("bandwidth", *words) == 0
-    assert rows(folder / "bandwidth.csv")[1]["mean"] == alone
-
-
-def test_the_scr_that_was_reached_by_hand() -> None:
-    history = np.array([[5.0, 0, 0.1], [6.0, 1, 0.2], [7.0, 1, 0.3], [9.0, 4, 0.4]])
-    other = np.array([[1.0, 0, 0.0]])
-    found = convergence.reached([history, other], 1, np.array([0, 1, 3, 4, 9]))
-    assert found.T.tolist() == [[5, 7, 7, 9, 9], [1, 1, 1, 1, 1]]
-    by_time = convergence.reached([history], 2, np.array([0.0, 0.1, 0.25]))
-    assert np.isnan(by_time[0, 0])  # it has nothing yet
-    assert by_time[1:, 0].tolist() == [5, 6]
-
-
-@pytest.mark.parametrize("script", [convergence, tradeoff])
-@pytest.mark.parametrize("width", ["3.5in", "18cm"])
-def test_other_figures_are_drawn(
-    folder: Path, script: Any, width: str, capsys: Any
-) -> None:
-    words = [*TINY, "--quick", "--agents", "dual", "apg:pretrained", "gucro", "random"]
-    words += ["--format", "pdf", "--width", width]
-    assert drawn(script, *words) == 0
-    name = script.__name__.rpartition(".")[2]
-    check_pdf(
-        (folder / f"{name}.pdf").read_bytes(),
-        width_pt=252 if width == "3.5in" else 72 * 18 / 2.54,
-    )
-    agents = {row["agent"] for row in rows(folder / f"{name}.csv")}
-    assert agents == {"dual", "apg:pretrained", "GUCRO", "random"}
-    assert drawn(script, *words, "--values", "0") == 2 or script is tradeoff
-
-
-def test_migrations_are_drawn(folder: Path, capsys: Any) -> None:
-    words = ["--instances", "2", "--override", "mobility.slots=6", "--format", "pdf"]
-    words += ["--override", "users=4", "--agents", "dual", "gucaa"]
-    assert drawn(migrations, *words) == 0
-    check_pdf((folder / "migrations.pdf").read_bytes(), width_pt=252)
-    found = rows(folder / "migrations.csv")
-    assert [row["value"] for row in found[:3]] == ["still", "pedestrian", "vehicular"]
-    capsys.readouterr()
-    for more, text in (
-        (["--instances", "1"], "--instances must be at least 2"),
-        (["--labels", "x"], "--labels must be as many as --agents, 2; got 1"),
-        (["--override", "mobility.job_end_probability=2"], "job_end_probability"),
-        (["--preset", "tiny-4x2"], "is one of MecLlm-v0"),
-        (["--agents", "apg:pretrained"], "was trained in MecLlm-v0"),
-        (["--values", "2"], "--values must be slots from 3 to 4, as 5 are averaged"),
-        (["--config", "own.json", "--preset", "x"], "not allowed with argument"),
-    ):
-        assert drawn(migrations, *words, *more) == 2, more
-        (line,) = capsys.readouterr().err.splitlines()
-        assert text in line
-
-
-def test_migrations_of_an_own_system_in_some_slots(folder: Path, capsys: Any) -> None:
-    Path("own.json").write_text(json.dumps({"users": 3, "mobility.slots": 9}))
-    words = ["--config", "own.json", "--instances", "2", "--agents", "gucaa"]
-    assert drawn(migrations, *words) == 0
-    whole = rows(folder / "migrations.csv")
-    assert [row["value"] for row in whole[3:]] == ["3", "4", "5", "6", "7"]
-    assert drawn(migrations, *words, "--values", "6", "4", "--overwrite") == 0
-    assert rows(folder / "migrations.csv") == [*whole[:3], whole[4], whole[6]]
-    assert "test episodes of own.json, with" in capsys.readouterr().out
-
-
-def test_the_rate_of_migrations_by_hand() -> None:
-    # Two episodes of one slot; of 3 users counted in the first one 1 moves, of 1 in the
-    # second one 1: 2 of 4, and not the mean of 1/3 and 1.
-    counted = np.array([[[1, 1, 1]], [[1, 0, 0]]], dtype=bool)
-    moved = np.array([[[1, 0, 0]], [[1, 1, 0]]], dtype=bool)
-    found = migrations.rate(moved, counted)
-    assert found.mean() == pytest.approx(50)
-    # 50 + 100 (1 − 0.5 · 3) / 2 and 50 + 100 (1 − 0.5 · 1) / 2
-    assert found.tolist() == pytest.approx([25, 75])
-
-
-@pytest.mark.parametrize("swept", RECIPES.values(), ids=RECIPES)
-def test_every_value_is_a_scenario_of_its_own(swept: Sweep) -> None:
-    base = ScenarioConfig()
-    configs = {swept.config(base, value) for value in swept.values}
-    assert len(configs) == len(swept.values)
-    assert set(swept.fixed(base)) <= set(base.to_dict())
-
-
-@pytest.mark.parametrize("base", [{}, {"server.frequency_ghz": [1, 2, 3]}])
-def test_server_frequency_keeps_the_power_coefficient(base: dict[str, Any]) -> None:
-    if base:
-        base = {**base, "server.power_w": [5, 6, 7], "server.cores": [1, 2, 3]}
-    config = ScenarioConfig().with_overrides(base)
-    for value in RECIPES["server_frequency"].values:
-        server = RECIPES["server_frequency"].config(config, value).server
-        for m in range(len(config.server.power_w)):
-            assert server.power_w[m] / server.frequency_ghz[m] ** 3 == pytest.approx(
-                config.server.power_w[m] / config.server.frequency_ghz[m] ** 3
-            )
