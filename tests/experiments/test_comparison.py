@@ -13,7 +13,7 @@ from agents.run.folder import create_run
 from experiments.comparison.curves import Curve
 from experiments.comparison.document import FRAGMENTS, check_page, update_page
 from experiments.comparison.pairs import all_pairs, shown_pairs
-from experiments.comparison.plan import Entry, make_entries
+from experiments.comparison.plan import Entry, check_labels, make_entries
 from experiments.comparison.runs import make_runs
 from experiments.comparison.tables import (
     markdown_table,
@@ -44,7 +44,7 @@ def evaluated(folder: Path, timesteps: list[int], seconds: list[float]) -> None:
 )
 def test_labels_that_are_not_in_the_plan(labels, text):
     with pytest.raises(ValueError, match=text):
-        make_entries(labels, [], 1)
+        check_labels(labels)
 
 
 def test_what_train_refuses_is_refused_with_its_remedy():
