@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import resource
 import shutil
 import sys
@@ -165,3 +166,27 @@ def test_command_lines(
     print({end: ended.count(end) for end in set(ended)})
     assert not wrong, "\n".join(wrong)
     assert len(set(ended)) > 1
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize(
+    ("name", "words", "text"),
+    [
+        ("compare_agents", ["--seeds", "1001"], "--seeds must be at most 1000; got"),
+        ("compare_agents", ["--agents", "nobody"], "there is no entry 'nobody'"),
+        ("compare_agents", ["--timesteps", "0"], "a whole number of at least 1; got"),
+        ("tune", ["--agent", "ppo", "--trials", "1e18"], "--trials must be at most 1,"),
+        ("make_bank", ["--instances", "1e18"], "--instances must be at most 10,000,0"),
+        ("make_bank", ["--work", "/dev/null/x"], "Not a directory: '/dev/null/x'"),
+        ("migrations", ["--instances", "1e7"], "need about [0-9,]+ GiB of memory"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_made(
+    name: str, words: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(Path().iterdir())
+    with pytest.raises(SystemExit) as ended:
+        PROGRAMS[name][0](words)
+    assert ended.value.code == 2
+    assert re.search(text, capsys.readouterr().err)
+    assert set(Path().iterdir()) == before

@@ -49,10 +49,7 @@ def random_overrides(rng: np.random.Generator) -> dict[str, Any]:
 
 def run_for_ever(overrides: dict[str, Any], rng: np.random.Generator, n: int) -> bool:
     """Whether the overrides are accepted; if so, `n` decisions are tried."""
-    batch = min(n, 1_000)
-    slots = overrides.get(SLOTS)
-    if isinstance(slots, int) and slots > 1_000:
-        batch = 1  # a trajectory is drawn whole
+    batch = n // 100
     try:
         envs = MecLlmMobileVectorEnv(batch, overrides=overrides)
     except ValueError as error:
@@ -62,23 +59,25 @@ def run_for_ever(overrides: dict[str, Any], rng: np.random.Generator, n: int) ->
         return False
     envs.reset(seed=int(rng.integers(1_000)))
     shape = envs.action_space.shape
-    total, slot = np.zeros(batch), 0
+    total, largest = np.zeros((2, batch))
     for _ in range(n // batch):
         actions = rng.uniform(-1.5, 1.5, shape).clip(-1, 1).astype(np.float32)
         observations, rewards, terminated, _, infos = envs.step(actions)
         assert np.isfinite(rewards.astype(np.float32)).all(), overrides
         assert envs.observation_space.contains(observations), overrides
-        total, slot = total + rewards, slot + 1
+        total = total + rewards
+        largest = np.maximum(largest, total)
         if terminated.any():
             assert terminated.all()
+            # Rewards are differences, each with a rounding of the larger of two SCRs.
             scr = infos["final_info"]["episode_scr"]
-            np.testing.assert_allclose(total, scr, rtol=1e-9)
-            total, slot = np.zeros(batch), 0
+            assert (np.abs(total - scr) <= 1e-9 * largest).all(), overrides
+            total, largest = np.zeros((2, batch))
     return True
 
 
 @pytest.mark.parametrize(
-    ("count", "n"), [(150, 200), pytest.param(2_000, 100_000, marks=pytest.mark.slow)]
+    ("count", "n"), [(60, 2_000), pytest.param(2_000, 100_000, marks=pytest.mark.slow)]
 )
 def test_random_overrides_are_refused_or_run(count: int, n: int) -> None:
     rngs = [np.random.default_rng([k, n]) for k in range(count)]
