@@ -18,7 +18,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
+from jax.extend.core import (
+    ClosedJaxpr,
+    DebugInfo,
+    Jaxpr,
+    JaxprEqn,
+    Literal,
+    jaxpr_as_fun,
+)
 from jax.extend.random import threefry_prng_impl as threefry
 
 #: Primitives of arrays of one shape, or numbers.
@@ -34,8 +41,8 @@ _BY_AXES = {
     *("argmax", "argmin", "concatenate", "cumsum", "reduce_and", "reduce_max"),
     *("reduce_min", "reduce_or", "reduce_sum", "split", "squeeze", "stack", "unstack"),
 }
-#: Products of so many terms are written out; XLA takes longer for a small one.
-_MAX_TERMS = 64
+#: Sums of products of so many terms are written out, or at least not left to XLA.
+_WRITTEN_OUT, _MAX_TERMS = 16, 64
 
 
 def vmap_last(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -144,7 +151,9 @@ class _Batch:
     def _without_rule(self, equation: JaxprEqn, inputs: list[_Value]) -> list[_Value]:
         given = zip(equation.invars, inputs, strict=True)
         known = {v: value for v, value in given if not isinstance(v, Literal)}
-        alone = Jaxpr([], [*known], equation.outvars, [equation])
+        names = ("",) * len(known), ("",) * len(equation.outvars)
+        about = DebugInfo("vmap_last", equation.primitive.name, *names)
+        alone = Jaxpr([], [*known], equation.outvars, [equation], debug_info=about)
         function = jaxpr_as_fun(ClosedJaxpr(alone, []))
         arrays = [value.array for value in known.values()]
         batched = any(value.batched for value in inputs)
@@ -178,35 +187,49 @@ def _transpose(_: _Batch, inputs: list[_Value], *, permutation: Any) -> Any:
     return lax.transpose(inputs[0].array, (*permutation, len(permutation)))
 
 
-def _dot_general(_: _Batch, inputs: list[_Value], **parameters: Any) -> Any:
-    """Adds a few products: XLA takes longer for so small matrices, each its own."""
-    left, right = (value.array for value in inputs)
-    (summed, other_summed), (shared, other_shared) = parameters["dimension_numbers"]
-    n_terms = math.prod(left.shape[axis] for axis in summed)
-    if not all(value.batched for value in inputs) or not 0 < n_terms <= _MAX_TERMS:
+def _dot_general(batch: _Batch, inputs: list[_Value], **parameters: Any) -> Any:
+    """Multiplies and adds: XLA takes longer for products of so small matrices.
+
+    A sum of few terms is written out; a longer one is XLA's, which would repeat a
+    written one for each number that it is part of.
+    """
+    summed, shared = parameters["dimension_numbers"]
+    n_terms = math.prod(jnp.shape(inputs[0].array)[axis] for axis in summed[0])
+    few = 0 < n_terms <= _MAX_TERMS and len(summed[0]) == 1
+    if not few or not all(value.batched for value in inputs):
         return None
-    left, free = _rows(left, shared, summed, n_terms)
-    right, other_free = _rows(right, other_shared, other_summed, n_terms)
-    left = lax.expand_dims(left, range(len(shared) + free, left.ndim - 2 + other_free))
-    right = lax.expand_dims(right, range(len(shared), len(shared) + free))
-    if (dtype := parameters["preferred_element_type"]) is not None:
-        left, right = left.astype(dtype), right.astype(dtype)
+    own = [
+        [axis for axis in range(value.array.ndim - 1) if axis not in {*some, *others}]
+        for value, some, others in zip(inputs, summed, shared, strict=True)
+    ]
+    n, n_shared = len(own[0]), len(shared[0])
+    in_both = range(n_shared)
+    places = (
+        [*in_both, *range(n_shared, n_shared + n)],
+        [*in_both, *range(n_shared + n, n_shared + n + len(own[1]))],
+    )
+    left, right = (value.array for value in inputs)
+    sizes = [left.shape[axis] for axis in (*shared[0], *own[0])]
+    shape = (*sizes, *(right.shape[axis] for axis in own[1]), batch.size)
 
-    def term(k: int) -> Any:
-        return operator.mul(*(lax.index_in_dim(x, k, -2, False) for x in (left, right)))
+    def factor(side: int) -> Any:
+        """Returns a factor, [terms, *shape]; no axis of length 1 comes in between.
 
-    return functools.reduce(operator.add, map(term, range(n_terms)))
+        With such axes XLA of jaxlib 0.10.2 once compiled a wrong program.
+        """
+        array = inputs[side].array
+        order = *summed[side], *shared[side], *own[side], array.ndim - 1
+        rows = lax.transpose(array, order)
+        if (dtype := parameters["preferred_element_type"]) is not None:
+            rows = rows.astype(dtype)
+        axes = [0, *(place + 1 for place in places[side]), len(shape)]
+        return lax.broadcast_in_dim(rows, (n_terms, *shape), axes)
 
-
-def _rows(
-    array: Any, shared: Sequence[int], summed: Sequence[int], n_terms: int
-) -> tuple[Any, int]:
-    """Returns a factor with axes shared, its own, summed, batch; how many its own."""
-    last = array.ndim - 1
-    free = [axis for axis in range(last) if axis not in {*shared, *summed}]
-    array = lax.transpose(array, (*shared, *free, *summed, last))
-    shape = array.shape[: len(shared) + len(free)]
-    return lax.reshape(array, (*shape, n_terms, array.shape[-1])), len(free)
+    terms = factor(0) * factor(1)
+    if n_terms > _WRITTEN_OUT:
+        return terms.sum(axis=0)
+    each = (lax.index_in_dim(terms, k, keepdims=False) for k in range(n_terms))
+    return functools.reduce(operator.add, each)
 
 
 def _random_bits(batch: _Batch, inputs: list[_Value], **parameters: Any) -> Any:
