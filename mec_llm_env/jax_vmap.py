@@ -85,7 +85,7 @@ def _size(leaves: Sequence[Any]) -> int:
             "All arrays in the arguments must have a first axis of one length, the "
             f"batch; got shapes {shapes}."
         )
-    return int(sizes.pop())
+    return int(leaves[0].shape[0])
 
 
 class _Value(NamedTuple):
