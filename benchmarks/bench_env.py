@@ -10,7 +10,8 @@ scenarios and reports their infos; one of training is PPO's rollout and update w
 tuned hyperparameters. "mobile" is `MecLlmMobile-v0` with as many users and servers,
 also as a ratio to `MecLlm-v0` in the same round. BLAS and PyTorch have one thread; the
 model is in float64. "JAX" are compiled steps of `JaxEnv` in both precisions, where JAX
-is installed, with a part of the batch on each core.
+is installed, in as many threads as there are cores, as docs/environment.md has it: each
+has a part of the batch, and all wait for the last at every step.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import sys
 import time
 import venv
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -131,36 +133,38 @@ def batched_case(preset: str, batch: int, *, mobile: bool = False) -> Case:
 
 
 def jax_case(preset: str, batch: int, *, x64: bool) -> Case:
-    """Steps of `JaxEnv` under `jit` and `vmap`, a part of the batch on each core."""
+    """Steps of `JaxEnv` under `jit` and `vmap_last`, a part of the batch a thread."""
     import jax
+    import jax.numpy as jnp
 
     from mec_llm_env.jax_env import JaxEnv
+    from mec_llm_env.jax_vmap import vmap_last
 
-    devices = jax.devices()[: math.gcd(batch, len(jax.devices()))]
-    mesh = jax.make_mesh((len(devices),), ("batch",), devices=devices)
+    n_parts = math.gcd(batch, os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(n_parts)
+    env = JaxEnv(preset=preset)
+    env.action_space.seed(0)
+    samples = np.stack([env.action_space.sample() for _ in range(batch)])
+    keys = jnp.split(jax.random.split(jax.random.key(0), batch), n_parts)
+    step_of = jax.jit(vmap_last(env.step))
 
-    def spread(function: Callable[..., Any]) -> Callable[..., Any]:
-        spec = jax.P("batch")
-        mapped = jax.vmap(function)
-        return jax.jit(jax.shard_map(mapped, mesh=mesh, in_specs=spec, out_specs=spec))
+    def step(*arguments: Any) -> Any:
+        with jax.enable_x64(x64):  # of a thread
+            return step_of(*arguments)
 
     with jax.enable_x64(x64):
-        env = JaxEnv(preset=preset)
-        env.action_space.seed(0)
-        samples = [env.action_space.sample() for _ in range(batch)]
-        arrays = jax.random.split(jax.random.key(0), batch), np.stack(samples)
-        keys, actions = jax.device_put(arrays, jax.NamedSharding(mesh, jax.P("batch")))
-        state, _ = spread(env.reset)(keys)
-        step = spread(env.step)
+        actions = jnp.split(jnp.asarray(samples), n_parts)
+        reset = jax.jit(vmap_last(env.reset))
+        states = [reset(part)[0] for part in keys]
 
     def run(n_steps: int) -> float:
-        nonlocal state
-        with jax.enable_x64(x64):
-            start = time.perf_counter()
-            for _ in range(n_steps):
-                state, *rest = step(state, actions)
-            jax.block_until_ready((state, rest))
-            return time.perf_counter() - start
+        nonlocal states
+        start = time.perf_counter()
+        for _ in range(n_steps):
+            results = list(pool.map(step, states, actions))
+            states = [result[0] for result in results]
+        jax.block_until_ready(results)
+        return time.perf_counter() - start
 
     return Case(f"JAX float{64 if x64 else 32}, {batch}", preset, batch, run)
 
@@ -227,7 +231,6 @@ def own_cases(
     if find_spec("jax"):
         import jax
 
-        jax.config.update("jax_num_cpu_devices", os.cpu_count())
         jax.config.update("jax_threefry_partitionable", False)  # half the random bits
     for preset in presets:
         config = ScenarioConfig.preset(preset)

@@ -6,6 +6,7 @@ environments, which run on arrays of JAX. Needs the extra `jax`.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -266,16 +267,19 @@ def _without_positions(scenario: Scenario) -> Scenario:
 def _register(kind: type[ArrayRecord]) -> None:
     """Makes JAX go through the fields of a record, as it does with a dictionary's."""
     names = kind.field_names()
+    keys = tuple(map(jax.tree_util.GetAttrKey, names))
+    values_of = operator.attrgetter(*names)
 
-    def flatten(record: Any) -> tuple[Any, None]:
-        keys = map(jax.tree_util.GetAttrKey, names)
-        values = (getattr(record, name) for name in names)
-        return tuple(zip(keys, values, strict=True)), None
+    def flatten(record: Any) -> tuple[Any, None]:  # at every call, so without keys
+        return values_of(record), None
+
+    def flatten_with_keys(record: Any) -> tuple[Any, None]:
+        return tuple(zip(keys, values_of(record), strict=True)), None
 
     def unflatten(_: None, values: Any) -> Any:
         return kind.unchecked(**dict(zip(names, values, strict=True)))
 
-    jax.tree_util.register_pytree_with_keys(kind, flatten, unflatten)
+    jax.tree_util.register_pytree_with_keys(kind, flatten_with_keys, unflatten, flatten)
 
 
 for _kind in (Scenario, Allocation, Outcome):

@@ -45,7 +45,11 @@ def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
 
 @pytest.mark.parametrize("package", ["mec_llm_env", "dashf"])
 def test_the_library_imports_optional_libraries_late(package: str) -> None:
-    adapters = {"sb3.py", "jax_env.py"}  # imported by those who have them
+    adapters = {
+        "sb3.py",
+        "jax_env.py",
+        "jax_vmap.py",
+    }  # imported by those who have them
     for path in modules(package):
         # `rendering` says that Matplotlib is needed, and is imported late itself.
         if path.name not in adapters and path.parent.name != "rendering":

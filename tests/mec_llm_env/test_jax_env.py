@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -528,51 +526,3 @@ def test_float32_computes_with_all_that_can_be_observed(seed: int) -> None:
     for name, values in theirs.to_dict().items():
         assert np.isfinite(values).all(), name
     assert_close(ours, theirs, 1e-3)
-
-
-ON_TWO_CORES = """
-import jax
-jax.config.update("jax_num_cpu_devices", 2)
-import numpy as np
-from mec_llm_env.jax_env import JaxEnv
-
-env = JaxEnv(preset="tiny-4x2", episode_length=2)
-keys = jax.random.split(jax.random.key(0), 6)
-state, _ = jax.jit(jax.vmap(env.reset))(keys)
-actions = jax.random.uniform(keys[0], (6, 28), minval=-1, maxval=1)
-
-def roll(state):
-    def body(state, _):
-        state, *rest = jax.vmap(env.step)(state, actions[: len(state.decisions)])
-        return state, rest
-    return jax.lax.scan(body, state, None, length=3)
-
-def plain(tree):
-    return [np.asarray(x) for x in jax.tree.leaves(tree) if x.dtype.name != "key<fry>"]
-
-mesh, part = jax.make_mesh((2,), ("batch",)), jax.P("batch")
-step = jax.vmap(env.step)
-spread = jax.shard_map(step, mesh=mesh, in_specs=part, out_specs=part)
-place = jax.NamedSharding(mesh, part)
-placed = jax.device_put(state, place)
-ours = jax.jit(spread)(placed, jax.device_put(actions, place))
-assert len(ours[2].sharding.device_set) == 2
-for a, b in zip(plain(ours), plain(jax.jit(step)(state, actions)), strict=True):
-    np.testing.assert_allclose(a, b, rtol=1e-6)
-
-halves = part, jax.P(None, "batch")
-looped = jax.shard_map(
-    roll, mesh=mesh, in_specs=part, out_specs=halves, check_vma=False
-)
-actions = np.tile(actions[:3], (2, 1))
-for a, b in zip(
-    plain(jax.jit(looped)(placed)), plain(jax.jit(roll)(state)), strict=True
-):
-    np.testing.assert_allclose(a, b, rtol=1e-6)
-"""
-
-
-@pytest.mark.slow  # a process that compiles five programs
-def test_two_cores_do_what_one_does() -> None:
-    """In a process of its own, as JAX fixes the number of devices at its first use."""
-    subprocess.run([sys.executable, "-W", "error", "-c", ON_TWO_CORES], check=True)
