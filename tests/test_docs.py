@@ -89,7 +89,7 @@ def test_entries_exist(package: str) -> None:
     assert len(entries(package)) == len(set(entries(package)))
     for path in entries(package):
         # They need Stable-Baselines3, PettingZoo and JAX.
-        optional = ("SB3VecEnv", "MecLlmParallelEnv", "JaxEnv", "JaxState")
+        optional = ("SB3VecEnv", "MecLlmParallelEnv", "JaxEnv", "JaxState", "vmap_last")
         if not path.endswith(optional):
             resolve(path)
 
