@@ -101,7 +101,8 @@ def clear_loop(
     own, at = np.empty((N, table.shape[3])), np.empty(N, np.int64)
     for c in range(first, last):
         for n in range(N):
-            own[n] = table[rows[c], n, option[c, n]]
+            for i in range(own.shape[1]):  # numba takes seconds to compile it in one
+                own[n, i] = table[rows[c], n, option[c, n], i]
             at[n] = server[rows[c], n, option[c, n]]
             if len(phi) > 0:
                 own[n, 0] = own[n, 1] = phi[c, n]
