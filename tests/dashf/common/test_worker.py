@@ -31,7 +31,8 @@ from dashf.common import worker
 
 def begin():
     words = worker.command([sys.executable, "-m", "loading", "--word"])
-    print(subprocess.Popen(words, cwd=sys.argv[2]).pid, flush=True)
+    child = subprocess.Popen(words, cwd=sys.argv[2], stdout=subprocess.DEVNULL)
+    print(child.pid, flush=True)
     time.sleep(600)
 
 if sys.argv[1] == "main":
@@ -44,7 +45,7 @@ LOADING = """
 import os, sys, time
 assert sys.argv == [__file__, "--word"] and __name__ == "__main__" and sys.path[0] == ""
 open("at_work", "w").close()
-until = time.monotonic() + 600
+until = time.monotonic() + 100
 while time.monotonic() < until:
     %s
 """
