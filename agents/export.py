@@ -21,6 +21,7 @@ from agents.problems.tasks import MOBILE_ENV, make_task
 from agents.registry import PRETRAINED, make_agent
 from agents.run.folder import WEIGHTS, load_config, read_content, write_config
 from agents.run.hyperparameters import check_arguments
+from agents.storage.folders import filled_folder
 
 #: Test scenarios whose mean SCR is recorded.
 INSTANCES = 20
@@ -66,7 +67,7 @@ def export(
     *,
     trust: bool = False,
 ) -> Path:
-    """Writes `policy.npz` and `config.json` to a folder named after the agent.
+    """Writes `policy.npz` and `config.json` to a new folder named after the agent.
 
     In the sequential problem `_mobile` is added to the name.
 
@@ -79,33 +80,40 @@ def export(
         trust: read pickled weights too.
 
     Raises:
-        ValueError: the folder is no run, has no model yet, or a damaged one.
+        ValueError: the folder is no run, has no model yet, or a damaged one; or there
+            is such a policy in the output already.
         OSError: the output cannot be written.
     """
     config = load_config(run)
-    model = find_model(run, config, trust=trust)
     mobile = "_mobile" if config.env_id == MOBILE_ENV else ""
     folder = output / f"{config.agent}{mobile}"
-    folder.mkdir(parents=True, exist_ok=True)
-    algorithm = ALGORITHMS[config.agent]
-    policy_files = algorithm.load_policy_files()
-    with errors_of_loading(model):
-        policy_files.export_policy(model, config, folder / WEIGHTS)
-    content = read_content(run)
-    content.pop("policy", None)  # of one that was exported before
+    if folder.exists():
+        raise ValueError(
+            f"{os.fspath(folder)!r} is there and is not replaced. Choose another "
+            "--output, or remove it."
+        )
+    model = find_model(run, config, trust=trust)
     settings = config.hyperparameters | dict(changes or {})
-    check_arguments(algorithm.load_class(), settings)
-    content["config"]["hyperparameters"] = settings
-    write_config(folder, content)
-    task = make_task(config.env_id, **config.env_kwargs)
-    agent = make_agent(os.fspath(folder), task)
-    content["policy"] = {
-        "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
-        "instances": INSTANCES,
-        "mean_scr": mean_scr(agent, task, INSTANCES),
-    }
-    write_config(folder, content)
-    return folder
+    check_arguments(ALGORITHMS[config.agent].load_class(), settings)
+    policy_files = ALGORITHMS[config.agent].load_policy_files()
+
+    def fill(unfinished: Path) -> None:
+        with errors_of_loading(model):
+            policy_files.export_policy(model, config, unfinished / WEIGHTS)
+        content = read_content(run)
+        content.pop("policy", None)  # of one that was exported before
+        content["config"]["hyperparameters"] = settings
+        write_config(unfinished, content)
+        task = make_task(config.env_id, **config.env_kwargs)
+        agent = make_agent(os.fspath(unfinished), task)
+        content["policy"] = {
+            "sha256": hashlib.sha256((unfinished / WEIGHTS).read_bytes()).hexdigest(),
+            "instances": INSTANCES,
+            "mean_scr": mean_scr(agent, task, INSTANCES),
+        }
+        write_config(unfinished, content)
+
+    return filled_folder(output, fill, lambda: folder)
 
 
 if __name__ == "__main__":

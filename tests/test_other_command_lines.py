@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import re
 import resource
 import shutil
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,16 +15,13 @@ import pytest
 
 pytest.importorskip("optuna")
 
-import train
 from agents import export
-from agents.run.config import TrainingConfig
 from agents.training import start
 from agents.training.trainer import Trainer
 from agents.work import Workers
 from benchmarks import make_bank
 from experiments import compare_agents, learning_curves, migrations, record, tune
-from experiments.comparison import plan
-from tests.agents.training.test_trainer import config
+from tests.agents.training.small_runs import config
 from tests.any_command_line import parser_of, words_for
 from tests.command_lines import shown, write_own_files
 
@@ -83,7 +76,7 @@ def sandbox(
     write_own_files(tmp_path)
     Path("run").symlink_to(run)
     Path("pretrained").symlink_to(export.PRETRAINED / "ppo")
-    monkeypatch.setattr(plan, "_settings", settings)
+    monkeypatch.setattr(export, "PRETRAINED", tmp_path / "exported")
     monkeypatch.setattr(Trainer, "train", begin)
     monkeypatch.setattr(compare_agents, "train_all", begin)
     monkeypatch.setattr(migrations, "migrations_of", begin)
@@ -97,24 +90,6 @@ def sandbox(
         resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_AS, before)
-
-
-one_at_a_time = threading.Lock()  # output is redirected for all threads
-
-
-def settings(arguments: tuple[str, ...]) -> TrainingConfig:
-    """What `train.py --dry-run` prints, without a process of its own."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        one_at_a_time,
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        try:
-            train.main([*arguments, "--dry-run"])
-        except SystemExit:
-            raise ValueError(f"train.py: {err.getvalue()}") from None
-    return TrainingConfig.from_dict(json.loads(out.getvalue()))
 
 
 def check(name: str, seed: int, capsys: pytest.CaptureFixture[str]) -> str:

@@ -43,13 +43,30 @@ def lock_folder(folder: Path, seconds: float = 0.0) -> FileLock:
 def new_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
     """Creates the next free folder `<parent>/<name>_<k>` with its content.
 
+    Args:
+        parent: made if it is not there.
+        name: of the folder, without its number.
+        fill: writes its content into the folder that it gets.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    names = (f"{name}_{k}" for k in itertools.count(1))
+    return filled_folder(parent, fill, lambda: free_path(parent, names))
+
+
+def filled_folder(
+    parent: Path, fill: Callable[[Path], None], choose: Callable[[], Path]
+) -> Path:
+    """Creates a folder with its content.
+
     It is filled under a hidden name and then renamed, so that a process killed at any
     moment leaves no incomplete folder; what such a process has left is removed.
 
     Args:
         parent: made if it is not there.
-        name: of the folder, without its number.
-        fill: writes its content into the folder that it gets.
+        fill: writes the content into the folder that it gets.
+        choose: returns the path in `parent`, which is free or an empty folder.
 
     Raises:
         OSError: it cannot be written.
@@ -63,7 +80,7 @@ def new_folder(parent: Path, name: str, fill: Callable[[Path], None]) -> Path:
             unfinished.chmod(0o777 & ~_umask())
             fill(unfinished)
             sync(unfinished)
-            folder = free_path(parent, (f"{name}_{k}" for k in itertools.count(1)))
+            folder = choose()
             unfinished.rename(folder)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)

@@ -171,6 +171,24 @@ def test_exported_without_pickles_it_decides_the_same(
         np.testing.assert_array_equal(getattr(exported, field), value)
 
 
+def test_an_export_replaces_no_policy_and_is_whole_or_not_there(
+    runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = next(iter(runs.values()))
+    with pytest.raises(ValueError, match="no argument"):
+        export(run, tmp_path, {"nothing_of_it": 3})
+    with monkeypatch.context() as patch:
+        patch.setattr("agents.export.mean_scr", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            export(run, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} <= {".lock"}
+    folder = export(run, tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ValueError, match=r"is there and is not replaced.*--output"):
+        export(run, tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 @pytest.mark.parametrize("name", pretrained_names())
 def test_pretrained_policies_reach_what_they_reached(name: str) -> None:
     """Fails where a change of the environment breaks them; then export them anew."""
