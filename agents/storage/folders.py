@@ -98,11 +98,14 @@ def check_writable(parent: Path) -> None:
     """Checks, before long work begins, that a folder can be written; leaves nothing.
 
     Raises:
-        OSError: it cannot be.
+        OSError: it cannot be; it names the folder.
     """
     there = next(path for path in (parent, *parent.parents) if path.exists())
-    with tempfile.TemporaryFile(dir=there):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(parent)) from None
 
 
 def write_all(folder: Path, files: Mapping[str, str | bytes]) -> None:

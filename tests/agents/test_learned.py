@@ -175,7 +175,7 @@ def test_an_export_replaces_no_policy_and_is_whole_or_not_there(
     runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = next(iter(runs.values()))
-    with pytest.raises(ValueError, match="no argument"):
+    with pytest.raises(ValueError, match="takes no hyperparameter"):
         export(run, tmp_path, {"nothing_of_it": 3})
     with monkeypatch.context() as patch:
         patch.setattr("agents.export.mean_scr", lambda *_: 1 / 0)
