@@ -9,9 +9,9 @@ step; a step of the batched one decides in all sub-environments, draws their nex
 scenarios and reports their infos; one of training is PPO's rollout and update with the
 tuned hyperparameters. "mobile" is `MecLlmMobile-v0` with as many users and servers,
 also as a ratio to `MecLlm-v0` in the same round. BLAS and PyTorch have one thread; the
-model is in float64. "JAX" are compiled steps of `JaxEnv` in both precisions, where JAX
-is installed, in as many threads as there are cores, as docs/environment.md has it: each
-has a part of the batch, and all wait for the last at every step.
+model is in float64. "JAX" are steps of `JaxEnv` in both precisions, where JAX is
+installed, in rollouts that are compiled as a whole: each core has a thread with its
+part of the batch, as docs/environment.md has it, and all that a step returns is kept.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # `agents` is not installed
 PRESETS = ("paper-10x2", "medium-50x10", "large-1000x50")
 BATCHES = (1, 64, 1024, 4096)
+SCANNED = 16  # steps of a compiled rollout of JAX
 MOBILE = "mobile, "  # begins the names of its cases
 MAX_PAIRS = 4_000_000  # user-server pairs in a batch; about 0.7 GiB
 PEER = "mobile-small-central-v0"
@@ -133,7 +134,7 @@ def batched_case(preset: str, batch: int, *, mobile: bool = False) -> Case:
 
 
 def jax_case(preset: str, batch: int, *, x64: bool) -> Case:
-    """Steps of `JaxEnv` under `jit` and `vmap_last`, a part of the batch a thread."""
+    """Compiled rollouts of `JaxEnv` by `vmap_last`, a part of the batch a thread."""
     import jax
     import jax.numpy as jnp
 
@@ -146,27 +147,34 @@ def jax_case(preset: str, batch: int, *, x64: bool) -> Case:
     env.action_space.seed(0)
     samples = np.stack([env.action_space.sample() for _ in range(batch)])
     keys = jnp.split(jax.random.split(jax.random.key(0), batch), n_parts)
-    step_of = jax.jit(vmap_last(env.step))
+    step = vmap_last(env.step)
 
-    def step(*arguments: Any) -> Any:
-        with jax.enable_x64(x64):  # of a thread
-            return step_of(*arguments)
+    @jax.jit
+    def rollout(state: Any, actions: Any) -> Any:
+        def one(state: Any, _: None) -> Any:
+            state, *results = step(state, actions)
+            return state, results
+
+        return jax.lax.scan(one, state, length=SCANNED)
 
     with jax.enable_x64(x64):
         actions = jnp.split(jnp.asarray(samples), n_parts)
         reset = jax.jit(vmap_last(env.reset))
         states = [reset(part)[0] for part in keys]
 
+    def part(k: int, n_steps: int) -> None:
+        with jax.enable_x64(x64):  # of a thread
+            for _ in range(n_steps):
+                states[k], results = rollout(states[k], actions[k])
+            jax.block_until_ready((states[k], results))
+
     def run(n_steps: int) -> float:
-        nonlocal states
         start = time.perf_counter()
-        for _ in range(n_steps):
-            results = list(pool.map(step, states, actions))
-            states = [result[0] for result in results]
-        jax.block_until_ready(results)
+        list(pool.map(part, range(n_parts), [n_steps] * n_parts))
         return time.perf_counter() - start
 
-    return Case(f"JAX float{64 if x64 else 32}, {batch}", preset, batch, run)
+    name = f"JAX float{64 if x64 else 32}, {batch}"
+    return Case(name, preset, batch * SCANNED, run)
 
 
 def training_case(preset: str) -> Case:
