@@ -182,8 +182,11 @@ def main(arguments: list[str] | None = None) -> int:
                 f"got {options.instances:,}."
             )
         workers = workers_from(options)
-        for folder in (options.output, options.work):
+        folders = options.output, options.work
+        for folder in folders:
             check_writable(folder)
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
     for preset in options.presets:
         paths = make_instances(preset, options.instances, options.work, workers)
         finish = assemble_plans if preset in MOBILE_PRESETS else assemble

@@ -13,10 +13,11 @@ WORDS = ["tiny-4x2", "--instances", "4"]
 
 
 def made(folder: Path, *words: str) -> bytes:
-    """Returns the bank that is made in a folder."""
-    where = ["--work", os.fspath(folder / "work"), "--output", os.fspath(folder)]
+    """Returns the bank that is made in a folder of a folder, which need not be there."""
+    work, output = folder / "work", folder / "banks" / "new"
+    where = ["--work", os.fspath(work), "--output", os.fspath(output)]
     assert make_bank.main([*WORDS, *where, *words]) == 0
-    return (folder / "tiny-4x2.npz").read_bytes()
+    return (output / "tiny-4x2.npz").read_bytes()
 
 
 def test_processes_make_the_same_bank(
