@@ -13,7 +13,7 @@ WORDS = ["tiny-4x2", "--instances", "4"]
 
 
 def made(folder: Path, *words: str) -> bytes:
-    """Returns the bank that is made in a folder of a folder, which need not be there."""
+    """Returns the bank that is made in a folder that need not be there."""
     work, output = folder / "work", folder / "banks" / "new"
     where = ["--work", os.fspath(work), "--output", os.fspath(output)]
     assert make_bank.main([*WORDS, *where, *words]) == 0
