@@ -1,13 +1,18 @@
-"""What every test has: a key of its own to sign checkpoints with, and no screen."""
+"""What every test has: a key of its own to sign checkpoints with, Ctrl-C, no screen."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 os.environ["SDL_VIDEODRIVER"] = "dummy"
+
+# A shell has its jobs in the background ignore Ctrl-C, and so would what tests begin.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
