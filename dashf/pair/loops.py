@@ -131,18 +131,32 @@ def respond_loop(first: int, last: int, o: Asked, k: Score, out: Array) -> None:
         respond_in(o, k, i, out[i])
 
 
-def benefits_loop(
-    first: int, last: int, o: Asked, k: Score, out: Array, cost: Array
+def certify_user(
+    o: Asked,
+    k: Score,
+    i: int,
+    slack: float,
+    reach: float,
+    answers: Array,
+    boxes: Array,
+    out: Array,
 ) -> None:
-    """Benefits of users' options into `out` [S N, J], the best one's `cost` [S N]."""
-    answers = np.zeros((o.table.shape[2], 11))
-    for i in range(first, last):
-        respond_in(o, k, i, answers)
-        best = -np.inf
-        for j in range(len(answers)):
-            out[i, j] = answers[j, 0]
-            if answers[j, 0] > best:
-                best, cost[i] = answers[j, 0], answers[j, 1]
+    """Benefits of the i-th user's options from above into `out` [J].
+
+    `answers` [J, 11] then holds its responses; `boxes` is room for `certify_row`.
+    """
+    s, n = respond_in(o, k, i, answers)
+    enough = -np.inf
+    for answer in answers:
+        enough = max(enough, answer[0] + slack - reach)
+    for j in range(o.table.shape[2]):
+        out[j] = -np.inf
+        if o.allowed[s, n, j]:
+            price = o.price[s, o.server[s, n, j]]
+            slot = price[2] if len(price) == 3 else 0.0
+            row, goal = o.table[s, n, j], enough + slot
+            pair = priced(row, o.ratio[s], price, k)
+            out[j] = certify_row(row, pair, goal, slack, answers[j], boxes) - slot
 
 
 def certify_loop(
@@ -152,16 +166,4 @@ def certify_loop(
     answers = np.zeros((o.table.shape[2], 11))
     boxes = np.empty((MOST_HALVED + 1, 6))
     for i in range(first, last):
-        s, n = respond_in(o, k, i, answers)
-        enough = -np.inf
-        for answer in answers:
-            enough = max(enough, answer[0] + slack[i] - reach[i])
-        for j in range(o.table.shape[2]):
-            out[i, j] = -np.inf
-            if o.allowed[s, n, j]:
-                price = o.price[s, o.server[s, n, j]]
-                slot = price[2] if len(price) == 3 else 0.0
-                row, goal = o.table[s, n, j], enough + slot
-                pair = priced(row, o.ratio[s], price, k)
-                out[i, j] = certify_row(row, pair, goal, slack[i], answers[j], boxes)
-                out[i, j] -= slot
+        certify_user(o, k, i, slack[i], reach[i], answers, boxes, out[i])

@@ -22,6 +22,7 @@ from dashf.pair.coefficients import (
     score_constants,
 )
 from dashf.pair.terms import Score
+from dashf.pricing.certificate import certify
 from dashf.pricing.options import Options, Prices, PriceSolution
 from dashf.pricing.price_search import search_prices
 from dashf.result import Bound
@@ -30,8 +31,6 @@ from mec_llm_env import ObjectiveConfig, Scenario, evaluate
 
 #: Parts of the range of φ, each an option of a user at a server.
 PARTS = 2
-_ROOT_STEPS = 12  # of Newton's method for y; two to four are usual
-_CERTIFICATES = 4  # evaluations of U from above
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,46 +192,9 @@ class Problem:
         self, prices: Prices, tolerance: float, options: Options
     ) -> tuple[Array, Array, Array]:
         """`certify`, and the benefits of all options at the prices, [S, N, J]."""
-        price, floor = np.maximum(prices.price, 0), options.cost_floor()
-        rent = (options.capacity * price).sum(axis=(1, 2))
-        close, ratio = 1e-3 * tolerance, prices.ratio
-        ratio, cost, at_prices = self._root(options, price, rent, ratio, close)
-        best, best_ratio = np.full(len(ratio), np.inf), ratio
-        for _ in range(_CERTIFICATES):
-            # U from above, by at most `slack`.
-            slack = 0.5 * tolerance * ratio * cost
-            benefit = self.highest(options, price, ratio, slack).max(axis=-1)
-            size = rent + np.abs(benefit).sum(axis=1)
-            surplus = np.maximum(rent + benefit.sum(axis=1) + 1e-12 * size, 0)
-            value = ratio + surplus / floor
-            better = value < best
-            best = np.where(better, value, best)
-            best_ratio = np.where(better, ratio, best_ratio)
-            if ((value - ratio) <= 0.1 * tolerance * ratio).all():
-                break
-            ratio = ratio + surplus / cost
-        return best * (1 + 1e-12), best_ratio, at_prices
-
-    def _root(
-        self, options: Options, price: Array, rent: Array, ratio: Array, close: float
-    ) -> tuple[Array, Array, Array]:
-        """Returns y with U(y, price) near 0, and the cost of what users choose, [S].
-
-        The benefits of all options at the first y, [S, N, J], come with it. U is convex
-        and falls with y, its slope being minus that cost: Newton's method comes from
-        the left after its first step, and never turns back.
-        """
-        first = None
-        for _ in range(_ROOT_STEPS):
-            benefit, cost = options.benefits(ratio, price, self.constants)
-            first = benefit if first is None else first
-            cost, surplus = cost.sum(axis=-1), rent + benefit.max(axis=-1).sum(axis=-1)
-            step = np.maximum(surplus / cost, -0.9 * ratio)
-            ratio = ratio + step
-            if (np.abs(step) <= close * ratio).all():
-                break
-        assert first is not None
-        return ratio, cost, first
+        price = np.maximum(prices.price, 0)
+        v = certify(options, prices.ratio, price, self.constants, tolerance)
+        return v.value * (1 + 1e-12), v.ratio, v.benefit.reshape(options.allowed.shape)
 
     def highest(
         self,

@@ -13,7 +13,7 @@ from dashf.common.arrays import Array, Indices, Mask, rows_of
 from dashf.common.clock import ENDLESS, Clock
 from dashf.pair.backend import in_parallel, response_of
 from dashf.pair.jit import compiled
-from dashf.pair.loops import Asked, benefits_loop, certify_loop, respond_loop
+from dashf.pair.loops import Asked, certify_loop, respond_loop
 from dashf.pair.terms import Response, Score
 
 
@@ -70,12 +70,6 @@ class Options:
         out = np.zeros((*self.allowed.shape, len(Response._fields)))
         self._ask(respond_loop, ratio, price, k, out)
         return response_of(out)
-
-    def benefits(self, ratio: Array, price: Array, k: Score) -> tuple[Array, Array]:
-        """Returns benefits of all options [S, N, J], and what the best one costs."""
-        out, cost = np.empty(self.allowed.shape), np.empty(self.allowed.shape[:2])
-        self._ask(benefits_loop, ratio, price, k, out, cost.ravel())
-        return out, cost
 
     def certify(
         self, ratio: Array, price: Array, k: Score, slack: Array, reach: Array

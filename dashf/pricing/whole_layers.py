@@ -101,7 +101,7 @@ def _layered(
     )
     nearest = own + (np.abs(high - _nearest(s, z)) < np.abs(low - _nearest(s, z)))
     at = prices.ratio, prices.price, problem.constants
-    benefit, _ = layered.options.benefits(*at)
+    benefit = layered.options.respond(*at).benefit
     preferred = np.take_along_axis(
         benefit.reshape(shape).argmax(axis=-1), z.server[..., None], axis=-1
     )[..., 0]

@@ -229,8 +229,9 @@ def _cost(problem: Problem, bound: dashf.Bound) -> float:
     if problem.options.capacity.shape[-1] == 3:
         price = np.concatenate([price, bound.slot_price[None, :, None]], axis=-1)
     ratio = np.reshape(bound.ratio, 1)
-    _, cost = problem.options.benefits(ratio, price, problem.constants)
-    return float(cost.sum())
+    answer = problem.options.respond(ratio, price, problem.constants)
+    best = answer.benefit.argmax(axis=-1)[..., None]
+    return float(np.take_along_axis(answer.cost, best, axis=-1).sum())
 
 
 def test_batches_and_single_scenarios_agree() -> None:

@@ -103,7 +103,7 @@ def test_what_is_compiled_certifies_as_plain_python_does(monkeypatch):
         prices = find_prices(problem.options, problem.constants, problem.first_ratio())
         value, _ = problem.certify(prices, 1e-3)
         with monkeypatch.context() as patch:
-            patch.setattr("dashf.pricing.options.compiled", lambda loop: loop)
+            patch.setattr("dashf.pricing.certificate.compiled", lambda loop: loop)
             plain, _ = problem.certify(prices, 1e-3)
         np.testing.assert_allclose(value, plain, rtol=1e-9)
 

@@ -109,17 +109,6 @@ def test_a_target_ends_column_generation_early():
     assert far.ratio[0] <= 1e3
 
 
-def test_benefits_and_the_cost_of_the_best_option():
-    p = problem_of(0)
-    at = p.first_ratio(), np.ones_like(p.options.capacity), p.constants
-    a = p.options.respond(*at)
-    benefit, cost = p.options.benefits(*at)
-    best = a.benefit[0].argmax(axis=-1)
-    users = np.arange(len(best))
-    np.testing.assert_array_equal(benefit, a.benefit)
-    np.testing.assert_array_equal(cost[0], a.cost[0][users, best])
-
-
 def plain_python(loop):
     """The loop as it is written; fields are attributes, as numba has it by itself."""
 
