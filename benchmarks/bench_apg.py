@@ -8,6 +8,7 @@ at once on one and on two threads, and says how good the decisions are.
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -48,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     batches: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
     for _ in range(options.rounds):  # in turn, so that other work meets all alike
         with threads(1):
-            one += [timed(lambda s=single: agent.decide(s)) for single in singles]
+            one += [
+                timed(functools.partial(agent.decide, single)) for single in singles
+            ]
         for count, times in batches.items():
             with threads(count):
                 times.append(timed(lambda: agent.decide(many)))

@@ -149,7 +149,7 @@ def jax_case(preset: str, batch: int, *, x64: bool) -> Case:
     keys = jnp.split(jax.random.split(jax.random.key(0), batch), n_parts)
     step = vmap_last(env.step)
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]
     def rollout(state: Any, actions: Any) -> Any:
         def one(state: Any, _: None) -> Any:
             state, *results = step(state, actions)

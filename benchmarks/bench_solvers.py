@@ -17,6 +17,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"  # before NumPy is imported
 
 import argparse
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -73,7 +74,7 @@ def draw(size: str, count: int) -> list[Scenario]:
 def bench_solver(size: str, name: str, scenarios: list[Scenario]) -> None:
     """Prints a row: a solver on the scenarios of a size."""
     first, _, _ = timed(lambda: solve(scenarios[0], solver=name))
-    rows = [timed(lambda s=s: solve(s, solver=name)) for s in scenarios]
+    rows = [timed(functools.partial(solve, s, solver=name)) for s in scenarios]
     wall, cpu, results = zip(*rows, strict=True)
     low, median, high = np.percentile(wall, [25, 50, 75])
     scr = np.mean([result.scr for result in results])
@@ -97,7 +98,7 @@ def bench_relaxation(size: str, formulation: str) -> None:
     first, _, _ = timed(lambda: relax(problems[0], formulation))
     slow = first > 20
     again = problems[1:2] if slow else problems * 3
-    wall = [timed(lambda p=p: relax(p, formulation))[0] for p in again]
+    wall = [timed(functools.partial(relax, p, formulation))[0] for p in again]
     low, median, high = 1e3 * np.percentile(wall, [25, 50, 75])
     print(
         f"| {size} | `{formulation}` | {first:.2f} | {median:.1f} | "

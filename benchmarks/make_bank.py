@@ -77,7 +77,7 @@ def solve(preset: str, gap: float, limit_s: float | None, seed: int) -> Solved:
     assert bound is not None
     line = (
         f"{preset} {seed} scr {result.scr:.6f} "
-        f"gap {100 * result.gap:.3f} % "
+        f"gap {100 * (bound.value / result.scr - 1):.3f} % "
         f"{time.perf_counter() - start:.2f} s {bound.status.value}"
     )
     return line, {"bound": bound.value, **result.allocation.to_dict()}
@@ -202,8 +202,8 @@ def make_instances(
     if preset in MOBILE_PRESETS:
         planned, make = EPISODES[preset], functools.partial(plan, preset)
     else:
-        planned, *limits = PLAN[preset]
-        make = functools.partial(solve, preset, *limits)
+        planned, gap, limit_s = PLAN[preset]
+        make = functools.partial(solve, preset, gap, limit_s)
     folder = work / preset
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{FIRST_SEED + i}.npz" for i in range(count or planned)]

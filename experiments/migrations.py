@@ -135,6 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"`mobility.slots` must be at least {_WINDOW}, over which curves are "
                 f"averaged; got {task.episode_length}."
             )
+        assert isinstance(task.config, MobileConfig)  # of that environment
         values = _shown_slots(options.values, task.episode_length)
         curves = _curves(options.agents, options.labels, task)
         slots = options.instances * task.episode_length

@@ -103,6 +103,7 @@ def record(
         ended = False
         while not ended:
             action, _ = policy.predict(observation)
+            assert policy.projection_distance is not None  # of this action
             distance = max(distance, float(np.max(policy.projection_distance)))
             observation, reward, terminated, truncated, _ = collector.step(action)
             returns[i] += reward
@@ -153,7 +154,7 @@ def _make(env_id: str, overrides: dict[str, Any]) -> gym.Env[Any, Any]:
     if env_id not in known:
         raise ValueError(f"`--env` must be one of {', '.join(known)}; got {env_id!r}.")
     # Recorded with the data; processes that import nothing can make it again.
-    kwargs = {"overrides": overrides} if overrides else {}
+    kwargs: dict[str, Any] = {"overrides": overrides} if overrides else {}
     return gym.make(f"mec_llm_env:{env_id}", **kwargs)
 
 

@@ -104,7 +104,7 @@ def _how(results: Sequence[AgentResult], curves: Sequence[Curve], command: str) 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
     """Returns rows of equal keys as CSV."""
-    return to_csv([list(rows[0]), *(row.values() for row in rows)])
+    return to_csv([list(rows[0]), *(list(row.values()) for row in rows)])
 
 
 def _figures(folder: str) -> str:

@@ -63,6 +63,7 @@ def draw_differences(
     axes: Any, block: Block, labels: Sequence[str], looks: Mapping[str, Look]
 ) -> None:
     """Draws paired differences to the reference, with their 95 % intervals."""
+    assert block.reference is not None
     differences = block.differences()
     axes.axhline(0, **_reference_line(looks[block.reference]))
     lowest = highest = 0.0

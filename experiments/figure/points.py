@@ -93,7 +93,7 @@ def _decided(wanted: Wanted) -> dict[str, Any]:
     scenario = sample_scenario(config, rng)
     if name in dashf.SOLVERS:
         _warm_up(name, scenario.n_users, scenario.n_servers)
-        options = {"seed": rng} if name in RANDOM else {}
+        options: dict[str, Any] = {"seed": rng} if name in RANDOM else {}
         result = dashf.solve(scenario, config.objective, solver=name, **options)
         allocation = result.allocation
         history = [[row.scr, row.programs, row.time_s] for row in result.history]
