@@ -31,10 +31,8 @@ def test_report_from_another_folder(tmp_path: Path) -> None:
     pattern = r"^\| (mobile, .+?) \| (\d+\.\d\d) \(.*\) \|$"
     ratios = dict(re.findall(pattern, ran.stdout, re.M))
     assert list(ratios) == mobile
-    assert all(0.1 < float(ratio) < 10 for ratio in ratios.values())
     rates = {name: int(rate.replace(",", "")) for name, rate in rows.items()}
-    assert min(rates.values()) > 0
-    assert rates["batched, 8"] > rates["batched, 1"]
+    assert min(rates.values()) > 0  # how fast, a busy machine cannot say
     memory = re.search(r"Peak memory of 16 × 1000×50: (\d\.\d\d) GiB", ran.stdout)
     assert memory is not None
     assert 0 < float(memory[1]) < 2  # what is promised
