@@ -13,11 +13,12 @@ from gymnasium.vector.utils import batch_space
 
 from mec_llm_env.attributes import SubAttributes
 from mec_llm_env.callers import refuse_miscounting
+from mec_llm_env.decision_task import reset_options
 from mec_llm_env.env import TaskEnv
 from mec_llm_env.ranges import integer_argument, shorten
 from mec_llm_env.rows import add_masked, blank, each_row, members, put
 from mec_llm_env.streams import UniformStreams
-from mec_llm_env.task import Task, reset_options
+from mec_llm_env.task import Task
 
 Array = np.ndarray[Any, Any]
 

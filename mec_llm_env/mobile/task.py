@@ -10,6 +10,13 @@ import numpy as np
 
 from mec_llm_env._array import Array
 from mec_llm_env.allocation import Allocation
+from mec_llm_env.decision_task import (
+    Decision,
+    DecisionTask,
+    certified_bounds,
+    chosen_config,
+    uniforms_of,
+)
 from mec_llm_env.mobile.bank import load_trajectory_bank, trajectory_bank_presets
 from mec_llm_env.mobile.config import MobileConfig
 from mec_llm_env.mobile.mobility import MobilityState, mobility_sampler
@@ -19,13 +26,6 @@ from mec_llm_env.objective import Outcome
 from mec_llm_env.ranges import Limits, Rule, shorten, word_argument
 from mec_llm_env.record import ArrayRecord
 from mec_llm_env.scenario import Scenario
-from mec_llm_env.task import (
-    Decision,
-    DecisionTask,
-    certified_bounds,
-    chosen_config,
-    uniforms_of,
-)
 
 #: What a reward may be.
 REWARDS = ("scr_difference", "slot", "surplus")
