@@ -54,9 +54,15 @@ PLAN: dict[str, tuple[int, float, float | None]] = {
     "paper-10x2": (100, 1e-3, 120.0),
     "medium-50x10": (100, 1e-3, 4.0),
     "large-1000x50": (8, 1e-3, None),
+    "6g-umi-10x2": (100, 1e-3, 120.0),
+    "6g-subthz-10x2": (100, 1e-3, 120.0),
 }
 #: Episodes.
-EPISODES = {"mobile-10x2": 100}
+EPISODES = {
+    "mobile-10x2": 100,
+    "mobile-10x2-pedestrian": 100,
+    "mobile-10x2-vehicular": 100,
+}
 
 #: A line about an instance, and the arrays of its file.
 Solved = tuple[str, dict[str, Any]]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from dashf import SOLVERS
+from mec_llm_env.bank import bank_presets
+from mec_llm_env.mobile.bank import trajectory_bank_presets
 
 ROOT = Path(__file__).parents[1]
 
@@ -95,7 +97,7 @@ def test_top_level_is_the_library_alone(wheel: Path) -> None:
     tops = {top for top in tops if not top.endswith(".dist-info")}
     assert tops == {"mec_llm_env", "dashf"}
     banks = sorted(name for name in names if name.startswith("mec_llm_env/bank/"))
-    presets = ("large-1000x50", "medium-50x10", "mobile-10x2", "paper-10x2", "tiny-4x2")
+    presets = [*bank_presets(), *trajectory_bank_presets()]
     files = {"__init__.py", *(f"{preset}.npz" for preset in presets)}
     assert set(banks) == {f"mec_llm_env/bank/{file}" for file in files}
 
