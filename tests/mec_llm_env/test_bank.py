@@ -7,11 +7,13 @@ import pytest
 from mec_llm_env import PRESETS, ScenarioConfig, evaluate, sample_scenario
 from mec_llm_env import bank as module
 from mec_llm_env.bank import FIRST_SEED, bank_presets, digest, load_bank, save_bank
-from mec_llm_env.mobile.bank import load_trajectory_bank
+from mec_llm_env.mobile.bank import load_trajectory_bank, trajectory_bank_presets
+from mec_llm_env.mobile.config import MOBILE_PRESETS
 from tests.mec_llm_env.cases import damaged
 
 COUNTS = dict.fromkeys(PRESETS, 100) | {"large-1000x50": 8}
 del COUNTS["huge-10000x200"]  # it is for solvers
+SPEEDS = ("mobile-10x2-pedestrian", "mobile-10x2-vehicular")
 
 
 def file_of(preset):
@@ -135,8 +137,9 @@ def test_a_bank_that_lacks_arrays_is_refused(tmp_path, monkeypatch):
         load_bank("tiny-4x2")
 
 
-def test_the_bank_of_episodes() -> None:
-    bank = load_trajectory_bank("mobile-10x2")
+@pytest.mark.parametrize("preset", ["mobile-10x2", *SPEEDS])
+def test_the_bank_of_episodes(preset: str) -> None:
+    bank = load_trajectory_bank(preset)
     assert len(bank) == 100
     assert np.array_equal(bank.seed, FIRST_SEED + np.arange(100))
     assert bank.server.shape == (100, 50, 10)
@@ -144,6 +147,10 @@ def test_the_bank_of_episodes() -> None:
     assert (share <= 1).all()
     assert share.mean() >= 0.99
     assert share.min() >= 0.975
+
+
+def test_presets_without_a_bank_of_episodes() -> None:
+    assert {*trajectory_bank_presets(), "mobile-50x10"} == set(MOBILE_PRESETS)
     with pytest.raises(
         ValueError, match="There is no bank of episodes of 'paper-10x2'"
     ):
