@@ -64,6 +64,12 @@ if __name__ == "__main__":
 """
 
 
+#: Python's own: joblib has some more, which only processes know that have loaded it.
+METHODS = sorted(
+    {"fork", "forkserver", "spawn"} & {*multiprocessing.get_all_start_methods()}
+)
+
+
 def run(script: str, folder: Path, *words: str) -> str:
     """Returns what a script prints, run as a file, as `spawn` needs it."""
     path = folder / "script.py"
@@ -83,12 +89,12 @@ def run(script: str, folder: Path, *words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.parametrize("method", METHODS)
 def test_solvers_and_environments(method: str, tmp_path: Path) -> None:
     run(SOLVERS_AND_ENVIRONMENTS, tmp_path, method)
 
 
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.parametrize("method", METHODS)
 def test_evaluation(method: str, tmp_path: Path) -> None:
     printed = run(EVALUATE, tmp_path, method, os.fspath(ROOT))
     assert "Report: results/tiny-4x2_1" in printed

@@ -162,7 +162,9 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         Scenario.from_json("[]")
     with pytest.raises(ValueError, match="must be a JSON text; got None"):
         Scenario.from_json(None)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="is not JSON: maximum recursion"):
+    with pytest.raises(
+        ValueError, match="is not JSON: (maximum recursion|Stack overflow)"
+    ):
         Scenario.from_json("[" * 100_000)
     with pytest.raises(ValueError, match="must be the path of a file; got 3"):
         Scenario.load(3)  # type: ignore[arg-type]
