@@ -163,7 +163,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be a JSON text; got None"):
         Scenario.from_json(None)  # type: ignore[arg-type]
     with pytest.raises(
-        ValueError, match="is not JSON: (maximum recursion|Stack overflow)"
+        ValueError, match=r"is not JSON: (maximum recursion|Stack overflow)"
     ):
         Scenario.from_json("[" * 100_000)
     with pytest.raises(ValueError, match="must be the path of a file; got 3"):
