@@ -3,7 +3,7 @@
 For any ratio y and prices π ≥ 0, U = Σ cap·π + Σ_n max_j β_nj is at least Σ v − y Σ c
 of every feasible allocation; so no SCR exceeds y + max(U, 0)/C_min, with C_min at most
 the total cost of any allocation. `interior_point` finds good prices, in plain floating
-point; what certifies them is one evaluation of U from above (`Options.certify`).
+point; what certifies them is one evaluation of U from above (`certificate`).
 """
 
 from __future__ import annotations
@@ -220,4 +220,6 @@ class Problem:
         S, N, _ = options.allowed.shape
         reach = np.zeros(S * N) if reach is None else reach.ravel()
         per_user = (slack / N).repeat(N)
-        return options.certify(ratio, price, self.constants, per_user, reach)
+        return options.benefits_from_above(
+            ratio, price, self.constants, per_user, reach
+        )

@@ -71,7 +71,7 @@ class Options:
         self._ask(respond_loop, ratio, price, k, out)
         return response_of(out)
 
-    def certify(
+    def benefits_from_above(
         self, ratio: Array, price: Array, k: Score, slack: Array, reach: Array
     ) -> Array:
         """Returns upper bounds of the benefits of all options, [S, N, J].

@@ -261,7 +261,9 @@ class UserSets:
         slack = np.full(P * N, 0.5 * self.close * self.total / N)
         ratio, reach = np.full(P, y), np.zeros(P * N)
         k = self.problem.constants
-        return options.certify(ratio, price[:, None], k, slack, reach).max(axis=-1)
+        return options.benefits_from_above(ratio, price[:, None], k, slack, reach).max(
+            axis=-1
+        )
 
     def _options(self, server: Indices, allowed: Mask) -> Options:
         """Returns parts of φ [P, N, parts] of users at one server each, [P]."""

@@ -88,7 +88,7 @@ def test_the_inner_maximum_is_bounded_from_above_and_tightly():
             least_cost=pairs.least_cost().reshape(-1, 1, 1),
             capacity=np.ones((count, 1, 2)),
         )
-        ours = options.certify(y, price, k, slack, np.zeros(count))[:, 0, 0]
+        ours = options.benefits_from_above(y, price, k, slack, np.zeros(count))[:, 0, 0]
         assert (ours >= best - 1e-9 * np.abs(best)).all()
         # The grid itself misses some of the maximum: of second order in its step.
         assert (ours <= best + 2 * slack + 0.02 * (1 + np.abs(best))).all()
