@@ -129,9 +129,9 @@ def newton_step(v: Certificate, s: int, tolerance: float) -> None:
     value = y + max(surplus, 0.0) / v.floor[s]
     if value < v.value[s]:
         v.value[s], v.ratio[s] = value, y
-    rise = max(surplus / cost, -0.9 * y)
+    rise, close = max(surplus / cost, -0.9 * y), 0.1 * tolerance * y
     v.steps[s] += 1
-    if abs(rise) <= 0.1 * tolerance * y or v.steps[s] == _MOST_STEPS:
+    if (value - y <= close and -rise <= close) or v.steps[s] == _MOST_STEPS:
         v.ended[s] = 1
     v.asked.ratio[s] = y + rise
     v.slack[s] = 0.5 * tolerance * (y + rise) * cost

@@ -42,15 +42,18 @@ def root(p: Problem, price: Array) -> float:
     return float(np.exp(high))
 
 
-@pytest.mark.parametrize("block", range(3))
-def test_the_bound_is_the_root_from_above(block):
-    for seed in range(10 * block, 10 * block + 10):
+@pytest.mark.parametrize("count", [30, pytest.param(3_000, marks=pytest.mark.slow)])
+def test_the_bound_is_the_root_from_above(count):
+    loose = 0
+    for seed in range(count):
         p, ratio, price = random_problem(seed)
         v = certify(p.options, ratio, price, p.constants, TOLERANCE)
         at = root(p, price)
-        assert at * (1 - 1e-9) <= v.value[0] <= at * (1 + TOLERANCE), seed
+        assert at * (1 - 1e-9) <= v.value[0] <= at * (1 + 1e-3), seed
+        loose += int(v.value[0] > at * (1 + TOLERANCE))
         first = p.options.respond(ratio, price, p.constants).benefit
         np.testing.assert_array_equal(v.benefit.reshape(first.shape), first)
+    assert loose <= count // 100  # `MOST_HALVED` intervals, at prices far from good
 
 
 def test_scenarios_of_a_batch_do_not_know_of_each_other():
