@@ -20,7 +20,7 @@ from dashf.pair.terms import Score
 from dashf.pricing.iterates import LARGE
 from dashf.pricing.options import Options
 
-_MOST_STEPS = 12  # two are usual
+_MOST_STEPS = 12  # one is usual
 _MANY_STEPS = 10  # for two threads to be worth their start
 
 
@@ -129,7 +129,7 @@ def newton_step(v: Certificate, s: int, tolerance: float) -> None:
     value = y + max(surplus, 0.0) / v.floor[s]
     if value < v.value[s]:
         v.value[s], v.ratio[s] = value, y
-    rise, close = max(surplus / cost, -0.9 * y), 0.1 * tolerance * y
+    rise, close = max(surplus / cost, -0.9 * y), 0.3 * tolerance * y
     v.steps[s] += 1
     if (value - y <= close and -rise <= close) or v.steps[s] == _MOST_STEPS:
         v.ended[s] = 1
