@@ -272,8 +272,13 @@ UNCHANGED = {
         batched()
     ),
     "synchronous": lambda: sync(Logged),
+    # By `fork` it would take along what other tests have left: threads of JAX.
     "asynchronous": lambda: gym.make_vec(
-        "MecLlm-v0", 2, vectorization_mode="async", **LONG
+        "MecLlm-v0",
+        2,
+        vectorization_mode="async",
+        vector_kwargs={"context": "forkserver"},
+        **LONG,
     ),
     "Stable-Baselines3's": lambda: make_vec_env(scalar, 3),
     "its processes": lambda: SubprocVecEnv([scalar] * 2, start_method="forkserver"),
