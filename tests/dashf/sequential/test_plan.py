@@ -218,8 +218,11 @@ def test_plans_of_whole_layers(seed: int) -> None:
     assert found.max_violation() <= 1e-6
     assert (found.scenario.layers == layers).all()
     assert found.scr <= found.bound.value * (1 + 1e-9)
-    # The bound is that of the relaxation, whose plan is hardly better.
-    assert found.bound.value == pytest.approx(loose.bound.value, rel=1e-4)
+    # The bound is that of the relaxation, whose plan is hardly better. Both searches
+    # of its prices end somewhere, on each processor elsewhere.
+    ends = found.bound.looseness + loose.bound.looseness
+    close = float(ends) + found.bound.tolerance + loose.bound.tolerance
+    assert found.bound.value == pytest.approx(loose.bound.value, rel=close)
     assert found.scr <= loose.bound.value * (1 + 1e-9)
     assert found.scr >= 0.9 * loose.scr
     bound = dashf.trajectory_bound(whole, o)
